@@ -1,0 +1,32 @@
+//! What a dispatcher needs from a coordinator, wherever it is.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use convoke_group::{Answer, Call, Quiet, WaitView};
+
+/// A boxed future, so that the trait can be an object.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How a call is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallOptions {
+    /// Limit of the wait, counted from the call; `None` waits for ever.
+    pub limit: Option<Duration>,
+    /// What the device says of itself.
+    pub quiet: Quiet,
+}
+
+/// One member's connection to its group. Registration has happened before it exists. Dropping the future of a call
+/// withdraws the call.
+pub trait GroupClient: Send + Sync {
+    /// Makes one call and waits for its answer.
+    fn call(&self, call: Call, options: CallOptions) -> LocalFuture<'_, Answer>;
+
+    /// Tells the group that this member has ended, and why. Later calls are refused. Harmless when repeated.
+    fn leave(&self, why: &str);
+
+    /// The parked waits of the whole group, for progress lines; empty when the coordinator cannot tell.
+    fn waits(&self) -> LocalFuture<'_, Vec<WaitView>>;
+}

@@ -1,0 +1,26 @@
+//! Text in, checked job out.
+//!
+//! Reading a job never stops at the first problem: it returns what could be understood together with every
+//! [`Diagnostic`], each pointing into the text. Nothing here does I/O, knows a clock or a runtime.
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`source`] | a text with a name, byte spans, lines and columns |
+//! | [`diagnostic`] | one finding: code, severity, spans, help |
+//! | [`node`] | the spanned tree a document is read into |
+//! | [`ids`] | a newtype for every name and number |
+//! | [`member`] | what one member runs: the input of a dispatcher |
+//! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
+
+pub mod diagnostic;
+pub mod ids;
+pub mod member;
+pub mod methods;
+pub mod node;
+pub mod source;
+
+pub use diagnostic::{Diagnostic, Label, Severity};
+pub use ids::{DeviceName, DeviceType, JobId, RoleName, SubId, Tag};
+pub use member::MemberJob;
+pub use node::Node;
+pub use source::{Source, Span};

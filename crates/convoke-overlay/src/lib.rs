@@ -1,0 +1,17 @@
+//! What goes onto a device, and what comes back on its console. Pure: files in, archive out; bytes in, events out.
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`helpers`] | the helper commands, POSIX sh files |
+//! | [`definition`] | a test definition: what its document says |
+//! | [`script`] | `run.sh` and `install.sh` made from a definition |
+//! | [`layout`] | the overlay of one member as a list of files, and its archive |
+//! | [`scanner`] | console bytes in, signals out |
+//! | [`signal`] | the signals and replies of device-side.md §4 |
+
+pub mod definition;
+pub mod helpers;
+pub mod layout;
+pub mod scanner;
+pub mod script;
+pub mod signal;

@@ -1,0 +1,135 @@
+//! The signals a device prints and the replies typed to it (device-side.md §4).
+
+/// One result value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// pass
+    Pass,
+    /// fail
+    Fail,
+    /// skip
+    Skip,
+    /// unknown
+    Unknown,
+}
+
+/// One thing the scanner found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signal {
+    /// `<LAVA_TEST_RUNNER EXIT>`
+    RunnerExit,
+    /// `<LAVA_TEST_RUNNER INSTALL_FAIL>`
+    InstallFail,
+    /// STARTRUN suite uuid
+    StartRun {
+        /// `<index>_<name>`
+        suite: String,
+        /// `<job id>_<level>`
+        uuid: String,
+    },
+    /// ENDRUN suite uuid
+    EndRun {
+        /// `<index>_<name>`
+        suite: String,
+        /// `<job id>_<level>`
+        uuid: String,
+    },
+    /// Our runner's word about a suite's script (§5.4 rule).
+    SuiteExited {
+        /// `<index>_<name>`
+        suite: String,
+        /// Exit status of its script.
+        status: i32,
+    },
+    /// STARTTC
+    StartTestCase(String),
+    /// ENDTC
+    EndTestCase(String),
+    /// TESTCASE
+    TestCase {
+        /// Case.
+        case: String,
+        /// Value.
+        result: Verdict,
+        /// Measurement as written, a checked number.
+        measurement: Option<String>,
+        /// Units.
+        units: Option<String>,
+    },
+    /// TESTSET START
+    TestSetStart(String),
+    /// TESTSET STOP
+    TestSetStop,
+    /// TESTREFERENCE
+    TestReference {
+        /// Case.
+        case: String,
+        /// Value.
+        result: Verdict,
+        /// URL.
+        url: String,
+    },
+    /// TESTRAISE
+    TestRaise(String),
+    /// TESTFEEDBACK
+    TestFeedback(String),
+    /// TESTEVENT
+    TestEvent(String),
+    /// RETRUNCODE of checked typing (§2)
+    ReturnCode(i32),
+    /// A MultiNode request.
+    Request(DeviceRequest),
+    /// A result found by the definition's `parse.pattern`.
+    Pattern {
+        /// Case.
+        case: String,
+        /// Value.
+        result: Verdict,
+        /// Measurement.
+        measurement: Option<String>,
+        /// Units.
+        units: Option<String>,
+    },
+    /// Something that looks like a signal but is not obeyed: the text and why. To be logged as a warning.
+    Ignored {
+        /// The text.
+        text: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A MultiNode request as the device made it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DeviceRequest {
+    /// LAVA_SEND
+    Send {
+        /// ID.
+        message_id: String,
+        /// Key and value in order.
+        data: Vec<(String, String)>,
+    },
+    /// LAVA_WAIT
+    Wait {
+        /// ID.
+        message_id: String,
+        /// The device's word that nothing else of its test shell is alive.
+        quiet: bool,
+    },
+    /// LAVA_WAIT_ALL
+    WaitAll {
+        /// ID.
+        message_id: String,
+        /// Role.
+        role: Option<String>,
+        /// As in `Wait`.
+        quiet: bool,
+    },
+    /// LAVA_SYNC
+    Sync {
+        /// ID.
+        message_id: String,
+        /// As in `Wait`.
+        quiet: bool,
+    },
+}

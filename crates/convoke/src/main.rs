@@ -1,0 +1,3 @@
+//! Convoke runs one test across many devices.
+
+fn main() {}
