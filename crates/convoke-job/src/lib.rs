@@ -8,6 +8,7 @@
 //! | [`source`] | a text with a name, byte spans, lines and columns |
 //! | [`diagnostic`] | one finding: code, severity, spans, help |
 //! | [`node`] | the spanned tree a document is read into |
+//! | [`yaml`] | YAML 1.1 as LAVA reads it, into that tree |
 //! | [`ids`] | a newtype for every name and number |
 //! | [`member`] | what one member runs: the input of a dispatcher |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
@@ -18,6 +19,7 @@ pub mod member;
 pub mod methods;
 pub mod node;
 pub mod source;
+pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use ids::{DeviceName, DeviceType, JobId, RoleName, SubId, Tag};
