@@ -115,7 +115,10 @@ fn a_bad_lab_file() {
     let place = Place::new(User::Ordinary);
     place.write("lab.yaml", "devices:\n- {nam: x, type: sandbox}\n");
     let job = place.write("job.yaml", job(1, &["true"], 5));
-    refused(&place.convoke(&["run".as_ref(), job.as_os_str(), "--lab".as_ref(), "lab.yaml".as_ref()]), &["nam", "name"]);
+    refused(
+        &place.convoke(&["run".as_ref(), job.as_os_str(), "--lab".as_ref(), "lab.yaml".as_ref()]),
+        &["nam", "name"],
+    );
 }
 
 #[test]
@@ -203,8 +206,10 @@ fn a_hundred_megabytes_without_a_newline() {
 #[test]
 fn a_device_that_never_prompts() {
     let place = Place::new(User::Ordinary);
-    let text = job(1, &["true"], 5)
-        .replace("boot: {method: sandbox}", "boot: {method: sandbox, prompts: ['never-printed-prompt'], timeout: {seconds: 3}}");
+    let text = job(1, &["true"], 5).replace(
+        "boot: {method: sandbox}",
+        "boot: {method: sandbox, prompts: ['never-printed-prompt'], timeout: {seconds: 3}}",
+    );
     let run = place.run(&place.write("job.yaml", text), &[]);
     assert_eq!(run.ended.code, Some(2), "{}\n{}", run.ended.stdout, run.ended.stderr);
     assert!(run.ended.stdout.contains("never-printed-prompt"), "{}", run.ended.stdout);

@@ -29,7 +29,8 @@ fn check_prints_an_object_a_job() {
     let place = Place::new(User::Ordinary);
     let good = fixture("jobs/seed-ex4-peer-to-peer.yaml");
     let bad = fixture("jobs/broken/b02-count-is-text.yaml");
-    let ended = place.convoke(&["check".as_ref(), "--format".as_ref(), "json".as_ref(), good.as_os_str(), bad.as_os_str()]);
+    let ended =
+        place.convoke(&["check".as_ref(), "--format".as_ref(), "json".as_ref(), good.as_os_str(), bad.as_os_str()]);
     assert_eq!(ended.code, Some(2));
     let objects: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects.len(), 2);

@@ -223,7 +223,8 @@ fn after_success_and_failure_nothing_is_left() {
 fn a_full_disk_is_said_and_the_run_ends() {
     // A small file system of one's own for the files of the run, in a namespace of one's own.
     let place = Place::new(User::Root);
-    let job = place.write("job.yaml", job(1, &["head -c 8M /dev/zero | base64", "lava-test-case after --shell true"], 30));
+    let job =
+        place.write("job.yaml", job(1, &["head -c 8M /dev/zero | base64", "lava-test-case after --shell true"], 30));
     let script = format!(
         "mount -t tmpfs -o size=2m tmpfs /mnt && {} run --log-level error --output /mnt/run {}",
         env!("CARGO_BIN_EXE_convoke"),

@@ -53,10 +53,12 @@ fn client_server() {
 
 #[test]
 fn iperf() {
-    example("ex2-iperf.yaml", User::Root)
-        .run
-        .has("client", "iperf-run", "pass", 1)
-        .has("server", "multinode-wait-client-done", "pass", 1);
+    example("ex2-iperf.yaml", User::Root).run.has("client", "iperf-run", "pass", 1).has(
+        "server",
+        "multinode-wait-client-done",
+        "pass",
+        1,
+    );
 }
 
 #[test]
