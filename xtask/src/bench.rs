@@ -38,7 +38,7 @@ fn measure(program: &Path, folder: &Path) -> Result<(), String> {
     let fifty = job(50, "for i in 1 2 3 4 5 6 7 8 9 10; do lava-sync go; done");
     let mut samples: Vec<[Sample; 4]> = Vec::new();
     for _ in 0..RUNS {
-        let mut next = |job: &Job| sample(program, folder, job);
+        let next = |job: &Job| sample(program, folder, job);
         samples.push([next(&one)?, next(&two)?, next(&ten)?, next(&rounds)?]);
     }
     let column = |index: usize, value: &dyn Fn(&Sample) -> f64| -> Vec<f64> {
