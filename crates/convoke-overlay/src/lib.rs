@@ -12,6 +12,7 @@
 pub mod definition;
 pub mod helpers;
 pub mod layout;
+pub mod quote;
 pub mod scanner;
 pub mod script;
 pub mod signal;
