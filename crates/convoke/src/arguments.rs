@@ -118,6 +118,9 @@ pub(crate) struct CheckArguments {
     /// How findings are printed
     #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
     pub(crate) format: CheckFormat,
+    /// Print the pipeline of each role: actions with levels and limits
+    #[arg(long)]
+    pub(crate) pipeline: bool,
 }
 
 /// How `check` prints.
