@@ -46,6 +46,30 @@ pub enum Call {
     Assemble,
 }
 
+impl Call {
+    /// Its kind.
+    pub fn kind(&self) -> CallKind {
+        match self {
+            Self::Send { .. } => CallKind::Send,
+            Self::Wait { .. } => CallKind::Wait,
+            Self::WaitAll { .. } => CallKind::WaitAll,
+            Self::Sync { .. } => CallKind::Sync,
+            Self::Assemble => CallKind::Assemble,
+        }
+    }
+
+    /// Its ID; the empty one for assemble.
+    pub fn message_id(&self) -> MessageId {
+        match self {
+            Self::Send { message_id, .. }
+            | Self::Wait { message_id }
+            | Self::WaitAll { message_id, .. }
+            | Self::Sync { message_id } => message_id.clone(),
+            Self::Assemble => MessageId::new(""),
+        }
+    }
+}
+
 /// The kind of a [`Call`], as LAVA spells it in result names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
