@@ -1,5 +1,6 @@
 //! The journal's promises, one module each.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod files;
 mod journal;
 mod support;
