@@ -66,9 +66,10 @@ impl Tally {
 
     fn open(&self, model: &RunModel, member: &Member, index: usize, suite: &str) -> String {
         let hostname = member.device.as_deref().unwrap_or("none");
-        let started = model
-            .started
-            .map_or_else(|| "1970-01-01T00:00:00".into(), |at| at.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+        let started = model.started.map_or_else(
+            || "1970-01-01T00:00:00.000+00:00".into(),
+            |at| at.strftime("%Y-%m-%dT%H:%M:%S.%3f+00:00").to_string(),
+        );
         format!(
             "  <testsuite name={} tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3}\" timestamp=\"{started}\" hostname={} id=\"{index}\" package={}>\n",
             attribute(&format!("{}.{suite}", member.label)),

@@ -1,4 +1,4 @@
-//! `results.tap`: TAP version 14, one stream for the run; a subtest a member, a subtest in it a suite.
+//! `results.tap`: TAP version 13, one stream for the run; a subtest a member, a subtest in it a suite.
 //!
 //! A member is `ok` when it is Complete and none of its cases fails the run. A case with result unknown is `not ok` with a
 //! TODO directive, which no consumer counts as a failure, and so is an action that failed though the member went on.
@@ -14,7 +14,7 @@ use crate::model::{CaseResult, Member, RunModel, number};
 
 /// The stream.
 pub(crate) fn document(model: &RunModel) -> String {
-    let mut out = String::from("TAP version 14\n");
+    let mut out = String::from("TAP version 13\n");
     let _ = writeln!(out, "# job {}", comment(&model.job_name));
     let _ = writeln!(out, "1..{}", model.members.len());
     for (index, member) in model.members.iter().enumerate() {
