@@ -29,6 +29,8 @@ use std::fmt;
 use clean::Cleaner;
 use demux::{Demux, Source};
 use echo::EchoFilter;
+pub(crate) use pattern::original_length;
+
 use lexer::Lexer;
 use stage::StageState;
 

@@ -169,7 +169,7 @@ fn result(
 }
 
 /// How many bytes of `bytes` stand for the first `length` bytes of its text with replacements.
-fn original_length(bytes: &[u8], length: usize) -> usize {
+pub(crate) fn original_length(bytes: &[u8], length: usize) -> usize {
     let mut original = 0;
     let mut replaced = 0;
     for chunk in bytes.utf8_chunks() {
