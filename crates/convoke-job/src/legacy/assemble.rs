@@ -53,8 +53,7 @@ pub(crate) fn assemble(document: &Document<'_>, options: &LegacyOptions, notes: 
     let many = document.roles.len();
     let (boots, waiting) = (vec![None; many], vec![false; many]);
     let (blocks, names, metadata) = (Vec::new(), Names::default(), Map::new());
-    let mut assembly =
-        Assembly { document, options, notes, blocks, names, boots, waiting, metadata, submitted: None };
+    let mut assembly = Assembly { document, options, notes, blocks, names, boots, waiting, metadata, submitted: None };
     for (place, action) in document.actions.iter().enumerate() {
         assembly.action(place, action);
     }
@@ -163,7 +162,8 @@ impl Assembly<'_, '_> {
         }
         if action.roles.iter().any(|role| self.waiting[*role]) {
             let due = (0..self.waiting.len()).filter(|role| self.waiting[*role]);
-            let due: Vec<usize> = due.filter(|role| action.roles.contains(role) || self.tests_next(place, *role)).collect();
+            let due: Vec<usize> =
+                due.filter(|role| action.roles.contains(role) || self.tests_next(place, *role)).collect();
             self.boot_roles(&due, None, "V1 booted before the first test when no command said so");
         }
         if let Some(body) = testing::test(action, &mut self.names, self.notes) {
@@ -346,7 +346,11 @@ impl Assembly<'_, '_> {
     fn metadata(&mut self) -> Map<String, Value> {
         let mut legacy = Map::new();
         let (server, stream) = self.submitted.take().unwrap_or_default();
-        let known = [("logging_level", self.document.logging_level.clone()), ("bundle-server", server), ("bundle-stream", stream)];
+        let known = [
+            ("logging_level", self.document.logging_level.clone()),
+            ("bundle-server", server),
+            ("bundle-stream", stream),
+        ];
         for (key, value) in known {
             if let Some(value) = value {
                 legacy.insert(key.to_owned(), value.into());

@@ -24,7 +24,7 @@ pub(crate) enum Command {
     /// Test definitions.
     TestShell,
     /// Commands as one test definition.
-    CommandRun,
+    RunLines,
     /// Where results go.
     Submit,
 }
@@ -44,7 +44,7 @@ const TABLE: [(&str, Command, &[&str]); 12] = [
     ("boot_image", Command::Boot, &[]),
     ("boot_linaro_android_image", Command::BootAndroid, &[]),
     ("lava_test_shell", Command::TestShell, &["testdef_repos", "testdef_urls", "skip_install"]),
-    ("lava_command_run", Command::CommandRun, &["commands", "parser", "iterations"]),
+    ("lava_command_run", Command::RunLines, &["commands", "parser", "iterations"]),
     ("submit_results", Command::Submit, &["server", "stream", "token", "result_disk"]),
     ("submit_results_on_host", Command::Submit, &["server", "stream", "token", "result_disk"]),
 ];
@@ -80,7 +80,7 @@ impl Command {
     }
 
     pub(crate) fn tests(self) -> bool {
-        matches!(self, Command::TestShell | Command::CommandRun)
+        matches!(self, Command::TestShell | Command::RunLines)
     }
 }
 
@@ -91,7 +91,8 @@ pub(crate) fn check_parameters(action: &Action<'_>, notes: &mut Notes) {
     for (key, _) in action.parameters.and_then(|node| node.as_map()).unwrap_or_default() {
         let name = key.text.as_str();
         let common = ["role", "timeout", "repeat"].contains(&name);
-        if !common && !known.contains(&name) && !(login && LOGIN.contains(&name)) {
+        let known = common || known.contains(&name) || login && LOGIN.contains(&name);
+        if !known {
             let message = format!("\"{name}\" of {} has no counterpart and is dropped", action.name);
             let path = format!("{}.parameters.{name}", action.path);
             notes.add(Diagnostic::warning("legacy.parameter", path, key.span, message));

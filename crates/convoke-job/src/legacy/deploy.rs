@@ -24,7 +24,10 @@ pub(crate) fn deploy(action: &Action<'_>, role: &Role, options: &LegacyOptions, 
     let template = given.cloned().or_else(|| Template::built_in(&role.device_type));
     let mut deployed = match (action.command, template) {
         (_, Some(template)) if template.to() == "sandbox" => {
-            notes.assume(format!("a {} runs on the files of its host: what is deployed on it is not used", role.device_type));
+            notes.assume(format!(
+                "a {} runs on the files of its host: what is deployed on it is not used",
+                role.device_type
+            ));
             plain(&template)
         }
         (Command::DeployKernel, template) if is_emulator(&role.device_type) => emulated(action, template.as_ref()),
@@ -199,9 +202,9 @@ fn network(action: &Action<'_>, given: Option<&Template>, notes: &mut Notes) -> 
 
 fn android(action: &Action<'_>, given: Option<&Template>, notes: &mut Notes) -> Deployed {
     let given = given.filter(|given| given.to() == "fastboot");
-    let mut deployed = given.map(plain).unwrap_or_else(|| {
-        Template::new(&json!({"to": "fastboot"}), None, &json!({"method": "fastboot"})).pair()
-    });
+    let mut deployed = given
+        .map(plain)
+        .unwrap_or_else(|| Template::new(&json!({"to": "fastboot"}), None, &json!({"method": "fastboot"})).pair());
     let mut images = Map::new();
     for name in ["boot", "system", "data"] {
         if let Some(url) = action.text(name) {
@@ -226,7 +229,9 @@ fn android(action: &Action<'_>, given: Option<&Template>, notes: &mut Notes) -> 
 fn overlay(template: Option<&Template>, notes: &mut Notes) -> Deployed {
     let mut boot = template.map(|template| template.boot.clone()).unwrap_or_default();
     if template.is_none_or(|template| template.to() != "overlay") {
-        notes.assume("a device that nothing is deployed on boots what it has, and fetches the overlay with wget and tar");
+        notes.assume(
+            "a device that nothing is deployed on boots what it has, and fetches the overlay with wget and tar",
+        );
         boot = Map::new();
         boot.insert("method".to_owned(), "minimal".into());
         let transfer = json!({"download_command": "wget -S --progress=dot:giga", "unpack_command": "tar -C / -xzf"});

@@ -69,7 +69,9 @@ impl Reader<'_> {
             Some('"') => NodeKind::Text(self.string()?),
             Some('-' | '0'..='9') => self.number()?,
             Some(found) if found.is_alphabetic() => self.word()?,
-            Some('\'') => return Err(self.error("strings stand in double quotes").help("write \" instead of '").into()),
+            Some('\'') => {
+                return Err(self.error("strings stand in double quotes").help("write \" instead of '").into());
+            }
             Some('#' | '/') => return Err(self.comment()),
             Some(found) => return Err(self.error(format!("expected a value, found {}", shown(found))).into()),
             None => return Err(self.ended()),
@@ -271,7 +273,9 @@ impl Reader<'_> {
                 self.at += 4;
                 Ok(unit)
             }
-            None => Err(Diagnostic::error(CODE, "", Span::new(start, self.at), "\\u needs four hexadecimal digits").into()),
+            None => {
+                Err(Diagnostic::error(CODE, "", Span::new(start, self.at), "\\u needs four hexadecimal digits").into())
+            }
         }
     }
 
@@ -280,13 +284,15 @@ impl Reader<'_> {
         let length = rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(rest.len());
         let (text, span) = (&rest[..length], Span::new(self.at, self.at + length));
         // A number of JSON is what serde_json takes for one: no leading zeros, digits around the point.
-        let Ok(number) = serde_json::from_str::<serde_json::Number>(text) else {
+        if serde_json::from_str::<serde_json::Number>(text).is_err() {
             let error = Diagnostic::error(CODE, "", span, format!("{text} is not a number"));
             return Err(error.help("write numbers in decimal without leading zeros; quote anything else").into());
-        };
+        }
         self.at += length;
-        let whole = text.parse::<i128>().ok();
-        Ok(whole.map_or_else(|| NodeKind::Float(number.as_f64().unwrap_or(f64::INFINITY)), NodeKind::Int))
+        Ok(match text.parse::<i128>() {
+            Ok(whole) => NodeKind::Int(whole),
+            Err(_) => NodeKind::Float(text.parse().unwrap_or(f64::INFINITY)),
+        })
     }
 
     fn word(&mut self) -> Read<NodeKind> {
@@ -298,7 +304,8 @@ impl Reader<'_> {
             "false" => NodeKind::Bool(false),
             "null" => NodeKind::Null,
             _ => {
-                let error = Diagnostic::error(CODE, "", Span::new(self.at, self.at + length), format!("unknown word {word}"));
+                let error =
+                    Diagnostic::error(CODE, "", Span::new(self.at, self.at + length), format!("unknown word {word}"));
                 let help = match word.to_lowercase().as_str() {
                     lower @ ("true" | "false") => format!("write {lower}"),
                     "none" => "write null".to_owned(),

@@ -1,8 +1,8 @@
 //! The 2014 document, checked: roles, and actions with the roles that run them (legacy-json.md §1, §9).
 
 use crate::diagnostic::Diagnostic;
-use crate::legacy::{LegacyOptions, Notes};
 use crate::legacy::commands::Command;
+use crate::legacy::{LegacyOptions, Notes};
 use crate::node::{Node, NodeKind};
 use crate::source::Span;
 
@@ -54,9 +54,26 @@ impl<'a> Action<'a> {
     }
 }
 
+/// How many roles, and how many actions with their repetitions, a document may have.
+pub(crate) const MOST: usize = 1000;
+
+/// Commands that V1 had and that are not converted.
+const OBSOLETE: [&str; 2] = ["lava_test_install", "lava_test_run"];
+
 const TOP: [&str; 13] = [
-    "timeout", "job_name", "logging_level", "priority", "device_group", "device_type", "device", "target", "tags",
-    "actions", "vm_group", "health_check", "lmp_module",
+    "timeout",
+    "job_name",
+    "logging_level",
+    "priority",
+    "device_group",
+    "device_type",
+    "device",
+    "target",
+    "tags",
+    "actions",
+    "vm_group",
+    "health_check",
+    "lmp_module",
 ];
 
 pub(crate) fn read<'a>(root: &'a Node, options: &LegacyOptions, notes: &mut Notes) -> Option<Document<'a>> {
@@ -85,9 +102,26 @@ pub(crate) fn read<'a>(root: &'a Node, options: &LegacyOptions, notes: &mut Note
     let logging_level = word("logging_level", &["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], notes);
     let priority = word("priority", &["high", "medium", "low"], notes);
     let single = root.get("device_group").is_none();
+    if !bounded(root, notes) {
+        return None;
+    }
     let roles = if single { vec![alone(root, start, options, notes)] } else { roles(root, options, notes) };
     let actions = actions(root, start, &roles, single, notes);
     Some(Document { timeout: timeout?, job_name, logging_level, priority, roles, single, actions })
+}
+
+/// A job of the size that this format was for; what follows may then be quadratic.
+fn bounded(root: &Node, notes: &mut Notes) -> bool {
+    for name in ["device_group", "actions"] {
+        let Some(node) = root.get(name) else { continue };
+        let length = node.as_list().map_or(0, <[Node]>::len);
+        if length > MOST {
+            let message = format!("\"{name}\" has {length} entries; at most {MOST} are converted");
+            notes.add(Diagnostic::error("legacy.size", name, node.span, message));
+            return false;
+        }
+    }
+    true
 }
 
 fn timeout(root: &Node, start: Span, notes: &mut Notes) -> Option<u64> {
@@ -136,7 +170,8 @@ fn roles(root: &Node, options: &LegacyOptions, notes: &mut Notes) -> Vec<Role> {
         let Some(role) = role(item, &format!("device_group[{place}]"), options, notes) else { continue };
         if let Some(first) = roles.iter().find(|known| known.name == role.name) {
             let message = format!("role {} is listed twice", role.name);
-            let finding = Diagnostic::error("legacy.duplicate-role", format!("device_group[{place}]"), role.span, message);
+            let finding =
+                Diagnostic::error("legacy.duplicate-role", format!("device_group[{place}]"), role.span, message);
             notes.add(finding.also(first.span, "listed here first").help("raise the first one's count, or rename one"));
             continue;
         }
@@ -257,7 +292,8 @@ fn device_type(
             notes.add(Diagnostic::warning("legacy.device-type", path, start, message));
         }
         (None, Some(name)) => {
-            let finding = Diagnostic::error("legacy.device-type", path, start, format!("the type of device {name} is not known"));
+            let finding =
+                Diagnostic::error("legacy.device-type", path, start, format!("the type of device {name} is not known"));
             notes.add(finding.help("add \"device_type\", or give a lab file that lists the device"));
         }
         (None, None) => {
@@ -271,9 +307,9 @@ fn device_type(
 fn tags(item: &Node, path: &str, notes: &mut Notes) -> Vec<String> {
     let Some(node) = item.get("tags") else { return Vec::new() };
     let mut tags = Vec::new();
-    let sound = node.as_list().is_some_and(|items| {
-        items.iter().all(|item| item.as_text().map(|tag| tags.push(tag.to_owned())).is_some())
-    });
+    let sound = node
+        .as_list()
+        .is_some_and(|items| items.iter().all(|item| item.as_text().map(|tag| tags.push(tag.to_owned())).is_some()));
     if !sound {
         let message = format!("\"tags\" is a list of strings, not {}", node.describe());
         notes.add(Diagnostic::error("legacy.value", join(path, "tags"), node.span, message));
@@ -293,7 +329,14 @@ fn actions<'a>(root: &'a Node, start: Span, roles: &[Role], single: bool, notes:
         return Vec::new();
     };
     let read = |(place, item)| action(item, format!("actions[{place}]"), roles, single, notes);
-    items.iter().enumerate().filter_map(read).collect()
+    let actions: Vec<Action<'_>> = items.iter().enumerate().filter_map(read).collect();
+    let copies = actions.iter().fold(0_u64, |sum, action| sum.saturating_add(action.repeat));
+    if copies > MOST as u64 {
+        let message = format!("with their \"repeat\" the actions are {copies}; at most {MOST} are converted");
+        notes.add(Diagnostic::error("legacy.size", "actions", list.span, message));
+        return Vec::new();
+    }
+    actions
 }
 
 fn action<'a>(item: &'a Node, path: String, roles: &[Role], single: bool, notes: &mut Notes) -> Option<Action<'a>> {
@@ -321,16 +364,11 @@ fn action<'a>(item: &'a Node, path: String, roles: &[Role], single: bool, notes:
         number
     };
     let timeout = number("timeout", notes);
-    let mut repeat = number("repeat", notes).unwrap_or(1);
-    if repeat > 1000 {
-        let span = parameters.and_then(|node| node.get("repeat")).map_or(item.span, |node| node.span);
-        let message = "an action is repeated at most 1000 times";
-        notes.add(Diagnostic::error("legacy.value", format!("{path}.parameters.repeat"), span, message));
-        repeat = 1;
-    }
+    let repeat = number("repeat", notes).unwrap_or(1);
     let Some(node) = item.get("command") else {
         let start = Span::new(item.span.start, item.span.start + 1);
-        let finding = Diagnostic::error("legacy.unknown-command", format!("{path}.command"), start, "\"command\" is missing");
+        let finding =
+            Diagnostic::error("legacy.unknown-command", format!("{path}.command"), start, "\"command\" is missing");
         notes.add(finding.help("say what to do: \"command\": \"lava_test_shell\""));
         return None;
     };
@@ -338,7 +376,7 @@ fn action<'a>(item: &'a Node, path: String, roles: &[Role], single: bool, notes:
     let command = Command::named(&name);
     if command.is_none() {
         let message = match node.as_text() {
-            Some(name) if name.starts_with("lava_test_") || name.starts_with("lava_android_test_") => {
+            Some(name) if OBSOLETE.contains(&name) || name.starts_with("lava_android_test_") => {
                 format!("command {name} cannot be converted")
             }
             Some(name) => format!("unknown command {name}"),
@@ -348,7 +386,17 @@ fn action<'a>(item: &'a Node, path: String, roles: &[Role], single: bool, notes:
         let near = Command::nearest(&name).map(|near| format!("did you mean {near}?"));
         notes.add(finding.help(near.unwrap_or_else(|| format!("known commands: {}", Command::names().join(", ")))));
     }
-    Some(Action { path, span: node.span, command: command?, name, roles: chosen, parameters, timeout, repeat, metadata })
+    Some(Action {
+        path,
+        span: node.span,
+        command: command?,
+        name,
+        roles: chosen,
+        parameters,
+        timeout,
+        repeat,
+        metadata,
+    })
 }
 
 /// The roles an action names, inside `parameters` or beside them; all roles when it names none.
@@ -392,7 +440,8 @@ fn chosen_roles(
                 None => format!("a role is a string, not {}", node.describe()),
             };
             let known: Vec<&str> = roles.iter().map(|role| role.name.as_str()).collect();
-            let help = if known.is_empty() { String::from("list it there") } else { format!("roles: {}", known.join(", ")) };
+            let help =
+                if known.is_empty() { String::from("list it there") } else { format!("roles: {}", known.join(", ")) };
             notes.add(Diagnostic::error("legacy.unknown-role", path.clone(), node.span, message).help(help));
             continue;
         };

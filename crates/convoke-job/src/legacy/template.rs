@@ -56,9 +56,9 @@ impl Template {
 
 /// `qemu`, `kvm` and their variants such as `qemu-aarch64` or `kvm-arm`.
 pub(crate) fn is_emulator(device_type: &str) -> bool {
-    ["qemu", "kvm"].iter().any(|name| {
-        device_type.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
-    })
+    ["qemu", "kvm"]
+        .iter()
+        .any(|name| device_type.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_'])))
 }
 
 /// The `arch` a qemu boot needs, by the variant's name.

@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::legacy::Notes;
 use crate::legacy::commands::Command;
 use crate::legacy::deploy::file_name;
-use crate::legacy::model::Action;
+use crate::legacy::model::{Action, MOST};
 use crate::node::{Node, NodeKind};
 
 /// The names of definitions given so far, with the roles that run them: a name is used once a role.
@@ -36,9 +36,13 @@ impl Names {
 /// The keys of a test block, or `None` when something is wrong with the action.
 pub(crate) fn test(action: &Action<'_>, names: &mut Names, notes: &mut Notes) -> Option<Map<String, Value>> {
     let definitions = match action.command {
-        Command::CommandRun => vec![commands(action, names, notes)?],
+        Command::RunLines => vec![commands(action, names, notes)?],
         _ => definitions(action, names, notes),
     };
+    let given = |name: &str| action.parameter(name).and_then(Node::as_list).is_some_and(|list| !list.is_empty());
+    if definitions.is_empty() && (given("testdef_repos") || given("testdef_urls")) {
+        return None;
+    }
     if definitions.is_empty() {
         let message = format!("{} names no test definition", action.name);
         let finding = Diagnostic::error("legacy.value", format!("{}.parameters", action.path), action.span, message);
@@ -101,14 +105,20 @@ fn repository(
         }
     }
     if let Some((key, _)) = item.entry("bzr-repo") {
-        let finding = Diagnostic::error("legacy.bzr", format!("{path}.bzr-repo"), key.span, "Bazaar repositories are not fetched");
+        let finding = Diagnostic::error(
+            "legacy.bzr",
+            format!("{path}.bzr-repo"),
+            key.span,
+            "Bazaar repositories are not fetched",
+        );
         notes.add(finding.help("move the test definition to git, and name it with \"git-repo\""));
         return None;
     }
     let from = [("git-repo", "git"), ("tar-repo", "url")];
     let source = from.into_iter().find_map(|(key, from)| Some((from, key, item.get(key)?)));
     let Some((from, key, node)) = source else {
-        let finding = Diagnostic::error("legacy.value", path, item.span, "a test definition needs \"git-repo\" or \"tar-repo\"");
+        let finding =
+            Diagnostic::error("legacy.value", path, item.span, "a test definition needs \"git-repo\" or \"tar-repo\"");
         notes.add(finding);
         return None;
     };
@@ -131,7 +141,8 @@ fn repository(
     let name = names.give(stem(file), &action.roles);
     let mut definition = object(json!({"from": from, "repository": url, "path": file, "name": name}));
     for key in ["branch", "revision"] {
-        let text = item.get(key).and_then(|node| node.as_text().map(str::to_owned).or(node.as_int().map(|n| n.to_string())));
+        let text =
+            item.get(key).and_then(|node| node.as_text().map(str::to_owned).or(node.as_int().map(|n| n.to_string())));
         if let Some(text) = text {
             definition.insert(key.to_owned(), text.into());
         }
@@ -148,11 +159,26 @@ fn commands(action: &Action<'_>, names: &mut Names, notes: &mut Notes) -> Option
     let steps: Vec<&str> = items.iter().filter_map(Node::as_text).collect();
     if steps.is_empty() || steps.len() < items.len() {
         let message = "\"commands\" is a list of at least one command, each a string";
-        notes.add(Diagnostic::error("legacy.value", format!("{}.parameters.commands", action.path), action.span, message));
+        notes.add(Diagnostic::error(
+            "legacy.value",
+            format!("{}.parameters.commands", action.path),
+            action.span,
+            message,
+        ));
         return None;
     }
     let iterations = action.parameter("iterations").and_then(Node::as_int).unwrap_or(1);
-    let iterations = usize::try_from(iterations).unwrap_or(1).clamp(1, 1000);
+    let iterations = usize::try_from(iterations).unwrap_or(MOST + 1).max(1);
+    if steps.len().saturating_mul(iterations) > MOST {
+        let message = format!("the commands run {iterations} times are more than {MOST} steps");
+        notes.add(Diagnostic::error(
+            "legacy.size",
+            format!("{}.parameters.iterations", action.path),
+            action.span,
+            message,
+        ));
+        return None;
+    }
     let steps: Vec<&str> = steps.iter().copied().cycle().take(steps.len() * iterations).collect();
     let name = names.give("command-run", &action.roles);
     let metadata = json!({

@@ -118,7 +118,8 @@ fn flow(value: &Value) -> String {
         Value::String(text) => scalar(text),
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
-            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{}: {}", scalar(key), flow(value))).collect();
+            let entries: Vec<String> =
+                map.iter().map(|(key, value)| format!("{}: {}", scalar(key), flow(value))).collect();
             format!("{{{}}}", entries.join(", "))
         }
         other => other.to_string(),
@@ -155,12 +156,13 @@ fn breaks(c: char) -> bool {
     matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Words that begin with a letter or a slash and hold nothing that means something in YAML, and are no boolean or null.
+/// Words and URLs that begin with a letter or a slash, hold nothing that means something in YAML, and are no boolean or
+/// null.
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 11] = ["y", "n", "yes", "no", "true", "false", "on", "off", "null", "nan", "inf"];
     let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     first
         && !text.ends_with(' ')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./+ ".contains(c))
+        && text.replacen("://", "//", 1).chars().all(|c| c.is_ascii_alphanumeric() || "_-./+ ".contains(c))
         && !WORDS.contains(&text.to_ascii_lowercase().as_str())
 }
