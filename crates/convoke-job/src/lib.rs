@@ -10,12 +10,14 @@
 //! | [`node`] | the spanned tree a document is read into |
 //! | [`yaml`] | YAML 1.1 as LAVA reads it, into that tree |
 //! | [`ids`] | a newtype for every name and number |
+//! | [`legacy`] | the 2014 JSON format, made into a v2 document |
 //! | [`member`] | what one member runs: the input of a dispatcher |
 //! | [`pipeline`] | what a member does on a device, action by action, with every limit |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
 pub mod diagnostic;
 pub mod ids;
+pub mod legacy;
 pub mod member;
 pub mod methods;
 pub mod node;
