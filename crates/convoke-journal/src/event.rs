@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Version of this format. A reader refuses a journal with a higher one; additions that old readers may skip do not
+/// raise it.
+pub const VERSION: u32 = 1;
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -211,6 +215,13 @@ pub enum Body {
     /// Something a newer writer knows.
     #[serde(other)]
     Unknown,
+}
+
+impl Body {
+    /// The bytes of a `Console` event; `None` for any other.
+    pub fn console_bytes(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
+        crate::encode::console_bytes(self)
+    }
 }
 
 /// Who takes part.

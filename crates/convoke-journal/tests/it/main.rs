@@ -1,0 +1,5 @@
+//! The journal's promises, one module each.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod journal;
+mod support;
