@@ -1,0 +1,4 @@
+//! The promises of the room, one module each.
+#![allow(clippy::unwrap_used)]
+
+mod yaml;
