@@ -34,10 +34,17 @@ fn assembled(scripts: &[(Id, Vec<Step>)]) -> Beside {
     beside
 }
 
-/// Runs the scripts in every order from here and checks that all end alike.
-fn explore(beside: Beside, expected: &mut Option<End>) {
+/// Orders looked at of one set of scripts: all of those of a few steps, and the first so many of larger ones.
+const ORDERS: u32 = 2000;
+
+/// Runs the scripts in every order from here, as far as `orders` go, and checks that all end alike.
+fn explore(beside: Beside, orders: &mut u32, expected: &mut Option<End>) {
+    if *orders == 0 {
+        return;
+    }
     let ready = beside.world.ready();
     if ready.is_empty() {
+        *orders -= 1;
         let end = end(&beside);
         assert_eq!(expected.get_or_insert_with(|| end.clone()), &end);
         return;
@@ -45,7 +52,7 @@ fn explore(beside: Beside, expected: &mut Option<End>) {
     for index in ready {
         let mut next = beside.clone();
         next.step(index);
-        explore(next, expected);
+        explore(next, orders, expected);
     }
 }
 
@@ -78,10 +85,10 @@ fn honest(scripts: &[(Id, Vec<Step>)]) -> Vec<(Id, Vec<Step>)> {
 /// early refusal may hit them.
 fn check(scripts: &[(Id, Vec<Step>)]) {
     let mut expected = None;
-    explore(assembled(scripts), &mut expected);
+    explore(assembled(scripts), &mut { ORDERS }, &mut expected);
     let (fates, open) = expected.expect("at least one order");
     if open.is_empty() && fates.iter().all(|(_, fate)| *fate == Fate::Done) {
-        explore(assembled(&honest(scripts)), &mut Some((fates, open)));
+        explore(assembled(&honest(scripts)), &mut { ORDERS }, &mut Some((fates, open)));
     }
 }
 
@@ -121,7 +128,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_order_of_small_scripts_ends_alike(scripts in any_scripts(2..4, 0..3)) {
+    fn many_orders_of_small_scripts_end_alike(scripts in any_scripts(2..4, 0..3)) {
         check(&scripts);
     }
 }
