@@ -87,8 +87,8 @@ impl<S: Screen> Live<S> {
     fn frame(&mut self, block: &[String], columns: u16) -> String {
         let mut text = String::from("\x1b[?2026h\r");
         let up = self.rows(columns);
-        if up > 1 {
-            text.push_str(&format!("\x1b[{}A", up - 1));
+        if up > 0 {
+            text.push_str(&format!("\x1b[{up}A"));
         }
         if self.left_out > 0 {
             let left_out = format!("… {} lines left out here; the members' log.yaml has them", self.left_out);
@@ -100,8 +100,12 @@ impl<S: Screen> Live<S> {
             text.push_str(&line.replace('\n', "\x1b[K\n"));
             text.push_str("\x1b[K\n");
         }
-        text.push_str(&block.join("\x1b[K\n"));
-        text.push_str("\x1b[K\x1b[J\x1b[?2026l");
+        // The cursor rests below the block, where a message from elsewhere (a panic) does not run into it.
+        for line in block {
+            text.push_str(line);
+            text.push_str("\x1b[K\n");
+        }
+        text.push_str("\x1b[J\x1b[?2026l");
         text
     }
 
