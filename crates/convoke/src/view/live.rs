@@ -5,7 +5,6 @@
 //! when the view is dropped, the block is wiped.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use console::Term;
@@ -43,12 +42,12 @@ pub(crate) struct Live<S: Screen> {
     /// The block as it stands on the screen.
     shown: Vec<String>,
     drawn: Option<Instant>,
-    summary: Option<PathBuf>,
+    summary: Option<String>,
 }
 
 impl<S: Screen> Live<S> {
     /// With the folder of the run, a summary takes the place of the block at the end.
-    pub(crate) fn new(to: S, level: Level, paint: Paint, summary: Option<&Path>) -> Self {
+    pub(crate) fn new(to: S, level: Level, paint: Paint, summary: Option<String>) -> Self {
         Live {
             out: Out::new(to),
             log: Log::new(level, paint),
@@ -57,7 +56,7 @@ impl<S: Screen> Live<S> {
             left_out: 0,
             shown: Vec::new(),
             drawn: None,
-            summary: summary.map(Into::into),
+            summary,
         }
     }
 

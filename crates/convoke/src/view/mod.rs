@@ -20,40 +20,40 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::io;
 
-use convoke_journal::{Journal, LogLevel};
+use convoke_journal::{LogLevel, View};
 
-pub(crate) use json::Json;
-pub(crate) use lava::Lava;
-pub(crate) use live::Live;
-pub(crate) use plain::Plain;
-pub(crate) use style::Paint;
-pub(crate) use summary::text as summary;
+use json::Json;
+use lava::Lava;
+use live::Live;
+use plain::Plain;
+use style::Paint;
 
-/// What the log shows, from least to most. Each level shows the ones before it too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+/// What the log shows, from least to most; each level shows the ones before it too. Results of tests are always shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// What failed.
     Error,
     /// What is odd.
     Warning,
-    /// Progress and results.
+    /// Progress.
     Info,
-    /// What the devices print, and what is typed to them.
+    /// What the devices print.
     Target,
-    /// Every action, call and detail.
+    /// Every action, call and detail, and what is typed to the devices.
     Debug,
 }
 
-impl Level {
-    /// The level for so many `-v`.
-    pub(crate) fn verbose(count: u8) -> Self {
-        match count {
-            0 => Level::Info,
-            1 => Level::Target,
-            _ => Level::Debug,
+impl From<crate::arguments::Level> for Level {
+    fn from(level: crate::arguments::Level) -> Self {
+        use crate::arguments::Level as Given;
+        match level {
+            Given::Debug => Level::Debug,
+            Given::Target => Level::Target,
+            Given::Info => Level::Info,
+            Given::Warning => Level::Warning,
+            Given::Error => Level::Error,
         }
     }
 }
@@ -70,34 +70,36 @@ impl From<LogLevel> for Level {
     }
 }
 
-/// `--format` of `convoke run`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// `live` on a terminal, else `plain`.
-    #[default]
-    Auto,
-    /// A line for each thing that matters.
-    Plain,
-    /// The events, a JSON object a line.
-    Json,
-    /// LAVA's log lines.
-    Lava,
+/// What a view needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct ViewOptions {
+    /// What the log shows.
+    pub(crate) level: Level,
+    /// Where the files are, as the summary tells it.
+    pub(crate) dir: String,
 }
 
-/// Subscribes the views of a run to its journal: they write to standard output, and a summary ends what people read.
-pub(crate) fn subscribe(journal: &Journal, format: Format, level: Level, dir: &Path) {
-    let terminal = io::stdout().is_terminal();
-    let paint = Paint::for_stdout();
-    match format {
-        Format::Json => journal.subscribe(Box::new(Json::new(io::stdout()))),
-        Format::Lava => journal.subscribe(Box::new(Lava::new(io::stdout()))),
-        Format::Auto if terminal && style::can_draw() => {
-            journal.subscribe(Box::new(Live::new(console::Term::stdout(), level, paint, Some(dir))));
-        }
-        Format::Auto | Format::Plain => {
-            journal.subscribe(Box::new(Plain::new(io::stdout(), level, paint, Some(dir))));
-        }
+/// The log above a line a member, then a summary, on standard output; `plain` when the terminal cannot draw.
+pub(crate) fn live(options: ViewOptions) -> Box<dyn View> {
+    if !style::can_draw() {
+        return plain(options);
     }
+    Box::new(Live::new(console::Term::stdout(), options.level, Paint::for_stdout(), Some(options.dir)))
+}
+
+/// The log as lines, then a summary, on standard output.
+pub(crate) fn plain(options: ViewOptions) -> Box<dyn View> {
+    Box::new(Plain::new(io::stdout(), options.level, Paint::for_stdout(), Some(options.dir)))
+}
+
+/// The events as JSON lines on standard output.
+pub(crate) fn json() -> Box<dyn View> {
+    Box::new(Json::new(io::stdout()))
+}
+
+/// LAVA's log lines on standard output.
+pub(crate) fn lava(_options: ViewOptions) -> Box<dyn View> {
+    Box::new(Lava::new(io::stdout()))
 }
 
 /// Somewhere to write that may go away.
