@@ -20,18 +20,19 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use convoke_journal::{LogLevel, View};
 
-use json::Json;
-use lava::Lava;
-use live::Live;
-use plain::Plain;
-use style::Paint;
+pub(crate) use json::Json;
+pub(crate) use lava::Lava;
+pub(crate) use live::Live;
+pub(crate) use plain::Plain;
+pub(crate) use style::Paint;
 
 /// What the log shows, from least to most; each level shows the ones before it too. Results of tests are always shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Level {
     /// What failed.
     Error,
@@ -45,15 +46,13 @@ pub(crate) enum Level {
     Debug,
 }
 
-impl From<crate::arguments::Level> for Level {
-    fn from(level: crate::arguments::Level) -> Self {
-        use crate::arguments::Level as Given;
-        match level {
-            Given::Debug => Level::Debug,
-            Given::Target => Level::Target,
-            Given::Info => Level::Info,
-            Given::Warning => Level::Warning,
-            Given::Error => Level::Error,
+impl Level {
+    /// The level for so many `-v`.
+    pub(crate) fn verbose(count: u8) -> Self {
+        match count {
+            0 => Level::Info,
+            1 => Level::Target,
+            _ => Level::Debug,
         }
     }
 }
@@ -70,36 +69,32 @@ impl From<LogLevel> for Level {
     }
 }
 
-/// What a view needs to know.
-#[derive(Clone, Debug)]
-pub(crate) struct ViewOptions {
-    /// What the log shows.
-    pub(crate) level: Level,
-    /// Where the files are, as the summary tells it.
-    pub(crate) dir: String,
+/// `--format` of `convoke run`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// `live` on a terminal, else `plain`.
+    #[default]
+    Auto,
+    /// A line for each thing that matters.
+    Plain,
+    /// The events, a JSON object a line.
+    Json,
+    /// LAVA's log lines.
+    Lava,
 }
 
-/// The log above a line a member, then a summary, on standard output; `plain` when the terminal cannot draw.
-pub(crate) fn live(options: ViewOptions) -> Box<dyn View> {
-    if !style::can_draw() {
-        return plain(options);
+/// The view of a run that writes to standard output; a summary ends what people read. `dir` is where the files are, as
+/// people are told.
+pub(crate) fn chosen(format: Format, level: Level, dir: &Path) -> Box<dyn View> {
+    let (paint, dir) = (Paint::for_stdout(), dir.display().to_string());
+    match format {
+        Format::Json => Box::new(Json::new(io::stdout())),
+        Format::Lava => Box::new(Lava::new(io::stdout())),
+        Format::Auto if io::stdout().is_terminal() && style::can_draw() => {
+            Box::new(Live::new(console::Term::stdout(), level, paint, Some(dir)))
+        }
+        Format::Auto | Format::Plain => Box::new(Plain::new(io::stdout(), level, paint, Some(dir))),
     }
-    Box::new(Live::new(console::Term::stdout(), options.level, Paint::for_stdout(), Some(options.dir)))
-}
-
-/// The log as lines, then a summary, on standard output.
-pub(crate) fn plain(options: ViewOptions) -> Box<dyn View> {
-    Box::new(Plain::new(io::stdout(), options.level, Paint::for_stdout(), Some(options.dir)))
-}
-
-/// The events as JSON lines on standard output.
-pub(crate) fn json() -> Box<dyn View> {
-    Box::new(Json::new(io::stdout()))
-}
-
-/// LAVA's log lines on standard output.
-pub(crate) fn lava(_options: ViewOptions) -> Box<dyn View> {
-    Box::new(Lava::new(io::stdout()))
 }
 
 /// Somewhere to write that may go away.
