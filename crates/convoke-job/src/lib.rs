@@ -10,6 +10,7 @@
 //! | [`node`] | the spanned tree a document is read into |
 //! | [`yaml`] | YAML 1.1 as LAVA reads it, into that tree |
 //! | [`ids`] | a newtype for every name and number |
+//! | [`legacy`] | the 2014 JSON format, made into a v2 document |
 //! | [`member`] | what one member runs: the input of a dispatcher |
 //! | [`read`] | from a document to a checked job |
 //! | [`job`] | a checked job |
@@ -20,6 +21,7 @@
 pub mod diagnostic;
 pub mod ids;
 pub mod job;
+pub mod legacy;
 pub mod member;
 pub mod methods;
 pub mod node;
@@ -35,5 +37,5 @@ pub use job::{Job, MemberNames, resolve_member_name};
 pub use member::MemberJob;
 pub use node::Node;
 pub use pipeline::{DeviceLimits, PlannedAction, pipeline};
-pub use read::{Checked, Options, read};
+pub use read::{Checked, ReadOptions, read};
 pub use source::{Source, Span};

@@ -3,6 +3,7 @@
 
 mod check;
 mod fixtures;
+mod legacy;
 mod pipeline;
 mod split;
 mod yaml;
