@@ -3,6 +3,7 @@
 
 mod check;
 mod fixtures;
+mod fuzz;
 mod legacy;
 mod pipeline;
 mod split;
