@@ -112,7 +112,8 @@ fn job(root: &Node, options: &ReadOptions, findings: &mut Findings) -> Option<Jo
     let actions = at.get("actions").map(|at| actions::actions(&at, &scope, findings)).unwrap_or_default();
     cross::job(&actions, group.as_ref().map(|group| group.roles.as_slice()), findings);
     if let Some(group) = group.as_ref().filter(|_| at.get("actions").is_some()) {
-        cross::group(group, &actions, top.timeouts.job, findings);
+        let given = at.get("actions").and_then(|at| at.node.as_list().map(<[_]>::len));
+        cross::group(group, &actions, top.timeouts.job, given == Some(actions.len()), findings);
     }
     if findings.0.iter().any(Diagnostic::is_error) {
         return None;

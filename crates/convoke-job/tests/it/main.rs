@@ -6,5 +6,6 @@ mod fixtures;
 mod fuzz;
 mod legacy;
 mod pipeline;
+mod rules;
 mod split;
 mod yaml;
