@@ -1,7 +1,7 @@
 //! No text makes the reader panic, and whatever it accepts can be split, planned and read back.
 
 use convoke_job::node::Node;
-use convoke_job::{DeviceLimits, MemberJob, ReadOptions, Source, pipeline, read};
+use convoke_job::{DeviceLimits, MemberJob, Options, Source, pipeline, read};
 use proptest::prelude::*;
 
 use crate::fixtures;
@@ -9,7 +9,7 @@ use crate::fixtures;
 /// Reads, and uses what was accepted.
 fn digest(text: &str) {
     let source = Source::new("job.yaml", text);
-    let checked = read(&source, &ReadOptions::default());
+    let checked = read(&source, &Options::default());
     for finding in &checked.diagnostics {
         let json = finding.to_json(&source);
         assert!(json["spans"].as_array().unwrap().iter().all(|span| span["line"].as_u64().unwrap() >= 1));
@@ -26,7 +26,7 @@ fn digest(text: &str) {
     let members = job.split("group", 1);
     assert_eq!(members.len(), job.size() as usize);
     for member in members {
-        assert!(!pipeline::print(&pipeline(&member, &DeviceLimits::default())).is_empty());
+        assert!(!pipeline::to_text(&pipeline(&member, &DeviceLimits::default())).is_empty());
         let (again, _) = MemberJob::from_definition(&Node::from_value(&member.definition), member.job_id);
         assert_eq!(format!("{:?}", again.unwrap()), format!("{member:?}"));
     }
