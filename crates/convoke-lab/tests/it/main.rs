@@ -1,0 +1,5 @@
+//! What the lab promises.
+
+#![allow(clippy::unwrap_used)]
+
+mod config;
