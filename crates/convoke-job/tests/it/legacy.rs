@@ -27,10 +27,14 @@ fn with_lab() -> LegacyOptions {
     LegacyOptions { legacy_map: lab(), ..LegacyOptions::default() }
 }
 
-/// The plain value of a YAML document that has no findings at all.
+/// The plain value of a v2 document that has no findings at all.
 #[track_caller]
 fn value(yaml: &str) -> Value {
-    let (root, findings) = yaml::parse(&Source::new("converted.yaml", yaml), yaml::Limits::default());
+    let source = Source::new("converted.yaml", yaml);
+    let checked = convoke_job::read(&source, &Default::default());
+    assert_eq!(checked.diagnostics, [], "{yaml}");
+    assert!(checked.job.is_some());
+    let (root, findings) = yaml::parse(&source, yaml::Limits::default());
     assert_eq!(findings, [], "{yaml}");
     root.unwrap().to_value()
 }
@@ -106,7 +110,9 @@ fn the_slave_job_as_text() {
     let source = fixture("legacy-2014-slave.json");
     let converted = convert(&source, &LegacyOptions::default());
     assert_eq!(findings(&source, &converted), [""; 0]);
-    insta::assert_snapshot!(converted.yaml.unwrap());
+    let yaml = converted.yaml.unwrap();
+    value(&yaml);
+    insta::assert_snapshot!(yaml);
 }
 
 #[test]

@@ -17,6 +17,10 @@ fn read_file(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap()
 }
 
+pub(crate) fn fixture(name: &str) -> String {
+    read_file(Path::new("crates/convoke-lab/tests/fixtures").join(name))
+}
+
 /// A lab file without any finding.
 #[track_caller]
 pub(crate) fn lab(text: &str) -> Lab {
@@ -88,7 +92,7 @@ fn the_committed_schema_is_current() {
 fn the_schema_accepts_the_examples_and_refuses_what_the_reader_refuses() {
     let schema = jsonschema::validator_for(&schema::schema().to_value()).unwrap();
     let mut good = examples();
-    good.push(read_file("crates/convoke-lab/tests/fixtures/lab-small.yaml"));
+    good.push(fixture("lab-small.yaml"));
     good.push("workers: {a: }\nsandboxes: {on_demand: unlimited}\n".into());
     good.push("devices: [{name: a_b, type: x, timeouts: {connections: {c: {seconds: 1}}}, disk: 2000000}]\n".into());
     for text in good {
@@ -117,7 +121,7 @@ fn the_schema_accepts_the_examples_and_refuses_what_the_reader_refuses() {
 
 #[test]
 fn a_small_inventory() {
-    let lab = lab(&read_file("crates/convoke-lab/tests/fixtures/lab-small.yaml"));
+    let lab = lab(&fixture("lab-small.yaml"));
     let inventory = lab.inventory();
     assert_eq!(inventory.devices.len(), 3);
     assert_eq!(inventory.devices[2].health, Health::Bad);
