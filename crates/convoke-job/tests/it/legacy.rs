@@ -270,7 +270,7 @@ fn sandboxes_run_without_a_map() {
 
 #[test]
 fn repeated_actions_and_equal_names() {
-    let one = TEST.replace("}]}}", r#"}], "repeat": 2, "skip_install": true, "timeout": 60}}"#);
+    let one = TEST.replace("}]}}", r#"}], "repeat": 2, "skip_install": true, "timeout": 1200}}"#);
     let deploy = r#"{"command": "dummy_deploy", "parameters": {"target_type": "oe"}}"#;
     let document = converted(&job(TWO, &format!("{deploy}, {one}")), &LegacyOptions::default());
     let names: Vec<&Value> = document["actions"].as_array().unwrap()[2..]
@@ -279,7 +279,10 @@ fn repeated_actions_and_equal_names() {
         .collect();
     assert_eq!(names, ["t", "t-2"]);
     let test = &document["actions"][2]["test"];
-    assert_eq!((&test["timeout"], &test["definitions"][0]["skip_install"]), (&json!({"seconds": 60}), &json!(["all"])));
+    assert_eq!(
+        (&test["timeout"], &test["definitions"][0]["skip_install"]),
+        (&json!({"seconds": 1200}), &json!(["all"]))
+    );
     assert_eq!(document["actions"][0]["deploy"]["os"], "oe");
 }
 
