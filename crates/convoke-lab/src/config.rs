@@ -21,8 +21,6 @@ use convoke_job::legacy::{LegacyMap, LegacyOptions};
 use convoke_job::{DeviceName, DeviceType, Diagnostic, Source, Tag};
 use convoke_schedule::{DeviceEntry, Health, Inventory, OnDemand, WorkerEntry};
 
-use crate::sandbox::SandboxSpec;
-
 /// The type of the devices that are made of namespaces on this machine.
 pub const SANDBOX: &str = "sandbox";
 
@@ -122,22 +120,6 @@ impl Lab {
             disk: own.disk.or(common.disk),
             action_timeouts: pairs(&common.action_timeouts, &own.action_timeouts),
             connection_timeouts: pairs(&common.connection_timeouts, &own.connection_timeouts),
-        }
-    }
-
-    /// The sandbox called `name`, listed or made on demand, as the ground takes it.
-    pub fn sandbox_spec(&self, name: &str) -> SandboxSpec {
-        let settings = self.sandbox_settings(name);
-        let tags = self.device(name).map_or(&self.sandboxes.tags, |device| &device.tags);
-        SandboxSpec {
-            name: name.to_owned(),
-            device_type: SANDBOX.to_owned(),
-            environment: settings.environment,
-            tags: tags.iter().map(ToString::to_string).collect(),
-            os: settings.os,
-            disk_limit: settings.disk,
-            action_timeouts: settings.action_timeouts,
-            connection_timeouts: settings.connection_timeouts,
         }
     }
 

@@ -13,3 +13,4 @@ pub mod sandbox;
 pub mod stages;
 
 pub use config::Lab;
+pub use inventory::check_inventory;
