@@ -8,19 +8,26 @@
 //! | [`source`] | a text with a name, byte spans, lines and columns |
 //! | [`diagnostic`] | one finding: code, severity, spans, help |
 //! | [`node`] | the spanned tree a document is read into |
+//! | [`yaml`] | YAML 1.1 as LAVA reads it, into that tree |
 //! | [`ids`] | a newtype for every name and number |
+//! | [`legacy`] | the 2014 JSON format, made into a v2 document |
 //! | [`member`] | what one member runs: the input of a dispatcher |
+//! | [`pipeline`] | what a member does on a device, action by action, with every limit |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
 pub mod diagnostic;
 pub mod ids;
+pub mod legacy;
 pub mod member;
 pub mod methods;
 pub mod node;
+pub mod pipeline;
 pub mod source;
+pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use ids::{DeviceName, DeviceType, JobId, RoleName, SubId, Tag};
 pub use member::MemberJob;
 pub use node::Node;
+pub use pipeline::{DeviceLimits, PlannedAction, pipeline};
 pub use source::{Source, Span};

@@ -280,6 +280,16 @@ pub enum RequestCall {
     Sync,
 }
 
+/// The namespace of a block that gives none.
+pub const COMMON_NAMESPACE: &str = "common";
+
+impl Block {
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        self.common.namespace.as_deref().unwrap_or(COMMON_NAMESPACE)
+    }
+}
+
 impl MemberJob {
     /// The role, or the job's only member.
     pub fn role(&self) -> Option<&RoleName> {

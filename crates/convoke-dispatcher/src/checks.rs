@@ -1,0 +1,48 @@
+//! What is known to be wrong before anything runs: the step `validate`.
+
+use convoke_job::member::{BlockKind, TestKind};
+
+use crate::context::Context;
+use crate::error::ActionError;
+use crate::plan::Plan;
+use crate::prompt::Matcher;
+
+/// Looks at every block. The first thing wrong is the error: the job was checked in whole when it was read.
+pub(crate) fn validate(ctx: &Context, plan: &Plan) -> Result<(), ActionError> {
+    ctx.log.debug(format_args!(
+        "this job runs, in order: {}, finalize",
+        plan.blocks.iter().map(|block| block.name.as_str()).collect::<Vec<_>>().join(", ")
+    ));
+    for (number, block) in ctx.job.blocks.iter().enumerate() {
+        match &block.kind {
+            BlockKind::Deploy { to, .. } => here(ctx, "deploy to", to)?,
+            BlockKind::Boot { method, prompts, auto_login, .. } => {
+                here(ctx, "boot method", method)?;
+                Matcher::new(prompts).map_err(|error| at(number, error))?;
+                if let Some(login) = auto_login {
+                    Matcher::new(std::slice::from_ref(&login.login_prompt)).map_err(|error| at(number, error))?;
+                }
+            }
+            BlockKind::Test(TestKind::Definitions(list)) if list.is_empty() => {
+                return Err(at(number, ActionError::job("the test block has no definitions")));
+            }
+            BlockKind::Test(_) | BlockKind::Command { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+fn at(number: usize, error: ActionError) -> ActionError {
+    ActionError { message: format!("actions[{number}]: {}", error.message), ..error }
+}
+
+/// Whether this dispatcher has the method.
+fn here(ctx: &Context, what: &str, method: &str) -> Result<(), ActionError> {
+    if method == "sandbox" || ctx.options.rehearsal {
+        return Ok(());
+    }
+    Err(ActionError::job(format!(
+        "{what} {method} is not there for device {} (type {}): use --rehearse to try the job on a sandbox",
+        ctx.info.name, ctx.info.device_type
+    )))
+}

@@ -1,0 +1,13 @@
+//! The rules of a group: what members may rely on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod calls;
+
+mod left;
+mod log;
+mod rounds;
+mod seeds;
+mod size;
+mod stage;
+mod stuck;
+mod words;
