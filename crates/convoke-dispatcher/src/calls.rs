@@ -55,12 +55,12 @@ impl Caller {
         let what = shown.text();
         let answer = tokio::time::timeout(
             limit.saturating_add(CALL_GRACE),
-            self.client.call(call, CallOptions { limit: Some(limit), quiet }),
+            self.client.call(call, CallOptions { limit: Some(limit), quiet, call_id: Some(record.id) }),
         );
         let answer = tokio::select! {
             biased;
             answer = answer => answer.unwrap_or_else(|_| Answer::Refused {
-                refusal: Refusal::Invalid { what: what.clone(), why: format!("no answer from the coordinator within {}", Seconds(limit)) },
+                refusal: Refusal::Invalid { what: what.clone(), why: format!("no answer from the coordinator within {}", Seconds(limit)), hint: None },
             }),
             never = self.progress(&shown, started, limit) => match never {},
         };

@@ -2,25 +2,26 @@
 
 use convoke_job::member::{BlockKind, TestKind};
 
+use convoke_job::pipeline::PlannedAction;
+
 use crate::context::Context;
 use crate::error::ActionError;
-use crate::plan::Plan;
-use crate::prompt::Matcher;
+use crate::prompt::matcher;
 
 /// Looks at every block. The first thing wrong is the error: the job was checked in whole when it was read.
-pub(crate) fn validate(ctx: &Context, plan: &Plan) -> Result<(), ActionError> {
+pub(crate) fn validate(ctx: &Context, blocks: &[PlannedAction]) -> Result<(), ActionError> {
     ctx.log.debug(format_args!(
-        "this job runs, in order: {}, finalize",
-        plan.blocks.iter().map(|block| block.name.as_str()).collect::<Vec<_>>().join(", ")
+        "this job runs, in order: {}",
+        blocks.iter().map(|block| block.name).collect::<Vec<_>>().join(", ")
     ));
     for (number, block) in ctx.job.blocks.iter().enumerate() {
         match &block.kind {
             BlockKind::Deploy { to, .. } => here(ctx, "deploy to", to)?,
             BlockKind::Boot { method, prompts, auto_login, .. } => {
                 here(ctx, "boot method", method)?;
-                Matcher::new(prompts).map_err(|error| at(number, error))?;
+                matcher(prompts).map_err(|error| at(number, error))?;
                 if let Some(login) = auto_login {
-                    Matcher::new(std::slice::from_ref(&login.login_prompt)).map_err(|error| at(number, error))?;
+                    matcher(std::slice::from_ref(&login.login_prompt)).map_err(|error| at(number, error))?;
                 }
             }
             BlockKind::Test(TestKind::Definitions(list)) if list.is_empty() => {

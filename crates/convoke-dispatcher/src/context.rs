@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use convoke_coordinator::GroupClient;
 use convoke_job::MemberJob;
+use convoke_job::member::GroupMember;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -107,6 +108,11 @@ impl Context {
     /// Makes calls of the group; `None` in a single-device job.
     pub(crate) fn caller(&self) -> Option<Caller> {
         self.client.as_ref().map(|client| Caller::new(Arc::clone(client), self.log.clone(), &self.job))
+    }
+
+    /// All members of the group.
+    pub(crate) fn members(&self) -> &[GroupMember] {
+        self.job.group.as_ref().map_or(&[], |group| &group.members)
     }
 
     /// Prompts to wait for: the job's, else the device's.

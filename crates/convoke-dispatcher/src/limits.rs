@@ -34,8 +34,8 @@ pub(crate) const CALL_GRACE: Duration = Duration::from_secs(2);
 pub(crate) const PROGRESS: Duration = Duration::from_secs(30);
 /// Silence after which the scanner lets go of what it holds back (device-side.md §8.2).
 pub(crate) const SCANNER_IDLE: Duration = Duration::from_millis(300);
-/// Between two attempts when the job does not say.
-pub(crate) const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a signal that has begun may take to end (device-side.md §8.2).
+pub(crate) const SIGNAL: Duration = Duration::from_secs(10);
 
 /// When something has to be done.
 #[derive(Clone, Debug)]

@@ -20,20 +20,20 @@ use crate::actions::{self, Outcome, Recorded, requests};
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Seconds};
-use crate::plan::Planned;
+use convoke_job::pipeline::PlannedAction;
 
 /// Runs `action` and what it runs, below the deadline of its parent.
 pub(crate) fn run<'a>(
     ctx: &'a mut Context,
-    action: &'a Planned,
+    action: &'a PlannedAction,
     parent: &'a Deadline,
 ) -> Pin<Box<dyn Future<Output = Result<(), ActionError>> + Send + 'a>> {
     Box::pin(async move {
-        let deadline = parent.action(&action.name, action.limit);
+        let deadline = parent.action(action.name, action.limit);
         let started = Instant::now();
         ctx.log.record(Body::ActionStarted {
             level: action.level.clone(),
-            name: action.name.clone(),
+            name: action.name.into(),
             timeout_s: deadline.remaining().as_secs_f64(),
             namespace: action.namespace.clone(),
         });
@@ -44,7 +44,7 @@ pub(crate) fn run<'a>(
         let duration = started.elapsed().as_secs_f64();
         ctx.log.record(Body::ActionEnded {
             level: action.level.clone(),
-            name: action.name.clone(),
+            name: action.name.into(),
             duration_s: duration,
             namespace: action.namespace.clone(),
             failure: result.as_ref().err().map(failure),
@@ -59,7 +59,7 @@ pub(crate) fn run<'a>(
         if let Some(Recorded { result, extra }) = recorded {
             ctx.log.result(ResultRecord {
                 definition: "lava".into(),
-                case: action.name.clone(),
+                case: action.name.into(),
                 result,
                 duration: Some(duration),
                 level: Some(action.level.clone()),
@@ -82,33 +82,31 @@ pub(crate) fn failure(error: &ActionError) -> Failure {
     }
 }
 
-async fn attempts(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
-    let attempts = action.attempts;
+async fn attempts(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    let rounds = action.attempts.max(action.repeat);
+    let always = action.repeat > 1;
     let mut number = 1;
     loop {
         let failures = ctx.log.failed();
         let result = once(ctx, action, deadline).await;
-        if attempts.count == 1 {
+        if rounds == 1 {
             return result;
         }
         if let Err(error) = &result {
-            ctx.log.error(format_args!(
-                "{} failed: {number} of {} attempts: {}",
-                action.name, attempts.count, error.message
-            ));
+            ctx.log.error(format_args!("{} failed: {number} of {} attempts: {}", action.name, rounds, error.message));
         }
         let wanted = match &result {
-            Ok(_) => attempts.always,
+            Ok(_) => always,
             Err(error) => retried(error.class),
         };
-        if !wanted || number >= attempts.count {
+        if !wanted || number >= rounds {
             return result;
         }
-        if deadline.remaining() <= attempts.interval {
+        if deadline.remaining() <= action.interval {
             ctx.log.warning(format_args!(
                 "{}: no time is left for another attempt after a pause of {}",
                 action.name,
-                Seconds(attempts.interval)
+                Seconds(action.interval)
             ));
             return result;
         }
@@ -119,7 +117,7 @@ async fn attempts(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> O
         tokio::select! {
             biased;
             () = ctx.cancel.cancelled() => return Err(said(ctx, ctx.stopped())),
-            () = tokio::time::sleep(attempts.interval) => {}
+            () = tokio::time::sleep(action.interval) => {}
         }
         number += 1;
     }
@@ -136,7 +134,7 @@ fn clean_up(ctx: &mut Context) {
     ctx.overlay = None;
 }
 
-async fn once(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+async fn once(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     let before = actions::before(ctx, action, deadline).await.map_err(|error| said(ctx, error))?;
     for child in &action.children {
         run(ctx, child, deadline).await?;

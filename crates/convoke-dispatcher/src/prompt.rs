@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use fancy_regex::Regex;
+use convoke_overlay::prompt::PromptMatcher;
 use tokio::time::Instant;
 
 use crate::console::{Attached, ConsoleLink};
 use crate::error::ActionError;
-use crate::limits::{Deadline, Nature, Seconds};
+use crate::limits::{Deadline, Nature, SCANNER_IDLE, Seconds};
 use crate::log::Log;
 
 /// One wait: for what, for how long, and on whose behalf.
@@ -40,73 +40,9 @@ pub(crate) struct Seen {
 /// Bytes kept of what was read while waiting.
 const KEPT: usize = 64 * 1024;
 
-/// Looks for prompts in a stream.
-#[derive(Debug)]
-pub(crate) struct Matcher {
-    patterns: Vec<Regex>,
-    window: String,
-    escape: Escape,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Escape {
-    None,
-    Started,
-    Csi,
-    Osc,
-}
-
-/// Characters in which a prompt is looked for.
-const WINDOW: usize = 4096;
-
-impl Matcher {
-    /// A matcher for regular expressions; a bad one is the job's error.
-    pub(crate) fn new(prompts: &[String]) -> Result<Self, ActionError> {
-        let patterns = prompts
-            .iter()
-            .map(|prompt| {
-                Regex::new(prompt).map_err(|error| {
-                    let error = error.to_string().replace('\n', " ");
-                    ActionError::job(format!("prompt {prompt:?} is no regular expression: {error}"))
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Matcher { patterns, window: String::new(), escape: Escape::None })
-    }
-
-    /// Takes bytes; gives the pattern that matches now.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Option<usize> {
-        for part in bytes.chunks(WINDOW / 2) {
-            self.clean(part);
-            let surplus = self.window.chars().count().saturating_sub(WINDOW);
-            self.window = self.window.chars().skip(surplus).collect();
-            let found = self.patterns.iter().position(|pattern| pattern.is_match(&self.window).unwrap_or(false));
-            if found.is_some() {
-                self.window.clear();
-                return found;
-            }
-        }
-        None
-    }
-
-    /// Appends text without control sequences.
-    fn clean(&mut self, bytes: &[u8]) {
-        for c in String::from_utf8_lossy(bytes).chars() {
-            self.escape = match (self.escape, c) {
-                (_, '\u{1b}') => Escape::Started,
-                (Escape::Started, '[') => Escape::Csi,
-                (Escape::Started, ']') => Escape::Osc,
-                (Escape::Csi, '\u{40}'..='\u{7e}') | (Escape::Osc, '\u{7}') => Escape::None,
-                (Escape::Csi | Escape::Osc, _) => self.escape,
-                (Escape::None | Escape::Started, _) => {
-                    if c != '\r' {
-                        self.window.push(c);
-                    }
-                    Escape::None
-                }
-            };
-        }
-    }
+/// A matcher for regular expressions; a bad one is the job's error.
+pub(crate) fn matcher(prompts: &[String]) -> Result<PromptMatcher, ActionError> {
+    PromptMatcher::new(prompts).map_err(|error| ActionError::job(error.to_string()))
 }
 
 /// Types the check, if any, and waits for one of the prompts.
@@ -117,7 +53,7 @@ pub(crate) async fn wait(
     wait: Wait<'_>,
 ) -> Result<Seen, ActionError> {
     let Wait { name, prompts, check, connection, deadline } = wait;
-    let mut matcher = Matcher::new(prompts)?;
+    let mut matcher = matcher(prompts)?;
     let limit = connection.min(deadline.remaining());
     let started = Instant::now();
     log.debug(format_args!("{name}: waits for one of {prompts:?} (timeout {})", Seconds(limit)));
@@ -125,6 +61,7 @@ pub(crate) async fn wait(
     again(check);
     let mut bytes = Vec::new();
     let mut next_check = if check.is_some() { limit / 2 } else { limit };
+    let mut quiet_at = None;
     loop {
         tokio::select! {
             biased;
@@ -133,9 +70,10 @@ pub(crate) async fn wait(
                     bytes.extend_from_slice(&chunk);
                     let surplus = bytes.len().saturating_sub(KEPT);
                     bytes.drain(..surplus);
-                    if let Some(index) = matcher.feed(&chunk) {
-                        return Ok(Seen { index, bytes });
+                    if let Some(found) = matcher.feed(&chunk) {
+                        return Ok(Seen { index: found.prompt, bytes });
                     }
+                    quiet_at = Some(Instant::now() + SCANNER_IDLE);
                     // A device that never stops printing must not outlast the limit.
                     if started.elapsed() >= limit {
                         return Err(no_prompt(&wait, link));
@@ -148,6 +86,12 @@ pub(crate) async fn wait(
                     )));
                 }
             },
+            () = tokio::time::sleep_until(quiet_at.unwrap_or(started)), if quiet_at.is_some() => {
+                quiet_at = None;
+                if let Some(found) = matcher.flush() {
+                    return Ok(Seen { index: found.prompt, bytes });
+                }
+            }
             () = tokio::time::sleep_until(started + next_check) => {
                 if next_check >= limit {
                     return Err(no_prompt(&wait, link));

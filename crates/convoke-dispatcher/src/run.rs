@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 use convoke_coordinator::GroupClient;
 use convoke_job::MemberJob;
 use convoke_job::member::BlockKind;
+use convoke_job::pipeline::{DeviceLimits, PlannedAction, pipeline as planned};
 use convoke_journal::{
     Body, ErrorClass, Failure, Health, LogLevel, MemberState, Recorder, ResultRecord, ResultValue, Stage,
 };
@@ -29,10 +30,9 @@ use crate::checks;
 use crate::context::Context;
 use crate::device::Device;
 use crate::error::ActionError;
-use crate::limits::{Deadline, GROUP_START};
+use crate::limits::{Deadline, GROUP_START, JOB_DEFAULT};
 use crate::log::Log;
 use crate::pipeline;
-use crate::plan::{self, Plan, Planned};
 
 /// Everything one member needs.
 pub struct MemberRun {
@@ -95,7 +95,9 @@ pub async fn run_member(run: MemberRun) -> MemberOutcome {
     recorder.mask(job.secrets.iter().map(|(_, value)| value.clone()).collect());
     let log = Log::new(recorder, job.sub_id.0);
     let mut ctx = Context::new(job, device, client, log, cancel, options);
-    let plan = plan::plan(&ctx.job, &ctx.info, &ctx.stages);
+    let limits =
+        DeviceLimits { actions: ctx.info.action_timeouts.clone(), connections: ctx.info.connection_timeouts.clone() };
+    let plan = planned(&ctx.job, &limits);
     let result = without_panic(main(&mut ctx, &plan)).await;
     let ended = without_panic(finalize(&mut ctx, &plan)).await;
     conclude(ctx, result, ended)
@@ -129,20 +131,22 @@ impl Ended {
     }
 }
 
-async fn main(ctx: &mut Context, plan: &Plan) -> Result<(), Ended> {
+async fn main(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), Ended> {
     ctx.log.info(format_args!("{}, job {}", ctx.options.program, ctx.job.job_id));
     validate(ctx, plan).map_err(|error| Ended::new("its job is wrong", error))?;
     ctx.log.state(MemberState::Starting, Stage::Assembling);
     group(ctx).await.map_err(|error| Ended::new("it could not start", error))?;
-    let deadline = Deadline::job(plan.limit);
-    for (number, planned) in plan.blocks.iter().enumerate() {
-        block(ctx, number, planned, &deadline).await?;
+    let deadline = Deadline::job(ctx.job.timeouts.job.unwrap_or(JOB_DEFAULT));
+    for planned in plan {
+        if let Some(number) = planned.block {
+            block(ctx, number, planned, &deadline).await?;
+        }
     }
     Ok(())
 }
 
 /// Everything that can be known to be wrong before anything runs.
-fn validate(ctx: &Context, plan: &Plan) -> Result<(), ActionError> {
+fn validate(ctx: &Context, plan: &[PlannedAction]) -> Result<(), ActionError> {
     let started = Instant::now();
     ctx.log.info("start: 0 validate");
     let result = checks::validate(ctx, plan);
@@ -187,7 +191,7 @@ async fn group(ctx: &mut Context) -> Result<(), ActionError> {
     result
 }
 
-async fn block(ctx: &mut Context, number: usize, planned: &Planned, deadline: &Deadline) -> Result<(), Ended> {
+async fn block(ctx: &mut Context, number: usize, planned: &PlannedAction, deadline: &Deadline) -> Result<(), Ended> {
     let job = Arc::clone(&ctx.job);
     let block = &job.blocks[number];
     let (stage, what) = match &block.kind {
@@ -218,12 +222,16 @@ async fn block(ctx: &mut Context, number: usize, planned: &Planned, deadline: &D
     }
 }
 
-async fn finalize(ctx: &mut Context, plan: &Plan) -> Result<(), Ended> {
+async fn finalize(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), Ended> {
     ctx.log.state(MemberState::Ending, Stage::Finalize);
     // What stopped the member must not stop its cleaning up.
     ctx.cancel = CancellationToken::new();
-    let result = pipeline::run(ctx, &plan.finalize, &Deadline::cleanup()).await;
-    result.map_err(|error| Ended::new("its device could not be powered off", error))
+    let deadline = Deadline::cleanup();
+    for planned in plan.iter().filter(|planned| planned.block.is_none()) {
+        let result = pipeline::run(ctx, planned, &deadline).await;
+        result.map_err(|error| Ended::new("its device could not be powered off", error))?;
+    }
+    Ok(())
 }
 
 /// Records the verdict and leaves the group.

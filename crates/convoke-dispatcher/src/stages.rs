@@ -44,18 +44,13 @@ impl DefinitionPlan {
     }
 }
 
-/// The namespace of a block.
-pub(crate) fn namespace(block: &convoke_job::member::Block) -> &str {
-    block.common.namespace.as_deref().unwrap_or("common")
-}
-
 impl Stages {
     /// The stages of `job`.
     pub(crate) fn of(job: &MemberJob) -> Self {
         let mut stages = Stages::default();
         for (number, block) in job.blocks.iter().enumerate() {
             let BlockKind::Test(TestKind::Definitions(entries)) = &block.kind else { continue };
-            let space = namespace(block);
+            let space = block.namespace();
             let first = stages.definitions(space).count();
             let definitions = entries
                 .iter()
@@ -67,13 +62,16 @@ impl Stages {
         stages
     }
 
-    /// The definitions of a namespace: stage number, position in the stage, definition.
-    pub(crate) fn definitions(&self, namespace: &str) -> impl Iterator<Item = (usize, usize, &DefinitionPlan)> {
-        self.list
-            .iter()
-            .enumerate()
-            .filter(move |(_, stage)| stage.namespace == namespace)
-            .flat_map(|(number, stage)| stage.definitions.iter().enumerate().map(move |(at, plan)| (number, at, plan)))
+    fn definitions(&self, namespace: &str) -> impl Iterator<Item = &DefinitionPlan> {
+        self.list.iter().filter(move |stage| stage.namespace == namespace).flat_map(|stage| &stage.definitions)
+    }
+
+    /// The definition with a number in a namespace, and the number of its stage.
+    pub(crate) fn definition(&mut self, namespace: &str, index: usize) -> Option<(usize, &mut DefinitionPlan)> {
+        let stages = self.list.iter_mut().enumerate().filter(|(_, stage)| stage.namespace == namespace);
+        stages
+            .flat_map(|(number, stage)| stage.definitions.iter_mut().map(move |plan| (number, plan)))
+            .find(|(_, plan)| plan.index == index)
     }
 
     /// The stage of a block: its number and plan.

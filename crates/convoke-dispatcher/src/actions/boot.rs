@@ -8,14 +8,15 @@ use crate::console::{Attached, ConsoleLink};
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Nature};
-use crate::plan::Planned;
 use crate::prompt::{self, Wait};
+use convoke_job::pipeline::PlannedAction;
 
 /// Actions in which a device starts. A block without any of them starts it where the console is first needed.
-pub(crate) const STARTERS: [&str; 5] = ["execute-qemu", "docker-run", "reset-device", "ssh-connection", "boot-sandbox"];
+pub(crate) const STARTERS: [&str; 5] =
+    ["start-sandbox", "execute-qemu", "docker-run", "reset-device", "ssh-connection"];
 
 /// Boots the device, once in an attempt of a boot block, and takes its console over.
-pub(crate) async fn start(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Result<(), ActionError> {
+pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Result<(), ActionError> {
     if ctx.booted {
         return Ok(());
     }
@@ -24,7 +25,7 @@ pub(crate) async fn start(ctx: &mut Context, action: &Planned, deadline: &Deadli
         ctx.prompts = if ctx.options.rehearsal { Vec::new() } else { prompts.clone() };
     }
     let work = async |ctx: &mut Context| ctx.device().boot().await;
-    let console = ctx.guard(&action.name, Nature::Lab, deadline, work).await?;
+    let console = ctx.guard(action.name, Nature::Lab, deadline, work).await?;
     ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
     ctx.console = Some(ConsoleLink::open(console, &ctx.log));
     ctx.booted = true;
@@ -32,7 +33,7 @@ pub(crate) async fn start(ctx: &mut Context, action: &Planned, deadline: &Deadli
 }
 
 /// Sees to it that a guest's address has come (device-side.md §9.3).
-pub(crate) fn guest_address(ctx: &Context, action: &Planned) -> Result<(), ActionError> {
+pub(crate) fn guest_address(ctx: &Context, action: &PlannedAction) -> Result<(), ActionError> {
     let Some(BlockKind::Boot { host_address: Some((id, key)), .. }) =
         action.block.map(|block| &ctx.job.blocks[block].kind)
     else {
@@ -53,7 +54,7 @@ pub(crate) fn guest_address(ctx: &Context, action: &Planned) -> Result<(), Actio
 }
 
 /// Logs in, when the job says how. A sandbox has nobody to ask.
-pub(crate) async fn login(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+pub(crate) async fn login(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     start(ctx, action, deadline).await?;
     let Some(BlockKind::Boot { auto_login: Some(login), .. }) = action.block.map(|block| &ctx.job.blocks[block].kind)
     else {
@@ -66,14 +67,19 @@ pub(crate) async fn login(ctx: &mut Context, action: &Planned, deadline: &Deadli
     }
     let login = login.clone();
     let work = async |ctx: &mut Context| exchange(ctx, action, deadline, &login).await;
-    ctx.guard(&action.name, Nature::Job, deadline, work).await?;
+    ctx.guard(action.name, Nature::Job, deadline, work).await?;
     Ok(Some(Recorded::pass(Map::new())))
 }
 
 /// Texts that end a login.
 const REFUSALS: [&str; 2] = ["Login incorrect", "Login timed out"];
 
-async fn exchange(ctx: &Context, action: &Planned, deadline: &Deadline, login: &AutoLogin) -> Result<(), ActionError> {
+async fn exchange(
+    ctx: &Context,
+    action: &PlannedAction,
+    deadline: &Deadline,
+    login: &AutoLogin,
+) -> Result<(), ActionError> {
     let Some(link) = &ctx.console else { return Ok(()) };
     let attached = link.attach();
     let talk = Talk { ctx, link, attached: &attached, action, deadline };
@@ -103,7 +109,7 @@ struct Talk<'a> {
     ctx: &'a Context,
     link: &'a ConsoleLink,
     attached: &'a Attached<'a>,
-    action: &'a Planned,
+    action: &'a PlannedAction,
     deadline: &'a Deadline,
 }
 
@@ -114,10 +120,10 @@ impl Talk<'_> {
 
     async fn wait(&self, prompts: &[String], check: Option<&str>) -> Result<usize, ActionError> {
         let wait = Wait {
-            name: &self.action.name,
+            name: self.action.name,
             prompts,
             check,
-            connection: self.action.connection,
+            connection: self.action.connection_limit,
             deadline: self.deadline,
         };
         prompt::wait(&self.ctx.log, self.link, self.attached, wait).await.map(|seen| seen.index)
@@ -125,7 +131,7 @@ impl Talk<'_> {
 }
 
 /// Forces a prompt and waits for it.
-pub(crate) async fn expect_shell(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+pub(crate) async fn expect_shell(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     start(ctx, action, deadline).await?;
     let work = async |ctx: &mut Context| {
         let Some(link) = &ctx.console else { return Ok(()) };
@@ -134,6 +140,6 @@ pub(crate) async fn expect_shell(ctx: &mut Context, action: &Planned, deadline: 
         ctx.log.debug(format_args!("forcing a shell prompt, looking for {:?}", ctx.wanted_prompts()));
         talk.wait(ctx.wanted_prompts(), Some("")).await.map(drop)
     };
-    ctx.guard(&action.name, Nature::Job, deadline, work).await?;
+    ctx.guard(action.name, Nature::Job, deadline, work).await?;
     Ok(None)
 }

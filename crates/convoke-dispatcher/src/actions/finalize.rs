@@ -3,13 +3,13 @@
 use crate::actions::Outcome;
 use crate::context::Context;
 use crate::limits::{Deadline, Nature};
-use crate::plan::Planned;
+use convoke_job::pipeline::PlannedAction;
 
 /// Closes the console and powers the device off. Not ended by the member's stop, only by its own limit.
-pub(crate) async fn power_off(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+pub(crate) async fn power_off(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     ctx.console = None;
     match tokio::time::timeout_at(deadline.at, ctx.device().power_off()).await {
         Ok(result) => result.map(|()| None),
-        Err(_) => Err(deadline.passed(&action.name, Nature::Lab)),
+        Err(_) => Err(deadline.passed(action.name, Nature::Lab)),
     }
 }

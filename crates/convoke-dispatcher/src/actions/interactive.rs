@@ -11,10 +11,10 @@ use crate::calls;
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Nature};
-use crate::plan::Planned;
+use convoke_job::pipeline::PlannedAction;
 
 /// Runs the MultiNode steps of the block's scripts.
-pub(crate) async fn run(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     let Some(BlockKind::Test(TestKind::Interactive(scripts))) =
         action.block.map(|block| ctx.job.blocks[block].kind.clone())
     else {
@@ -39,7 +39,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &Planned, deadline: &Deadline
 
 async fn steps(
     ctx: &mut Context,
-    action: &Planned,
+    action: &PlannedAction,
     deadline: &Deadline,
     script: &Value,
     suite: &str,
@@ -48,7 +48,7 @@ async fn steps(
         match call_of(step) {
             Some((kind, call)) => {
                 let work = async |ctx: &mut Context| one(ctx, action, deadline, suite, kind, call).await;
-                ctx.guard(&action.name, Nature::Test, deadline, work).await?;
+                ctx.guard(action.name, Nature::Test, deadline, work).await?;
             }
             None => {
                 if let Some(name) = step.get("name").and_then(Value::as_str) {
@@ -68,7 +68,7 @@ async fn steps(
 
 async fn one(
     ctx: &Context,
-    action: &Planned,
+    action: &PlannedAction,
     deadline: &Deadline,
     suite: &str,
     kind: &str,
@@ -88,10 +88,10 @@ async fn one(
         Call::Assemble => String::new(),
     };
     // Its limit is the action's (job-definition.md §3.5).
-    let answered = caller.call(call, deadline.remaining(), Quiet::Unknown, &action.name).await;
+    let answered = caller.call(call, deadline.remaining(), Quiet::Unknown, action.name).await;
     let error = match answered.answer {
         Answer::Done { .. } => None,
-        Answer::Refused { refusal } => Some(calls::refused(&action.name, &refusal)),
+        Answer::Refused { refusal } => Some(calls::refused(action.name, &refusal)),
     };
     ctx.log.result(ResultRecord {
         definition: suite.into(),

@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::Deadline;
-use crate::plan::Planned;
+use convoke_job::pipeline::PlannedAction;
 
 /// What an action's work gives: a result to be recorded, nothing, or the error that ends it.
 pub(crate) type Outcome = Result<Option<Recorded>, ActionError>;
@@ -50,8 +50,8 @@ impl Recorded {
 }
 
 /// The work of `action` before those it runs.
-pub(crate) async fn before(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
-    match action.name.as_str() {
+pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    match action.name {
         "lava-overlay" => overlay::describe(ctx, action),
         "inline-repo-action" | "git-repo-action" | "url-repo-action" => overlay::fetch(ctx, action, deadline).await,
         "test-overlay" | "test-install-overlay" | "test-runscript-overlay" => Ok(overlay::prepared(ctx, action)),
@@ -74,7 +74,7 @@ pub(crate) async fn before(ctx: &mut Context, action: &Planned, deadline: &Deadl
 }
 
 /// The work of `action` after those it runs: what makes a whole block come true.
-pub(crate) async fn after(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+pub(crate) async fn after(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     let Some(block) = action.block.filter(|_| !action.level.contains('.')) else { return Ok(None) };
     match &ctx.job.blocks[block].kind {
         BlockKind::Deploy { .. } => overlay::hand_over(ctx, action, deadline).await,
@@ -84,7 +84,7 @@ pub(crate) async fn after(ctx: &mut Context, action: &Planned, deadline: &Deadli
 }
 
 /// A leaf without work of its own.
-fn other(ctx: &mut Context, action: &Planned) -> Outcome {
+fn other(ctx: &mut Context, action: &PlannedAction) -> Outcome {
     match action.block.map(|block| &ctx.job.blocks[block].kind) {
         Some(BlockKind::Command { .. }) => shell::command(ctx, action),
         Some(BlockKind::Test(_)) => shell::services(ctx, action),
@@ -100,8 +100,8 @@ fn recorded_by_lava(name: &str) -> bool {
     name.ends_with("-download") || NAMES.contains(&name)
 }
 
-fn rehearsed(ctx: &Context, action: &Planned) -> Option<Recorded> {
-    if !ctx.options.rehearsal || !recorded_by_lava(&action.name) {
+fn rehearsed(ctx: &Context, action: &PlannedAction) -> Option<Recorded> {
+    if !ctx.options.rehearsal || !recorded_by_lava(action.name) {
         return None;
     }
     ctx.log.debug(format_args!("{} is only rehearsed: a sandbox stands for the device", action.name));

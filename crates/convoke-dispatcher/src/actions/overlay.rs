@@ -6,7 +6,7 @@ use std::io::{Seek, Write};
 
 use convoke_job::member::{BlockKind, Definition, DefinitionFrom};
 use convoke_overlay::definition::TestDefinition;
-use convoke_overlay::layout::{GroupTable, OverlayPlan, StagedDefinition};
+use convoke_overlay::layout::{GroupTable, OverlayError, OverlayPlan, StagedDefinition, write_archive};
 use serde_json::{Map, Value};
 
 use crate::actions::{Outcome, Recorded};
@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::device::OverlayArchive;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Nature};
-use crate::plan::Planned;
+use convoke_job::pipeline::PlannedAction;
 
 /// The `environment` file, in the order of device-side.md §1.2.
 pub(crate) fn environment(ctx: &Context) -> Vec<(String, String)> {
@@ -33,7 +33,7 @@ pub(crate) fn environment(ctx: &Context) -> Vec<(String, String)> {
 }
 
 /// Says what the overlay will have.
-pub(crate) fn describe(ctx: &Context, action: &Planned) -> Outcome {
+pub(crate) fn describe(ctx: &Context, action: &PlannedAction) -> Outcome {
     ctx.log.debug(format_args!("[{}] preparing the overlay for {}", action.namespace, ctx.results_dir()));
     for (name, value) in environment(ctx) {
         ctx.log.debug(format_args!("- {name}={value}"));
@@ -42,30 +42,32 @@ pub(crate) fn describe(ctx: &Context, action: &Planned) -> Outcome {
 }
 
 /// Fetches one definition.
-pub(crate) async fn fetch(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
-    let Some((stage, at)) = action.definition else { return Ok(None) };
-    let plan = &ctx.stages.list[stage].definitions[at];
-    let (index, entry) = (plan.index, plan.entry.clone());
+pub(crate) async fn fetch(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    let Some(index) = action.definition else { return Ok(None) };
+    let Some((stage, plan)) = ctx.stages.definition(&action.namespace, index) else { return Ok(None) };
+    let (entry, suite) = (plan.entry.clone(), plan.suite());
     let uuid = format!("{}_{}", ctx.job.job_id, action.level);
-    ctx.log.debug(format_args!("uuid={uuid} stage {stage}, suite {}", plan.suite()));
+    ctx.log.debug(format_args!("uuid={uuid} stage {stage}, suite {suite}"));
     let work = async |_: &mut Context| match &entry.from {
         DefinitionFrom::Inline(document) => Ok((document.clone(), None, Vec::new())),
         DefinitionFrom::Git { .. } | DefinitionFrom::Url { .. } => {
             Err(ActionError::job(format!("{}: only inline definitions can be fetched", entry.name)))
         }
     };
-    let (document, commit, files) = ctx.guard(&action.name, Nature::Job, deadline, work).await?;
+    let (document, commit, files) = ctx.guard(action.name, Nature::Job, deadline, work).await?;
     let definition = TestDefinition::from_value(&document)
         .map_err(|error| ActionError::job(format!("test definition {}: {error}", entry.name)))?;
     let staged = StagedDefinition { index, entry, definition, document, uuid, commit, files };
-    ctx.stages.list[stage].definitions[at].fetched = Some(staged);
+    if let Some((_, plan)) = ctx.stages.definition(&action.namespace, index) {
+        plan.fetched = Some(staged);
+    }
     Ok(None)
 }
 
 /// The results of the three actions that prepare a definition's files: they are written with the archive.
-pub(crate) fn prepared(ctx: &Context, action: &Planned) -> Option<Recorded> {
-    let (stage, at) = action.definition?;
-    let staged = ctx.stages.list[stage].definitions[at].fetched.as_ref()?;
+pub(crate) fn prepared(ctx: &mut Context, action: &PlannedAction) -> Option<Recorded> {
+    let (_, plan) = ctx.stages.definition(&action.namespace, action.definition?)?;
+    let staged = plan.fetched.as_ref()?;
     let from = match &staged.entry.from {
         DefinitionFrom::Inline(_) => "inline",
         DefinitionFrom::Git { .. } => "git",
@@ -100,15 +102,15 @@ pub(crate) fn source(entry: &Definition, document: &Value) -> Map<String, Value>
 }
 
 /// Makes the archive.
-pub(crate) async fn compress(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+pub(crate) async fn compress(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     let work = async |ctx: &mut Context| archive(ctx, action).await;
-    let overlay = ctx.guard(&action.name, Nature::Job, deadline, work).await?;
+    let overlay = ctx.guard(action.name, Nature::Job, deadline, work).await?;
     ctx.log.debug(format_args!("made {}", overlay.file_name));
     ctx.overlay = Some(overlay);
     Ok(None)
 }
 
-async fn archive(ctx: &Context, action: &Planned) -> Result<OverlayArchive, ActionError> {
+async fn archive(ctx: &Context, action: &PlannedAction) -> Result<OverlayArchive, ActionError> {
     let plan = overlay_plan(ctx, action);
     let scratch = ctx.options.scratch.clone();
     let made = tokio::task::spawn_blocking(move || {
@@ -116,7 +118,10 @@ async fn archive(ctx: &Context, action: &Planned) -> Result<OverlayArchive, Acti
             ActionError::infrastructure(format!("cannot write the overlay in {}: {error}", scratch.display()))
         };
         let mut file = tempfile::tempfile_in(&scratch).map_err(disk)?;
-        let warnings = write(&plan, &mut file)?;
+        let warnings = write_archive(&plan, &mut file).map_err(|error| match error {
+            OverlayError::Write(error) => disk(error),
+            error => ActionError::job(error.to_string()),
+        })?;
         file.flush().and_then(|()| file.rewind()).map_err(disk)?;
         Ok((file, warnings))
     });
@@ -137,11 +142,7 @@ async fn archive(ctx: &Context, action: &Planned) -> Result<OverlayArchive, Acti
     })
 }
 
-fn write(_plan: &OverlayPlan, _file: &mut std::fs::File) -> Result<Vec<String>, ActionError> {
-    Ok(Vec::new())
-}
-
-fn overlay_plan(ctx: &Context, action: &Planned) -> OverlayPlan {
+fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
     let job = &ctx.job;
     let os = action.block.and_then(|block| match &job.blocks[block].kind {
         BlockKind::Deploy { os, .. } => os.clone(),
@@ -161,15 +162,15 @@ fn overlay_plan(ctx: &Context, action: &Planned) -> OverlayPlan {
         stages: ctx.stages.staged(),
         distro: os.or_else(|| ctx.info.os.clone()),
         device_files: Vec::new(),
+        character_delay: None,
     }
 }
 
-/// Gives the device what the deploy has made. A deploy without an overlay of its own gets one all the same when tests
-/// of its namespace need it: in a rehearsal every method ends in the sandbox's test shell.
-pub(crate) async fn hand_over(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+/// Gives the device what the block has made.
+pub(crate) async fn hand_over(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     let Some(overlay) = ctx.overlay.take() else { return Ok(None) };
     let work = async |ctx: &mut Context| ctx.device().deploy(overlay).await;
-    ctx.guard(&action.name, Nature::Lab, deadline, work).await?;
+    ctx.guard(action.name, Nature::Lab, deadline, work).await?;
     ctx.deployed = true;
     Ok(None)
 }

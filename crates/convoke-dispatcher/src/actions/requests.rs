@@ -10,29 +10,29 @@ use crate::calls::{self, Caller};
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Nature};
-use crate::plan::Planned;
+use convoke_job::pipeline::PlannedAction;
 
 /// Makes the requests of `action` in list order.
-pub(crate) async fn make(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Result<(), ActionError> {
+pub(crate) async fn make(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Result<(), ActionError> {
     for request in &action.requests {
         let work = async |ctx: &mut Context| one(ctx, action, request, deadline.remaining()).await;
-        ctx.guard(&action.name, Nature::Job, deadline, work).await?;
+        ctx.guard(action.name, Nature::Job, deadline, work).await?;
     }
     Ok(())
 }
 
-async fn one(ctx: &mut Context, action: &Planned, request: &Request, left: Duration) -> Result<(), ActionError> {
+async fn one(ctx: &mut Context, action: &PlannedAction, request: &Request, left: Duration) -> Result<(), ActionError> {
     let Some(caller) = ctx.caller() else {
         return Err(ActionError::job(format!(
             "{} asks for {} but the job has no group: remove `protocols` from the block",
             action.name, request.message_id
         )));
     };
-    ctx.log.info(format_args!("{} makes the request {}", action.name, describe(request)));
+    ctx.log.info(format_args!("{} makes the request {}", action.name, request));
     let call = call_of(request);
-    let answered = caller.call(call, calls::limit(request.timeout, &ctx.job, left), Quiet::Unknown, &action.name).await;
+    let answered = caller.call(call, calls::limit(request.timeout, &ctx.job, left), Quiet::Unknown, action.name).await;
     match answered.answer {
-        Answer::Refused { refusal } => Err(calls::refused(&action.name, &refusal)),
+        Answer::Refused { refusal } => Err(calls::refused(action.name, &refusal)),
         Answer::Done { messages } => store(ctx, action, request, &messages),
     }
 }
@@ -52,19 +52,8 @@ fn call_of(request: &Request) -> Call {
     }
 }
 
-fn describe(request: &Request) -> String {
-    let (name, role) = match &request.call {
-        RequestCall::Send => ("lava-send", None),
-        RequestCall::Wait => ("lava-wait", None),
-        RequestCall::WaitAll(role) => ("lava-wait-all", role.as_ref()),
-        RequestCall::Sync => ("lava-sync", None),
-    };
-    let role = role.map(|role| format!(" {role}")).unwrap_or_default();
-    format!("{name} {}{role}", request.message_id)
-}
-
 /// Keeps what a wait's template asks for under its messageID.
-fn store(ctx: &mut Context, action: &Planned, request: &Request, messages: &Messages) -> Result<(), ActionError> {
+fn store(ctx: &mut Context, action: &PlannedAction, request: &Request, messages: &Messages) -> Result<(), ActionError> {
     let wanted: Vec<&str> = match request.call {
         RequestCall::Wait | RequestCall::WaitAll(_) => {
             request.message.iter().filter(|(_, value)| value.starts_with('$')).map(|(key, _)| key.as_str()).collect()
@@ -74,7 +63,7 @@ fn store(ctx: &mut Context, action: &Planned, request: &Request, messages: &Mess
     if wanted.is_empty() {
         return Ok(());
     }
-    let found = pick(&wanted, messages, &preferred(ctx, request), members(ctx)).map_err(|key| {
+    let found = pick(&wanted, messages, &preferred(ctx, request), ctx.members()).map_err(|key| {
         let arrived: Vec<&str> =
             messages.iter().filter_map(|(_, data)| data.as_object()).flat_map(Map::keys).map(String::as_str).collect();
         let arrived = if arrived.is_empty() { "no data came with it".into() } else { arrived.join(", ") };
@@ -98,10 +87,6 @@ fn preferred(ctx: &Context, request: &Request) -> Vec<String> {
         roles.push(host_role.as_str().to_owned());
     }
     roles
-}
-
-fn members(ctx: &Context) -> &[GroupMember] {
-    ctx.job.group.as_ref().map_or(&[], |group| &group.members)
 }
 
 /// The wanted keys, each from the first sender that has it; the key that nobody has is the error.

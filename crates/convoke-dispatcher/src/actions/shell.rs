@@ -8,35 +8,35 @@ use convoke_job::member::{BlockKind, TestKind};
 use convoke_journal::{ResultRecord, ResultValue};
 use serde_json::{Map, Value};
 
-use crate::actions::{Outcome, boot};
+use crate::actions::{Outcome, boot, overlay};
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::Deadline;
-use crate::plan::Planned;
+use convoke_job::pipeline::PlannedAction;
 
 /// Actions that run definitions in a container's shell.
 pub(crate) const DOCKER: [&str; 2] = ["lava-multinode-docker-test-shell", "lava-docker-test-shell"];
 
 /// A docker test shell, rehearsed: the sandbox is the container, booted when no boot block came before.
-pub(crate) async fn docker(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+pub(crate) async fn docker(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     if !ctx.options.rehearsal {
         return Err(unsupported(action, "docker test shells"));
     }
     ctx.log.info("the definitions run in the sandbox's own shell instead of a container");
-    if ctx.console.is_none() {
-        ctx.booted = false;
-        boot::start(ctx, action, deadline).await?;
-    }
+    overlay::hand_over(ctx, action, deadline).await?;
+    // A container starts afresh; so does the sandbox that stands for it.
+    ctx.booted = false;
+    boot::start(ctx, action, deadline).await?;
     crate::testshell::run(ctx, action, deadline).await
 }
 
 /// Monitors watch a console for output of the real device.
-pub(crate) fn monitors(ctx: &Context, action: &Planned) -> Outcome {
+pub(crate) fn monitors(ctx: &Context, action: &PlannedAction) -> Outcome {
     skipped(ctx, action, "monitors watch the output of the real device")
 }
 
 /// Services run beside a lab's dispatcher.
-pub(crate) fn services(ctx: &Context, action: &Planned) -> Outcome {
+pub(crate) fn services(ctx: &Context, action: &PlannedAction) -> Outcome {
     let kind = action.block.map(|block| &ctx.job.blocks[block].kind);
     if matches!(kind, Some(BlockKind::Test(TestKind::Services(_)))) {
         return skipped(ctx, action, "services run beside a lab's dispatcher");
@@ -45,11 +45,11 @@ pub(crate) fn services(ctx: &Context, action: &Planned) -> Outcome {
 }
 
 /// A user command of the device.
-pub(crate) fn command(ctx: &Context, action: &Planned) -> Outcome {
+pub(crate) fn command(ctx: &Context, action: &PlannedAction) -> Outcome {
     skipped(ctx, action, "user commands belong to the real device")
 }
 
-fn skipped(ctx: &Context, action: &Planned, why: &str) -> Outcome {
+fn skipped(ctx: &Context, action: &PlannedAction, why: &str) -> Outcome {
     if !ctx.options.rehearsal {
         return Err(unsupported(action, "this kind of block"));
     }
@@ -68,7 +68,7 @@ fn skipped(ctx: &Context, action: &Planned, why: &str) -> Outcome {
 }
 
 /// The names the block gives to what it would have run.
-fn names(ctx: &Context, action: &Planned) -> Vec<String> {
+fn names(ctx: &Context, action: &PlannedAction) -> Vec<String> {
     let of = |items: &[Value]| {
         items.iter().filter_map(|item| item.get("name").and_then(Value::as_str)).map(str::to_owned).collect()
     };
@@ -79,7 +79,7 @@ fn names(ctx: &Context, action: &Planned) -> Vec<String> {
     }
 }
 
-fn unsupported(action: &Planned, what: &str) -> ActionError {
+fn unsupported(action: &PlannedAction, what: &str) -> ActionError {
     ActionError::job(format!(
         "{}: {what} cannot run on a device of type sandbox; try the job with --rehearse, which skips what it cannot run",
         action.name

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use convoke_group::Answer;
 use convoke_journal::{LogLevel, ResultValue};
+use convoke_overlay::reply;
 use convoke_overlay::scanner::Scanner;
 use convoke_overlay::signal::{DeviceRequest, Signal};
 use serde_json::{Map, Value};
@@ -34,16 +35,15 @@ use crate::calls;
 use crate::console::ConsoleLink;
 use crate::context::Context;
 use crate::error::ActionError;
-use crate::limits::{Deadline, Nature, SCANNER_IDLE};
-use crate::plan::Planned;
+use crate::limits::{Deadline, Nature, SCANNER_IDLE, SIGNAL};
 use crate::prompt::{self, Wait};
-use crate::reply;
+use convoke_job::pipeline::PlannedAction;
 use reboot::RebootWatch;
 use requests::{Done, Requests, words};
 use suites::{Case, SuitePlan, Suites, value};
 
 /// Runs the definitions of the action's block.
-pub(crate) async fn run(ctx: &mut Context, action: &Planned, deadline: &Deadline) -> Outcome {
+pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     let Some((number, plans)) = suite_plans(ctx, action) else {
         return Err(ActionError::job(format!("{}: the block has no definitions", action.name)));
     };
@@ -63,12 +63,13 @@ pub(crate) async fn run(ctx: &mut Context, action: &Planned, deadline: &Deadline
         action,
         deadline,
         link,
-        scanner: Scanner::new(plans.iter().map(|plan| (plan.suite.clone(), plan.uuid.clone())).collect()),
-        by_line: plans.iter().any(|plan| plan.parse.is_some()),
+        scanner: scanner(&plans)?,
+        unfinished: None,
         suites: Suites::new(plans, &action.namespace),
         requests: Requests::new(ctx.caller()),
         reboot: ctx.kernel_console.then(RebootWatch::default),
         began: Instant::now(),
+        members: ctx.members().iter().map(|member| member.name.clone()).collect(),
         number,
         failed_install: None,
         exited: false,
@@ -84,8 +85,20 @@ pub(crate) async fn run(ctx: &mut Context, action: &Planned, deadline: &Deadline
     shell.finish(result)
 }
 
+/// A scanner for these suites.
+fn scanner(plans: &[SuitePlan]) -> Result<Scanner, ActionError> {
+    let mut scanner = Scanner::new(plans.iter().map(|plan| (plan.suite.clone(), plan.uuid.clone())).collect());
+    for plan in plans {
+        if let Some(pattern) = &plan.parse {
+            let wrong = |error| ActionError::job(format!("test definition {}: {error}", plan.suite));
+            scanner.add_pattern(&plan.suite, pattern).map_err(wrong)?;
+        }
+    }
+    Ok(scanner)
+}
+
 /// The suites of the action's block as the fetched definitions say.
-fn suite_plans(ctx: &Context, action: &Planned) -> Option<(usize, Vec<SuitePlan>)> {
+fn suite_plans(ctx: &Context, action: &PlannedAction) -> Option<(usize, Vec<SuitePlan>)> {
     let (number, stage) = ctx.stages.of_block(action.block?)?;
     let plans = stage.definitions.iter().map(|plan| {
         let fetched = plan.fetched.as_ref();
@@ -115,16 +128,18 @@ type Flow = ControlFlow<Result<(), ActionError>>;
 
 struct Shell<'a> {
     ctx: &'a Context,
-    action: &'a Planned,
+    action: &'a PlannedAction,
     deadline: &'a Deadline,
     link: &'a ConsoleLink,
     scanner: Scanner,
-    /// Feed the scanner line by line, so that a suite's pattern is on before its first line is scanned.
-    by_line: bool,
+    /// Since when a signal has begun without an end.
+    unfinished: Option<Instant>,
     suites: Suites,
     requests: Requests,
     reboot: Option<RebootWatch>,
     began: Instant,
+    /// Names of all members, at which a helper cuts a reply.
+    members: Vec<String>,
     /// The stage.
     number: usize,
     /// Suites whose installation failed.
@@ -137,10 +152,10 @@ impl Shell<'_> {
     /// A comment, harmless in any shell, and the prompt it provokes. Gives what came before the prompt.
     async fn prompt(&mut self, attached: &crate::console::Attached<'_>) -> Result<Vec<u8>, ActionError> {
         let wait = Wait {
-            name: &self.action.name,
+            name: self.action.name,
             prompts: self.ctx.wanted_prompts(),
             check: Some("#"),
-            connection: self.action.connection,
+            connection: self.action.connection_limit,
             deadline: self.deadline,
         };
         prompt::wait(&self.ctx.log, self.link, attached, wait).await.map(|seen| seen.bytes)
@@ -187,7 +202,7 @@ impl Shell<'_> {
                 biased;
                 () = self.ctx.cancel.cancelled() => return Err(self.ctx.stopped()),
                 () = tokio::time::sleep_until(self.deadline.at) => {
-                    return Err(self.deadline.passed(&self.action.name, Nature::Test));
+                    return Err(self.deadline.passed(self.action.name, Nature::Test));
                 }
                 done = self.requests.next() => self.answered(done),
                 read = attached.read(), if !self.exited => {
@@ -211,6 +226,14 @@ impl Shell<'_> {
                         self.exited = true;
                     }
                 }
+                () = tokio::time::sleep_until(self.unfinished.unwrap_or(flush_at)), if self.unfinished.is_some() => {
+                    self.unfinished = None;
+                    let signals = self.scanner.give_up();
+                    if let ControlFlow::Break(result) = self.signals(signals) {
+                        result?;
+                        self.exited = true;
+                    }
+                }
             }
             // A send is done when the group has it, not when the script has ended.
             if self.exited && !self.requests.sends_left() {
@@ -224,13 +247,13 @@ impl Shell<'_> {
             let error = ActionError::test(format!("{}: device rebooted", self.action.name));
             return ControlFlow::Break(Err(error));
         }
-        let pieces: Vec<&[u8]> =
-            if self.by_line { bytes.split_inclusive(|byte| *byte == b'\n').collect() } else { vec![bytes] };
-        for piece in pieces {
-            let signals = self.scanner.feed(piece);
-            self.signals(signals)?;
-        }
-        ControlFlow::Continue(())
+        let signals = self.scanner.feed(bytes);
+        self.unfinished = match self.unfinished {
+            _ if !self.scanner.unfinished() => None,
+            Some(at) if signals.is_empty() => Some(at),
+            _ => Some(Instant::now() + SIGNAL),
+        };
+        self.signals(signals)
     }
 
     fn closed(&mut self, why: &str) -> Flow {
@@ -266,15 +289,12 @@ impl Shell<'_> {
             }
             Signal::StartRun { suite, .. } => {
                 self.suites.start(&suite, now);
-                self.scanner.set_pattern(self.suites.pattern());
             }
             Signal::EndRun { suite, .. } => {
                 self.suites.end(&suite, now);
-                self.scanner.set_pattern(self.suites.pattern());
             }
             Signal::SuiteExited { suite, status } => {
                 self.suites.exited(&suite, status, now);
-                self.scanner.set_pattern(self.suites.pattern());
             }
             Signal::StartTestCase(case) => self.suites.mark(case, true),
             Signal::EndTestCase(case) => self.suites.mark(case, false),
@@ -300,6 +320,8 @@ impl Shell<'_> {
             Signal::TestEvent(text) => log.line(LogLevel::Event, text),
             Signal::ReturnCode(_) => {}
             Signal::Request(request) => self.request(request),
+            Signal::DependenciesFailed { suite, status } => self.suites.dependencies_failed(&suite, status),
+            Signal::Warning { text, why } => log.warning(format_args!("odd, but obeyed: {text} ({why})")),
             Signal::Ignored { text, why } => log.warning(format_args!("not obeyed: {text} ({why})")),
         }
         ControlFlow::Continue(())
@@ -313,14 +335,23 @@ impl Shell<'_> {
     /// Types the reply and records the result.
     fn answered(&mut self, done: Done) {
         let Done { request, answered } = done;
-        if let Some(line) = reply::line(&request, &answered.answer) {
-            self.type_line(&line);
-        }
         let mut extra = Map::new();
-        if let Answer::Refused { refusal } = &answered.answer {
-            self.ctx.log.error(refusal);
-            extra.insert("error_msg".into(), refusal.to_string().into());
-            extra.insert("missing".into(), Value::from(calls::missing(refusal).to_vec()));
+        let mut refuse = |why: String, missing: &[String]| {
+            self.ctx.log.error(&why);
+            extra.insert("error_msg".into(), why.clone().into());
+            extra.insert("missing".into(), Value::from(missing.to_vec()));
+            request.kind().map(|kind| reply::nack(kind, Some(&why)))
+        };
+        let line = match answered.answer {
+            Answer::Refused { refusal } => refuse(refusal.to_string(), calls::missing(&refusal)),
+            Answer::Done { messages } => request.kind().and_then(|kind| {
+                let messages: Vec<_> =
+                    messages.into_iter().map(|(name, data)| (name.as_str().to_owned(), data)).collect();
+                reply::reply(kind, &messages, &self.members).map_or_else(|error| refuse(error.to_string(), &[]), Some)
+            }),
+        };
+        if let Some(line) = line {
+            self.type_line(line.trim_end_matches('\n'));
         }
         let result = if extra.is_empty() { ResultValue::Pass } else { ResultValue::Fail };
         self.result_of_call(&request, result, answered.duration, extra);

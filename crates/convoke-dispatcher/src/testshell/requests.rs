@@ -95,6 +95,7 @@ fn no_group(request: &DeviceRequest) -> Answered {
     let refusal = Refusal::Invalid {
         what: format!("lava-{}", words(request).0.replace('_', "-")),
         why: "the job has no group: it is a single-device job".into(),
+        hint: None,
     };
     Answered { answer: Answer::Refused { refusal }, duration: Duration::ZERO }
 }

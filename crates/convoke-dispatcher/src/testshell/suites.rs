@@ -103,11 +103,6 @@ impl Suites {
         self.open.is_some()
     }
 
-    /// The pattern to look for now.
-    pub(crate) fn pattern(&self) -> Option<ParsePattern> {
-        self.open.and_then(|open| self.plans[open.at].plan.parse.clone())
-    }
-
     /// STARTRUN.
     pub(crate) fn start(&mut self, suite: &str, now: Duration) {
         let Some(at) = self.position(suite) else {
@@ -290,6 +285,13 @@ impl Suites {
         progress.install_failed = true;
         self.next = at + 1;
         Some(progress.plan.suite.clone())
+    }
+
+    /// The packages of a suite could not be installed (device-side.md §5.3).
+    pub(crate) fn dependencies_failed(&mut self, suite: &str, status: i32) {
+        self.warn(format!("the dependencies of {suite} could not be installed: status {status}"));
+        let why = format!("lava-install-packages ended with status {status}");
+        self.suite_result(format!("{suite}-install"), ResultValue::Fail, None, error(&why));
     }
 
     /// No more signals will come. Suites that never started are skipped; their expected cases fail.
