@@ -1,0 +1,1 @@
+//! A device that is a real shell on a real pty.
