@@ -22,6 +22,8 @@ pub(crate) struct Launch {
     pub(crate) stdin: Stdio,
     pub(crate) stdout: Stdio,
     pub(crate) stderr: Stdio,
+    /// Whether it leads a process group of its own: Ctrl-C at the terminal is for convoke alone.
+    pub(crate) own_group: bool,
 }
 
 enum Request {
@@ -83,17 +85,20 @@ fn serve(requests: mpsc::Receiver<Request>) {
     }
 }
 
-/// Starts our own executable as a stage, in a process group of its own: Ctrl-C at the terminal is for convoke alone.
+/// Starts our own executable as a stage.
 pub(crate) fn start(launch: Launch) -> io::Result<Child> {
     // The link leads to the running executable even if its file has been replaced, removed or is not visible here.
-    Command::new("/proc/self/exe")
+    let mut command = Command::new("/proc/self/exe");
+    command
         .arg0("convoke")
         .arg(STAGE_ARGUMENT)
         .arg(launch.name)
         .args(launch.args)
         .stdin(launch.stdin)
         .stdout(launch.stdout)
-        .stderr(launch.stderr)
-        .process_group(0)
-        .spawn()
+        .stderr(launch.stderr);
+    if launch.own_group {
+        command.process_group(0);
+    }
+    command.spawn()
 }

@@ -80,6 +80,7 @@ impl Stage {
             stdin: Stdio::from(theirs),
             stdout: Stdio::null(),
             stderr: Stdio::from(stderr.try_clone().map_err(failed)?),
+            own_group: true,
         };
         let child = spawner::spawn(launch).await.map_err(failed)?;
         let pid = Pid::from_child(&child);

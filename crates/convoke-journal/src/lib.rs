@@ -5,7 +5,9 @@
 
 mod encode;
 pub mod event;
+pub mod export;
 mod mask;
+pub mod model;
 mod pipeline;
 pub mod reader;
 pub mod recorder;
@@ -15,7 +17,9 @@ mod writer;
 pub use event::{
     Body, ErrorClass, Event, Failure, Health, LogLevel, MemberInfo, MemberState, ResultRecord, ResultValue, Stage,
 };
+pub use export::{Files, RenderError, Rendered, render};
 pub use mask::MASKED;
+pub use model::{LogLine, RunModel};
 pub use reader::{ReadError, Reader};
 pub use recorder::{Journal, Recorder};
 pub use view::View;

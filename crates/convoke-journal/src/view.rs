@@ -14,7 +14,8 @@ pub trait View: Send {
     /// The next event.
     fn event(&mut self, event: &Event);
 
-    /// The queue is empty for the moment: the time to bring a screen up to date.
+    /// The queue is empty for the moment: the time to bring a screen up to date. Every event recorded up to this time
+    /// (nanoseconds since the run started) has been seen, and none will come that is older.
     fn idle(&mut self, _elapsed_ns: u64) {}
 
     /// How often [`View::idle`] is wanted even when nothing happens, for what depends on the time alone, such as how

@@ -167,7 +167,7 @@ impl<T: Target> Writer<T> {
 fn run<T: Target>(mut writer: Writer<T>, shared: &Shared) -> io::Result<()> {
     let (mut pipeline, mut views) = (Pipeline::default(), Views::default());
     loop {
-        let (batch, closed) = take(shared, &views);
+        let (batch, taken_ns, closed) = take(shared, &views);
         let mut batch = batch.into_iter();
         // A view sees what was recorded after it joined, so a batch is cut where one joins.
         loop {
@@ -185,7 +185,8 @@ fn run<T: Target>(mut writer: Writer<T>, shared: &Shared) -> io::Result<()> {
             show(&mut writer, &mut views, &tail);
             break;
         }
-        views.idle(shared.elapsed_ns());
+        // All that was recorded before `taken_ns` has been shown.
+        views.idle(taken_ns.saturating_sub(1));
     }
     drop(writer.target);
     let views = views.finish();
@@ -226,7 +227,7 @@ fn show<T: Target>(writer: &mut Writer<T>, views: &mut Views, events: &[Event]) 
 }
 
 /// Waits for items, for the end, or for the next tick; makes room for consoles that wait.
-fn take(shared: &Shared, views: &Views) -> (Vec<Queued>, bool) {
+fn take(shared: &Shared, views: &Views) -> (Vec<Queued>, u64, bool) {
     let mut queue = shared.lock();
     if queue.items.is_empty() && !queue.closed {
         queue = match views.tick() {
@@ -238,9 +239,10 @@ fn take(shared: &Shared, views: &Views) -> (Vec<Queued>, bool) {
     queue.console.clear();
     let wakers = std::mem::take(&mut queue.wakers);
     let closed = queue.closed;
+    let taken_ns = shared.elapsed_ns();
     drop(queue);
     wakers.into_iter().for_each(Waker::wake);
-    (items, closed)
+    (items, taken_ns, closed)
 }
 
 #[cfg(test)]

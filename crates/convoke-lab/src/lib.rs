@@ -1,1 +1,9 @@
-//! lab
+//! The devices that exist: built-in sandboxes with their network, and the stand-ins for a rehearsal.
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`sandbox`] | devices made of namespaces on this machine |
+//! | [`stages`] | what `main` calls first: the parts that run in processes of their own |
+
+pub mod sandbox;
+pub mod stages;

@@ -40,15 +40,36 @@ pub fn all() -> &'static [Helper] {
 }
 
 static HELPERS: &[Helper] = helpers![
+    "lava-add-keys" false
+    "lava-add-sources" false
+    "lava-background-process-start" false
+    "lava-background-process-stop" false
     "lava-common.lib" false
-    "lava-multi-node.lib" true
+    "lava-echo-ipv4" false
     "lava-group" true
+    "lava-install-packages" false
+    "lava-installed-packages" false
+    "lava-multi-node.lib" true
+    "lava-network" true
+    "lava-network.lib" false
+    "lava-os-build" false
+    "lava-packages.lib" false
+    "lava-probe-channel" false
+    "lava-probe-ip" false
     "lava-role" true
     "lava-self" true
     "lava-send" true
     "lava-sync" true
+    "lava-target-ip" false
+    "lava-target-mac" false
+    "lava-target-storage" false
     "lava-test-case" false
+    "lava-test-event" false
+    "lava-test-feedback" false
+    "lava-test-raise" false
+    "lava-test-reference" false
     "lava-test-runner" false
+    "lava-test-set" false
     "lava-test-shell" false
     "lava-wait" true
     "lava-wait-all" true

@@ -62,3 +62,7 @@ pub(crate) fn console(events: &[Event], member: u32) -> Vec<u8> {
     let own = events.iter().filter(|event| event.member == Some(member));
     own.filter_map(|event| event.body.console_bytes()).flat_map(|bytes| bytes.into_owned()).collect()
 }
+
+pub(crate) fn fixture(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}

@@ -1,0 +1,20 @@
+//! The parts of convoke that run in processes of their own.
+
+use std::process::ExitCode;
+
+use convoke_children::StageEntry;
+
+use crate::sandbox;
+
+/// All stages by name.
+const STAGES: &[(&str, StageEntry)] = &[
+    ("ground", StageEntry::Controlled(sandbox::ground_stage::run)),
+    ("sandbox", StageEntry::Controlled(sandbox::enter_stage::run)),
+    ("init", StageEntry::Orphan(sandbox::init::run)),
+    ("shell", StageEntry::Plain(sandbox::shell_stage::run)),
+];
+
+/// Runs the stage that this process was started as; `None` when it was not. To be called first in `main`.
+pub fn main() -> Option<ExitCode> {
+    convoke_children::dispatch_stage(STAGES)
+}
