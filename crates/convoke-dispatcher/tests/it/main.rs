@@ -1,5 +1,5 @@
 //! Members run from start to end, on scripted consoles and on a real shell behind a real pty.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unreachable_pub, missing_docs)]
 
 mod group;
 mod limits;

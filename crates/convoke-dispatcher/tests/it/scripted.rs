@@ -154,7 +154,8 @@ async fn results_without_a_start_go_to_the_suite_that_is_due() {
 async fn expected_cases_are_looked_at_when_the_suite_ends_and_when_it_never_runs() {
     let bench = Bench::new();
     let mut job = sandbox(&[("a", &["true"]), ("b", &["true"])]);
-    let convoke_job::member::BlockKind::Test(convoke_job::member::TestKind::Definitions(list)) = &mut job.blocks[2].kind
+    let convoke_job::member::BlockKind::Test(convoke_job::member::TestKind::Definitions(list)) =
+        &mut job.blocks[2].kind
     else {
         unreachable!()
     };

@@ -25,12 +25,7 @@ pub fn job(blocks: Vec<Block>) -> MemberJob {
         job_name: "test".into(),
         sub_id: SubId(0),
         definition: Value::Null,
-        place: Place::Device {
-            device_type: DeviceType::new("sandbox"),
-            device: None,
-            worker: None,
-            tags: Vec::new(),
-        },
+        place: Place::Device { device_type: DeviceType::new("sandbox"), device: None, worker: None, tags: Vec::new() },
         context: Map::new(),
         environment: Vec::new(),
         secrets: Vec::new(),
