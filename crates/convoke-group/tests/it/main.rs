@@ -1,7 +1,9 @@
 //! The rules of a group: what members may rely on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod beside;
 mod calls;
+mod certainty;
 
 mod left;
 mod log;
@@ -11,3 +13,4 @@ mod size;
 mod stage;
 mod stuck;
 mod words;
+mod world;
