@@ -116,7 +116,7 @@ impl Git<'_> {
         if detach(&format!("origin/{revision}"))?.status.success() {
             return Ok(());
         }
-        let fetched = self.run(&["fetch", "--quiet", "origin", "--", revision], Some(folder))?;
+        let fetched = self.run(&["fetch", "--quiet", "origin", revision], Some(folder))?;
         if fetched.status.success() && detach("FETCH_HEAD")?.status.success() {
             return Ok(());
         }
@@ -130,7 +130,14 @@ impl Git<'_> {
     }
 
     fn run(&self, args: &[&str], folder: Option<&str>) -> Result<ForeignOutput, Trouble> {
+        // In a hook of git, its own variables would turn every call to the repository of the hook.
         let mut all: Vec<OsString> = Vec::new();
+        for variable in
+            ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX"]
+        {
+            all.extend(["-u".into(), variable.into()]);
+        }
+        all.push("git".into());
         for setting in [
             "gc.auto=0",
             "maintenance.auto=false",
@@ -161,7 +168,7 @@ impl Git<'_> {
         .map(|(name, value)| (name.into(), value))
         .into();
         let directory = Some(folder.map_or_else(|| work.clone(), |folder| work.join(folder)));
-        let foreign = Foreign { program: "git".into(), args: all, environment, directory };
+        let foreign = Foreign { program: "env".into(), args: all, environment, directory };
         let output = run(self.control, &foreign).map_err(|error| Trouble::lab(format!("cannot run git: {error}")))?;
         if output.status.code() == Some(127) {
             return Err(Trouble::lab("git is not installed on this machine; install it to use definitions from git"));

@@ -315,7 +315,7 @@ fn patterns_run_between_startrun_and_endrun() {
 }
 
 #[test]
-fn a_hundred_megabytes_without_a_line_end_need_bounded_work() {
+fn a_flood_without_a_line_end_needs_linear_work() {
     // Every stage is driven into its worst case: false time stamps, false signals, false sequences, a pattern.
     let mut scanner = scanner();
     let parse = convoke_overlay::definition::ParsePattern {
@@ -337,7 +337,8 @@ fn a_hundred_megabytes_without_a_line_end_need_bounded_work() {
         "[",
     ] {
         let chunk = unit.repeat(64 * 1024 / unit.len());
-        for _ in 0..32 {
+        // The plain flood is the long one; the others show that no input is worse than it by more than a factor.
+        for _ in 0..if unit == "x" { 320 } else { 8 } {
             scanner.feed(chunk.as_bytes());
         }
     }
