@@ -245,7 +245,7 @@ fn network(said: &str, place: &str) -> Option<Trouble> {
 fn reason(said: &str) -> String {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
     let telling = lines().find_map(|line| line.strip_prefix("fatal: ").or_else(|| line.strip_prefix("ERROR: ")));
-    let line = telling.or_else(|| lines().last()).unwrap_or("git gives no reason");
+    let line = telling.or_else(|| lines().next_back()).unwrap_or("git gives no reason");
     // The address may stand in it with a password.
     let words = line.split(' ').map(|word| match word.find("://") {
         Some(_) => {
