@@ -314,6 +314,31 @@ fn patterns_run_between_startrun_and_endrun() {
     "#);
 }
 
+/// A step that echoes a result is traced by its shell, with quotes or (dash) without.
+#[test]
+fn a_result_in_a_trace_counts_once() {
+    let mut scanner = scanner();
+    let parse = convoke_overlay::definition::ParsePattern {
+        pattern: r"(?P<test_case_id>\w+)=(?P<result>pass|fail|odd)".into(),
+        fixup: vec![],
+    };
+    scanner.add_pattern("0_a", &parse).unwrap();
+    let text = "+ echo a=pass b=fail\r\na=pass b=fail\r\n++ echo c=odd\r\nc=odd\r\n+ lone=pass\r\na=pass\r\n";
+    let mut signals = scanner.feed(format!("{START}{text}").as_bytes());
+    signals.extend(scanner.flush());
+    signals.extend(scanner.feed(b"<LAVA_SIGNAL_ENDRUN 0_a 7_1.1.3.1>"));
+    insta::assert_snapshot!(signals.iter().map(show).collect::<Vec<_>>().join("\n"), @r"
+    start 0_a
+    pattern a Pass
+    pattern b Fail
+    warning
+    pattern c Unknown
+    pattern a Pass
+    pattern lone Pass
+    end 0_a
+    ");
+}
+
 #[test]
 fn a_flood_without_a_line_end_needs_linear_work() {
     // Every stage is driven into its worst case: false time stamps, false signals, false sequences, a pattern.
