@@ -243,10 +243,19 @@ impl Shell<'_> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Flow {
-        if self.suites.is_open() && self.reboot.as_mut().is_some_and(|watch| watch.feed(bytes)) {
-            let error = ActionError::test(format!("{}: device rebooted", self.action.name));
-            return ControlFlow::Break(Err(error));
+        let mut rest = bytes;
+        while let Some(at) = self.reboot.as_mut().and_then(|watch| watch.feed(rest)) {
+            self.text(&rest[..at])?;
+            if self.suites.is_open() {
+                let error = ActionError::test(format!("{}: device rebooted", self.action.name));
+                return ControlFlow::Break(Err(error));
+            }
+            rest = &rest[at..];
         }
+        self.text(rest)
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Flow {
         let signals = self.scanner.feed(bytes);
         self.unfinished = match self.unfinished {
             _ if !self.scanner.unfinished() => None,
