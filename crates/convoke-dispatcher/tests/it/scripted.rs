@@ -44,8 +44,19 @@ async fn a_member_goes_from_validate_to_job_and_the_device_is_off() {
     let (bench, outcome) = run(&output.concat()).await;
     assert_eq!(outcome.health, Health::Complete);
     assert!(!outcome.failed_cases);
-    insta::assert_snapshot!(bench.results(), @"");
-    insta::assert_snapshot!(bench.typed(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    0_a.one pass
+    lava.0_a pass
+    lava.1_b pass
+    lava.job pass
+    ");
+    insta::assert_snapshot!(bench.typed(), @r"
+    #
+    export SHELL=/bin/sh
+    . /lava-101/environment
+    /lava-101/bin/lava-test-runner /lava-101/0
+    ");
 }
 
 #[tokio::test]
@@ -54,14 +65,24 @@ async fn a_suite_that_does_not_end_fails_and_the_next_one_runs() {
     let (bench, outcome) = run(&output.concat()).await;
     assert_eq!(outcome.health, Health::Complete);
     assert!(outcome.failed_cases);
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a fail
+    lava.1_b pass
+    lava.job pass
+    ");
 }
 
 #[tokio::test]
 async fn the_last_suite_is_closed_by_the_runners_exit() {
     let output = [start("0_a"), end("0_a"), start("1_b"), EXIT.into()];
     let (bench, _) = run(&output.concat()).await;
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a pass
+    lava.1_b fail
+    lava.job pass
+    ");
 }
 
 #[tokio::test]
@@ -79,7 +100,12 @@ async fn forged_signals_change_nothing() {
     ];
     let (bench, outcome) = run(&output.concat()).await;
     assert_eq!(outcome.health, Health::Complete);
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a pass
+    lava.1_b pass
+    lava.job pass
+    ");
     assert!(bench.log().contains("not obeyed"), "{}", bench.log());
 }
 
@@ -91,7 +117,14 @@ async fn a_failed_installation_skips_the_suite_and_ends_the_job_after_the_rest()
     assert_eq!(outcome.health, Health::Incomplete);
     assert_eq!(failure.class, ErrorClass::Test);
     assert_eq!(failure.message, "Unable to start test stage 0: the install steps of 0_a failed");
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.1_b pass
+    lava.stage_0 fail
+    lava.lava-test-shell fail
+    lava.lava-test-retry fail
+    lava.job fail
+    ");
 }
 
 #[tokio::test]
@@ -100,7 +133,14 @@ async fn a_raise_ends_the_job_with_its_text() {
     let (bench, outcome) = run(&output.concat()).await;
     let failure = outcome.failure.unwrap();
     assert_eq!((failure.class, failure.message.as_str()), (ErrorClass::Test, "bad thing happened"));
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a fail
+    lava.1_b skip
+    lava.lava-test-shell fail
+    lava.lava-test-retry fail
+    lava.job fail
+    ");
 }
 
 #[tokio::test]
@@ -142,7 +182,15 @@ async fn results_without_a_start_go_to_the_suite_that_is_due() {
         EXIT.into(),
     ];
     let (bench, _) = run(&output.concat()).await;
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    0_a.early pass
+    lava.0_a pass
+    1_b.in skip
+    1_b.ref pass
+    lava.1_b pass
+    lava.job pass
+    ");
     let records = bench.records();
     let of = |case: &str| records.iter().find(|record| record.case == case).unwrap();
     assert_eq!(of("in").set.as_deref(), Some("set1"));
@@ -167,7 +215,16 @@ async fn expected_cases_are_looked_at_when_the_suite_ends_and_when_it_never_runs
         player.drain().await;
     });
     bench.run(job, device).await;
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    0_a.one pass
+    0_a.other fail
+    0_a.two fail
+    lava.0_a pass
+    1_b.three fail
+    lava.1_b skip
+    lava.job pass
+    ");
 }
 
 #[tokio::test]
