@@ -5,5 +5,8 @@
 //! | [`sandbox`] | devices made of namespaces on this machine |
 //! | [`stages`] | what `main` calls first: the parts that run in processes of their own |
 
+pub mod config;
 pub mod sandbox;
 pub mod stages;
+
+pub use config::Lab;
