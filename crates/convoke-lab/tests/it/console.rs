@@ -7,7 +7,7 @@ use convoke_lab::sandbox::{Ground, GroundSettings, SandboxDevice, SandboxSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Longer than anything here takes: a test that hangs fails.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A console with what came from it and has not been looked at.
 pub(crate) struct Shell {
@@ -44,6 +44,11 @@ impl Shell {
     /// Types a line.
     pub(crate) async fn send(&mut self, line: &str) {
         self.console.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    /// Types the interrupt character.
+    pub(crate) async fn interrupt(&mut self) {
+        self.console.writer.write_all(b"\x03").await.unwrap();
     }
 
     /// Runs a command: its output and exit status.
