@@ -33,7 +33,7 @@ use roles::{DraftGroup, DraftRole};
 
 /// How to read a job.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct ReadOptions {
     /// Bounds on the document.
     pub limits: Limits,
     /// Context variables this instance allows besides LAVA's (§2.2).
@@ -50,7 +50,7 @@ pub struct Checked {
 }
 
 /// Reads and checks a job from YAML.
-pub fn read(source: &Source, options: &Options) -> Checked {
+pub fn read(source: &Source, options: &ReadOptions) -> Checked {
     let (root, diagnostics) = yaml::parse(source, options.limits);
     match root {
         Some(root) => check(&root, diagnostics, options),
@@ -59,7 +59,7 @@ pub fn read(source: &Source, options: &Options) -> Checked {
 }
 
 /// Checks a job read from whatever syntax. `diagnostics` are those of reading.
-pub fn check(root: &Node, diagnostics: Vec<Diagnostic>, options: &Options) -> Checked {
+pub fn check(root: &Node, diagnostics: Vec<Diagnostic>, options: &ReadOptions) -> Checked {
     let mut findings = Findings(diagnostics);
     let job = job(root, options, &mut findings);
     let mut diagnostics = findings.0;
@@ -82,7 +82,7 @@ fn member_blocks(root: &Node, multinode: bool, findings: &mut Findings) -> Vec<B
     drafts.into_iter().map(|draft| draft.block).collect()
 }
 
-fn job(root: &Node, options: &Options, findings: &mut Findings) -> Option<Job> {
+fn job(root: &Node, options: &ReadOptions, findings: &mut Findings) -> Option<Job> {
     let at = At::root(root);
     if let Some(finding) = top::already_split(&at) {
         findings.push(finding);
