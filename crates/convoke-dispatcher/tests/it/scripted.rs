@@ -1,9 +1,10 @@
 //! What a device prints, and what is made of it.
 
 use convoke_dispatcher::error::ErrorClass;
+use convoke_job::member::{AutoLogin, BlockKind};
 use convoke_journal::{Health, ResultValue};
 
-use crate::support::{Bench, Scripted, sandbox};
+use crate::support::{Bench, Scripted, boot, sandbox};
 
 const EXIT: &str = "<LAVA_TEST_RUNNER EXIT>\r\ndevice# ";
 
@@ -275,6 +276,83 @@ async fn a_secret_cut_in_two_is_masked() {
     bench.run(job, device).await;
     let all = serde_json::to_string(&bench.recorder.events()).unwrap();
     assert!(!all.contains("s3cr3t-value") && all.contains("[MASKED] indeed"), "{all}");
+}
+
+#[tokio::test]
+async fn a_login_is_answered_as_the_job_says() {
+    let bench = Bench::new();
+    let mut job = sandbox(&[("a", &["true"])]);
+    job.blocks[1] = boot_with_login();
+    let device = Scripted::new(|mut player| async move {
+        player.print("\r\nsystem login: ").await;
+        assert_eq!(player.line().await.as_deref(), Some("root"));
+        player.print("Password: ").await;
+        assert_eq!(player.line().await.as_deref(), Some("hidden-word"));
+        player.print("device# ").await;
+        assert_eq!(player.line().await.as_deref(), Some("stty cols 80"));
+        player.print("device# ").await;
+        player.runner(&[start("0_a"), end("0_a"), EXIT.into()].concat()).await;
+        player.drain().await;
+    });
+    let outcome = bench.run(job, device).await;
+    assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
+    insta::assert_snapshot!(bench.typed(), @r"
+    root
+    ********
+    stty cols 80
+
+    #
+    export SHELL=/bin/sh
+    . /lava-101/environment
+    /lava-101/bin/lava-test-runner /lava-101/0
+    ");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_a_job_error() {
+    let bench = Bench::new();
+    let mut job = sandbox(&[("a", &["true"])]);
+    job.blocks[1] = boot_with_login();
+    let device = Scripted::new(|mut player| async move {
+        player.print("system login: ").await;
+        player.line().await;
+        player.print("Password: ").await;
+        player.line().await;
+        player.print("Login incorrect\r\nsystem login: ").await;
+        player.drain().await;
+    });
+    let failure = bench.run(job, device).await.failure.unwrap();
+    assert_eq!(failure.class, ErrorClass::Job);
+    insta::assert_snapshot!(failure.message, @r"
+    login-action: login as root failed: Login incorrect
+    ");
+}
+
+fn boot_with_login() -> convoke_job::member::Block {
+    let mut block = boot("sandbox");
+    if let BlockKind::Boot { auto_login, .. } = &mut block.kind {
+        *auto_login = Some(AutoLogin {
+            login_prompt: "login: ".into(),
+            username: "root".into(),
+            password: Some(("Password: ".into(), "hidden-word".into())),
+            login_commands: vec!["stty cols 80".into()],
+        });
+    }
+    block
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_no_pattern_is_found_before_anything_runs() {
+    let bench = Bench::new();
+    let mut job = sandbox(&[("a", &["true"])]);
+    if let BlockKind::Boot { prompts, .. } = &mut job.blocks[1].kind {
+        prompts.push("root@(".into());
+    }
+    let device = Scripted::new(|mut player| async move { player.drain().await });
+    let calls = std::sync::Arc::clone(&device.calls);
+    let failure = bench.run(job, device).await.failure.unwrap();
+    assert!(failure.message.starts_with("actions[1]: prompt \"root@(\""), "{}", failure.message);
+    assert_eq!(*calls.lock().unwrap(), ["off"]);
 }
 
 #[tokio::test]

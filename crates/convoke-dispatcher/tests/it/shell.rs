@@ -46,6 +46,18 @@ async fn two_test_blocks_are_two_stages_and_suites_are_numbered_through() {
 }
 
 #[tokio::test]
+async fn a_test_that_raised_an_error_is_tried_again() {
+    let bench = Bench::new();
+    let mut retried = test(&[("a", &["test -e ../../flag || { touch ../../flag; lava-test-raise once; }", "true"])]);
+    retried.common.failure_retry = Some(3);
+    retried.common.failure_retry_interval = Some(std::time::Duration::from_millis(1));
+    let outcome = bench.run(job(vec![deploy("sandbox"), boot("sandbox"), retried]), PtyDevice::new("d")).await;
+    assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
+    assert!(!outcome.failed_cases);
+    assert!(bench.log().contains("lava-test-retry failed: 1 of 3 attempts: once"), "{}", bench.log());
+}
+
+#[tokio::test]
 async fn a_repeated_test_runs_again() {
     let bench = Bench::new();
     let mut again = test(&[("a", &["true"])]);
