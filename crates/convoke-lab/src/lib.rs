@@ -10,3 +10,8 @@ pub mod sandbox;
 pub mod stages;
 
 pub use config::Lab;
+
+/// placeholder
+pub fn check_inventory(_job: &convoke_job::Job, _lab: &Lab) -> Vec<convoke_job::Diagnostic> {
+    Vec::new()
+}

@@ -182,7 +182,10 @@ async fn start(
         };
         recorder.member(
             member.job.sub_id.0,
-            Body::DeviceAllocated { device: device.info().name.clone(), device_type: device.info().device_type.clone() },
+            Body::DeviceAllocated {
+                device: device.info().name.clone(),
+                device_type: device.info().device_type.clone(),
+            },
         );
         let client = group.as_ref().zip(member.job.group.as_ref()).map(|(group, membership)| {
             group.client(MemberName::new(member.name.clone()), RoleName::new(membership.role.as_str()))
@@ -228,11 +231,8 @@ fn local_group(plan: &Plan, recorder: &Recorder) -> Option<LocalGroup> {
     plan.members.first()?.job.group.as_ref()?;
     let size = NonZeroUsize::new(plan.members.len())?;
     let (events, inbox) = mpsc::unbounded_channel();
-    let names: Names = plan
-        .members
-        .iter()
-        .map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone())))
-        .collect();
+    let names: Names =
+        plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect();
     tokio::spawn(observer::observe(inbox, names, recorder.clone()));
     Some(LocalGroup::start(GroupName::new(plan.group.clone()), size, events))
 }

@@ -1,20 +1,19 @@
 //! `convoke run`: the main job.
 
-use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use convoke_job::{Diagnostic, Severity, Source};
-use convoke_journal::{Body, View};
+use convoke_journal::Body;
 use convoke_run::{FolderError, NoPlan, Outcome, RunError, RunFolder, RunOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::arguments::{RunArguments, RunFormat};
+use crate::arguments::RunArguments;
 use crate::commands::job;
 use crate::failure::Failure;
-use crate::view::{self, ViewOptions};
+use crate::view::{self, Level};
 use crate::{output, report};
 
 /// Folder of runs that are given none.
@@ -37,10 +36,11 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     };
     let folder = folder.map_err(|error: FolderError| Failure::User(error.to_string()))?;
     let dir = folder.path().to_owned();
+    let level = if arguments.verbose > 0 { Level::verbose(arguments.verbose) } else { arguments.log_level };
     let options = RunOptions {
         job_file: arguments.job.display().to_string(),
         program: concat!("convoke ", env!("CARGO_PKG_VERSION")).to_owned(),
-        views: vec![chosen_view(&arguments, &shown(&dir, arguments.output.as_deref()))],
+        views: vec![view::chosen(arguments.format, level, &shown(&dir, arguments.output.as_deref()))],
         folder,
         keep: arguments.keep,
         findings: findings.iter().map(|finding| recorded(finding, &loaded.source)).collect(),
@@ -65,23 +65,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
 }
 
 /// Where the files are, as short as it can be said.
-fn shown(dir: &Path, given: Option<&Path>) -> String {
+fn shown(dir: &Path, given: Option<&Path>) -> PathBuf {
     let here = std::env::current_dir().ok();
-    given
-        .or_else(|| dir.strip_prefix(here.as_deref()?).ok())
-        .unwrap_or(dir)
-        .display()
-        .to_string()
-}
-
-fn chosen_view(arguments: &RunArguments, dir: &str) -> Box<dyn View> {
-    let options = ViewOptions { level: arguments.log_level.into(), dir: dir.to_owned() };
-    match arguments.format {
-        RunFormat::Auto if std::io::stdout().is_terminal() => view::live(options),
-        RunFormat::Auto | RunFormat::Plain => view::plain(options),
-        RunFormat::Json => view::json(),
-        RunFormat::Lava => view::lava(options),
-    }
+    given.or_else(|| dir.strip_prefix(here.as_deref()?).ok()).unwrap_or(dir).to_owned()
 }
 
 fn recorded(finding: &Diagnostic, source: &Source) -> Body {

@@ -23,14 +23,13 @@ mod tests;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use convoke_journal::{Journal, LogLevel};
+use convoke_journal::{LogLevel, View};
 
 pub(crate) use json::Json;
 pub(crate) use lava::Lava;
 pub(crate) use live::Live;
 pub(crate) use plain::Plain;
 pub(crate) use style::Paint;
-pub(crate) use summary::text as summary;
 
 /// What the log shows, from least to most. Each level shows the ones before it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -84,19 +83,17 @@ pub(crate) enum Format {
     Lava,
 }
 
-/// Subscribes the views of a run to its journal: they write to standard output, and a summary ends what people read.
-pub(crate) fn subscribe(journal: &Journal, format: Format, level: Level, dir: &Path) {
-    let terminal = io::stdout().is_terminal();
+/// The view of a run that writes to standard output; a summary ends what people read. `dir` is where the files are, as
+/// people are told.
+pub(crate) fn chosen(format: Format, level: Level, dir: &Path) -> Box<dyn View> {
     let paint = Paint::for_stdout();
     match format {
-        Format::Json => journal.subscribe(Box::new(Json::new(io::stdout()))),
-        Format::Lava => journal.subscribe(Box::new(Lava::new(io::stdout()))),
-        Format::Auto if terminal && style::can_draw() => {
-            journal.subscribe(Box::new(Live::new(console::Term::stdout(), level, paint, Some(dir))));
+        Format::Json => Box::new(Json::new(io::stdout())),
+        Format::Lava => Box::new(Lava::new(io::stdout())),
+        Format::Auto if io::stdout().is_terminal() && style::can_draw() => {
+            Box::new(Live::new(console::Term::stdout(), level, paint, Some(dir)))
         }
-        Format::Auto | Format::Plain => {
-            journal.subscribe(Box::new(Plain::new(io::stdout(), level, paint, Some(dir))));
-        }
+        Format::Auto | Format::Plain => Box::new(Plain::new(io::stdout(), level, paint, Some(dir))),
     }
 }
 
