@@ -37,5 +37,5 @@ pub use job::{Job, MemberNames, resolve_member_name};
 pub use member::MemberJob;
 pub use node::Node;
 pub use pipeline::{DeviceLimits, PlannedAction, pipeline};
-pub use read::{Checked, ReadOptions, read};
+pub use read::{Checked, Options, read};
 pub use source::{Source, Span};

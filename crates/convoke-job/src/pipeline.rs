@@ -171,7 +171,7 @@ impl PlannedAction {
 
 /// The pipeline as text, one line an action: level, name, limit and connection limit in seconds, namespace, and below
 /// it the requests it makes.
-pub fn print(pipeline: &[PlannedAction]) -> String {
+pub fn to_text(pipeline: &[PlannedAction]) -> String {
     let mut text = String::new();
     for action in pipeline.iter().flat_map(PlannedAction::walk) {
         let indent = 2 * action.level.matches('.').count();

@@ -135,8 +135,7 @@ impl Job {
 
     /// What `convoke split` prints: the definitions by role, in order of the roles. The member of a single-device job
     /// is listed below `single`.
-    pub fn split_to_value(&self, target_group: &str, first_id: u64) -> Value {
-        let members = self.split(target_group, first_id);
+    pub fn split_value(&self, members: &[MemberJob]) -> Value {
         let mut roles = Map::new();
         match &self.kind {
             JobKind::Single(_) => {

@@ -31,9 +31,12 @@ use actions::{DraftAction, Scope};
 use cursor::{At, Findings};
 use roles::{DraftGroup, DraftRole};
 
+/// Findings that are listed; a broken generator can give one for every line.
+const MOST_FINDINGS: usize = 1000;
+
 /// How to read a job.
 #[derive(Clone, Debug, Default)]
-pub struct ReadOptions {
+pub struct Options {
     /// Bounds on the document.
     pub limits: Limits,
     /// Context variables this instance allows besides LAVA's (§2.2).
@@ -50,7 +53,7 @@ pub struct Checked {
 }
 
 /// Reads and checks a job from YAML.
-pub fn read(source: &Source, options: &ReadOptions) -> Checked {
+pub fn read(source: &Source, options: &Options) -> Checked {
     let (root, diagnostics) = yaml::parse(source, options.limits);
     match root {
         Some(root) => check(&root, diagnostics, options),
@@ -59,12 +62,21 @@ pub fn read(source: &Source, options: &ReadOptions) -> Checked {
 }
 
 /// Checks a job read from whatever syntax. `diagnostics` are those of reading.
-pub fn check(root: &Node, diagnostics: Vec<Diagnostic>, options: &ReadOptions) -> Checked {
+pub fn check(root: &Node, diagnostics: Vec<Diagnostic>, options: &Options) -> Checked {
     let mut findings = Findings(diagnostics);
     let job = job(root, options, &mut findings);
     let mut diagnostics = findings.0;
     diagnostics.sort_by_key(|finding| finding.labels.first().map(|label| label.span));
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    if diagnostics.len() > MOST_FINDINGS {
+        let more = diagnostics.len() - MOST_FINDINGS;
+        // Errors are worth more than warnings; each part stays in document order.
+        diagnostics.sort_by_key(|finding| !finding.is_error());
+        diagnostics.truncate(MOST_FINDINGS);
+        let finding =
+            Diagnostic::warning("findings.cut", "", root.span, format!("{more} more findings are not listed"));
+        diagnostics.push(finding.help("mend the first ones, they often bring about the others"));
+    }
     Checked { job: job.filter(|_| sound), diagnostics }
 }
 
@@ -82,7 +94,7 @@ fn member_blocks(root: &Node, multinode: bool, findings: &mut Findings) -> Vec<B
     drafts.into_iter().map(|draft| draft.block).collect()
 }
 
-fn job(root: &Node, options: &ReadOptions, findings: &mut Findings) -> Option<Job> {
+fn job(root: &Node, options: &Options, findings: &mut Findings) -> Option<Job> {
     let at = At::root(root);
     if let Some(finding) = top::already_split(&at) {
         findings.push(finding);
@@ -100,7 +112,8 @@ fn job(root: &Node, options: &ReadOptions, findings: &mut Findings) -> Option<Jo
     let actions = at.get("actions").map(|at| actions::actions(&at, &scope, findings)).unwrap_or_default();
     cross::job(&actions, group.as_ref().map(|group| group.roles.as_slice()), findings);
     if let Some(group) = group.as_ref().filter(|_| at.get("actions").is_some()) {
-        cross::group(group, &actions, top.timeouts.job, findings);
+        let given = at.get("actions").and_then(|at| at.node.as_list().map(<[_]>::len));
+        cross::group(group, &actions, top.timeouts.job, given == Some(actions.len()), findings);
     }
     if findings.0.iter().any(Diagnostic::is_error) {
         return None;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use convoke_job::{Checked, Job, ReadOptions, Source, read};
+use convoke_job::{Checked, Job, Options, Source, read};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -27,7 +27,7 @@ pub(crate) fn text(path: &str) -> String {
 }
 
 pub(crate) fn check(text: &str) -> Checked {
-    read(&Source::new("job.yaml", text), &ReadOptions::default())
+    read(&Source::new("job.yaml", text), &Options::default())
 }
 
 #[track_caller]
@@ -40,7 +40,7 @@ pub(crate) fn job(text: &str) -> Job {
 pub(crate) fn findings(text: &str) -> String {
     let source = Source::new("job.yaml", text);
     let mut out = String::new();
-    for finding in read(&source, &ReadOptions::default()).diagnostics {
+    for finding in read(&source, &Options::default()).diagnostics {
         let at = finding.labels.first().map(|label| source.position(label.span.start)).unwrap();
         let severity = finding.severity.as_str();
         writeln!(out, "{severity} {} at {} ({}:{})", finding.code, finding.path, at.line, at.column).unwrap();

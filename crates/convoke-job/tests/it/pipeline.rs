@@ -8,7 +8,7 @@ use convoke_job::{DeviceLimits, JobId, MemberJob, methods, pipeline};
 use crate::fixtures;
 
 fn text_of(member: &MemberJob) -> String {
-    pipeline::print(&pipeline(member, &DeviceLimits::default()))
+    pipeline::to_text(&pipeline(member, &DeviceLimits::default()))
 }
 
 fn member(job: &str, k: usize) -> MemberJob {

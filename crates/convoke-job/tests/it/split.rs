@@ -28,7 +28,7 @@ fn the_worked_example() {
 #[test]
 fn the_split_form_lists_members_by_role() {
     let job = fixtures::job(&fixtures::text("jobs/zero-count-role.yaml"));
-    let value = job.split_to_value("g", 1);
+    let value = job.split_value(&job.split("g", 1));
     let sizes: Vec<_> = value["roles"]
         .as_object()
         .unwrap()
@@ -94,7 +94,7 @@ fn a_single_device_job_has_one_member_without_a_group() {
         (JobId(7), &[("MODE".to_owned(), "quick".to_owned())][..])
     );
     assert!(member.blocks[2].common.skip);
-    assert_eq!(job.split_to_value("g", 7)["roles"]["single"][0]["device_type"], "qemu");
+    assert_eq!(job.split_value(&members)["roles"]["single"][0]["device_type"], "qemu");
 }
 
 #[test]
