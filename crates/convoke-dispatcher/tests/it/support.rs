@@ -63,6 +63,7 @@ pub fn member(mut job: MemberJob, sub_id: u32, roles: &[&str]) -> MemberJob {
         essential: false,
         expect_role: None,
         delayed_start: false,
+        member_names: Default::default(),
     });
     job
 }
