@@ -117,3 +117,30 @@ fn a_killed_helper_leaves_nobody_who_reads() {
         assert!(suite_of(&console.finish()).ends_with("over\n"));
     });
 }
+
+#[test]
+fn a_reply_that_nobody_waits_for_goes_to_nobody() {
+    let timeout = crate::device::program("timeout", "coreutils").display().to_string();
+    each_shell(|shell| {
+        for timeout in ["timeout", "timeout -s KILL", &timeout, &format!("{timeout} -s KILL")] {
+            let device = Device::new(shell).set("LAVA_QUIET_REPORT", "1");
+            let steps = format!(
+                "{timeout} 0.3 lava-wait m || echo gone\nwhile ! [ -e go ]; do sleep 0.1; done\nlava-wait n\n\
+                 cat \"$LAVA_MULTI_NODE_CACHE\"\n"
+            );
+            let mut console = device.start(&steps);
+            console.expect("WAIT m>\n").expect("gone\n");
+            // A killed helper leaves the terminal as it used it; the echo shows here that the line has arrived.
+            if !timeout.contains("KILL") {
+                console.type_text("<LAVA_WAIT_COMPLETE 9102:late=1>\n").expect("late=1");
+            } else {
+                console.type_text("<LAVA_WAIT_COMPLETE 9102:late=1>\n");
+            }
+            device.write("go", "");
+            console.expect("<LAVA_MULTI_NODE> <LAVA_WAIT n>\n").type_text("<LAVA_WAIT_COMPLETE 9102:right=1>\n");
+            let seen = console.finish();
+            assert!(suite_of(&seen).ends_with("9102:right=1\n"), "{timeout}: {seen}");
+            assert_eq!(seen.matches("<LAVA_GAVE_UP WAIT m>\n").count(), 1, "{timeout}: {seen}");
+        }
+    });
+}
