@@ -114,10 +114,6 @@ impl Device {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    pub(crate) fn shell(&self) -> Shell {
-        self.shell
-    }
-
     /// The interpreter in the first line of every helper. No blank may be in it, so it is not in the device's folder.
     pub(crate) fn interpreter(&self) -> String {
         match self.shell.program {

@@ -109,6 +109,17 @@ fn reads_both_layouts_of_ifconfig() {
 }
 
 #[test]
+fn prefers_the_global_address_of_a_third_layout() {
+    check_tool(
+        "ifconfig",
+        "eth7      Link encap:Ethernet  HWaddr 52:54:30:10:34:56  Driver virtio_net\n          \
+         inet addr:10.1.2.3  Bcast:10.1.2.255  Mask:255.255.255.0 \n          \
+         inet6 addr: fe80::7/64 Scope: Link\n          inet6 addr: 2001:db8::7/64 Scope: Global\n",
+        "netmask=255.255.255.0 broadcast=10.1.2.255 mac=52:54:30:10:34:56 ipv4=10.1.2.3 ipv6=2001:db8::7",
+    );
+}
+
+#[test]
 fn query_compares_literally_and_whole() {
     each_shell(|shell| {
         let device = Device::new(shell);

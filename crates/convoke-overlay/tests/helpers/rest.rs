@@ -46,6 +46,19 @@ fn a_background_process_is_started_once_and_ended() {
     });
 }
 
+#[test]
+fn a_background_process_may_be_ended_at_once() {
+    each_shell(|shell| {
+        let device = Device::new(shell);
+        let seen = device.run(
+            "for i in 1 2 3; do lava-background-process-start x --cmd 'sleep 600'\n\
+             read -r pid <\"${PATH%%/bin:*}/background/x/pid\"\nlava-background-process-stop x\n\
+             ! kill -0 $pid 2>/dev/null || echo alive\ndone\n",
+        );
+        assert_eq!(seen, "");
+    });
+}
+
 /// A device with a package tool that writes down how it was called, and fails as often as told.
 fn with_tool(device: Device, tool: &str, failures: u32) -> Device {
     let place = device.path("");

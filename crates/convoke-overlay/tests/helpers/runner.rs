@@ -130,3 +130,21 @@ fn the_console_is_found_without_any_tool() {
         assert_eq!(seen, "0\n");
     });
 }
+
+#[test]
+fn starts_from_a_shell_as_a_dispatcher_types_it() {
+    each_shell(|shell| {
+        let device = Device::new(shell).set("PS1", "dut:~# ").set("ENV", "/dev/null");
+        device.write("0/tests/0_suite/run.sh", "lava-wait m\nlava-test-case t --shell lava-sync s\n");
+        let mut console = device.start_command(&[&device.interpreter(), "-i"]);
+        let runner = device.path("bin/lava-test-runner");
+        console.expect("# ").type_text("#\n").expect("# ");
+        console.type_text(&format!("export SHELL={}\n", device.interpreter())).expect("# ");
+        console.type_text(&format!("'{}' '{}'\n", runner.display(), device.path("0").display()));
+        console.expect("<LAVA_MULTI_NODE> <LAVA_WAIT m>\n").type_text("<LAVA_WAIT_COMPLETE 9102:a=1>\n");
+        console.expect("<LAVA_MULTI_NODE> <LAVA_SYNC s>\n").type_text("<LAVA_SYNC_COMPLETE>\n");
+        console.expect("TEST_CASE_ID=t RESULT=pass>").expect("<LAVA_TEST_RUNNER EXIT>").expect("# ");
+        console.type_text("exit\n");
+        assert_eq!(device.read("cache.txt"), "9102:a=1\n");
+    });
+}
