@@ -19,11 +19,19 @@ pub struct GroundSettings {
     pub network: (Ipv4Addr, u8),
     /// Most bytes that a sandbox's disk may hold; `None` shares half of the memory, at most 1 GiB each.
     pub disk_limit: Option<u64>,
+    /// Do without a user namespace, as happens by itself where root is refused one. Only root can; root inside the sandboxes
+    /// is then the machine's own, short of some privileges.
+    pub plain: bool,
 }
 
 impl Default for GroundSettings {
     fn default() -> Self {
-        GroundSettings { names: Vec::new(), network: (Ipv4Addr::new(10, 213, 0, 0), 16), disk_limit: None }
+        GroundSettings {
+            names: Vec::new(),
+            network: (Ipv4Addr::new(10, 213, 0, 0), 16),
+            disk_limit: None,
+            plain: false,
+        }
     }
 }
 
@@ -51,6 +59,7 @@ impl Ground {
             bridge: settings.address(0),
             prefix_len: settings.network.1,
             root,
+            plain: settings.plain,
         };
         let mut stage = Stage::spawn("ground", &config, &[]).await.map_err(failed)?;
         let ready = loop {

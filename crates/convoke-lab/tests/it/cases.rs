@@ -27,6 +27,7 @@ scenarios![
     twenty_at_once,
     bad_names_are_refused,
     the_probe_agrees,
+    root_may_do_without_a_user_namespace,
 ];
 
 async fn boots_to_a_root_shell() {
@@ -40,7 +41,7 @@ async fn boots_to_a_root_shell() {
     assert_eq!(shell.run("echo one!two").await, "one!two\n");
     assert_eq!(shell.run("echo hello >/dev/console").await, "hello\n");
     // The terminal gives the shell its own job: an interrupt ends the job and not the shell.
-    shell.send("echo wait''ing; exec 3<>/dev/ptmx; cat <&3").await;
+    shell.send("sh -c \"echo wait''ing; exec cat\"").await;
     shell.expect("waiting\r\n").await;
     shell.interrupt().await;
     assert_eq!(shell.run("echo alive").await, "alive\n");
@@ -73,6 +74,7 @@ async fn is_apart_from_the_host() {
         let outside = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
         assert_ne!(line, outside.to_str().unwrap());
     }
+    assert_eq!(shell.run("stat -c %a /var/tmp /tmp; umask").await, "1777\n1777\n0022\n");
     // Root inside has no power over the machine.
     for command in [
         "echo 0 >/proc/sys/kernel/printk",
@@ -150,7 +152,7 @@ async fn writes_do_not_reach_the_host() {
     for folder in folders {
         shell.run(&format!("echo x >{folder}/{name}")).await;
     }
-    shell.run("rm -f /etc/passwd; echo gone >/etc/hostname; rm -rf /usr/share/doc /var/lib/dpkg").await;
+    shell.run("rm -f /etc/passwd; echo gone >/etc/hostname; rm -rf /usr/share/doc/tar /var/lib/dpkg").await;
     for folder in folders {
         assert!(!std::path::Path::new(&format!("{folder}/{name}")).exists(), "{folder}");
     }
@@ -310,4 +312,23 @@ async fn bad_names_are_refused() {
 
 async fn the_probe_agrees() {
     probe().await.unwrap();
+}
+
+async fn root_may_do_without_a_user_namespace() {
+    let settings = GroundSettings { names: vec!["alpha".into()], plain: true, ..GroundSettings::default() };
+    let ground = Ground::create(settings).await;
+    if !rustix::process::geteuid().is_root() {
+        let error = ground.unwrap_err();
+        assert!(error.message.contains("CAP_SYS_ADMIN"), "{error}");
+        return;
+    }
+    let mut alpha = ground.unwrap().sandbox(SandboxSpec::named("alpha")).unwrap();
+    let mut shell = boot(&mut alpha).await;
+    assert_eq!(shell.run("id -u").await, "0\n");
+    shell.run("touch /usr/bin/new /etc/new && rm /usr/bin/env && echo 192.0.2.7 elsewhere >>/etc/hosts").await;
+    for command in ["echo 0 >/proc/sys/kernel/printk", "date -s 2001-01-01", "mknod /tmp/disk b 254 0"] {
+        let (said, status) = shell.status(&format!("( {command} ) 2>&1")).await;
+        assert_ne!(status, 0, "{command}: {said}");
+    }
+    alpha.power_off().await.unwrap();
 }
