@@ -72,7 +72,8 @@ enum Users {
 
 fn enter_user_namespace(control: &Control, config: &GroundConfig) -> Result<Users, StageFailure> {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-    if config.plain {
+    // In a user namespace the kernel gives no new /proc where a part of the present one is masked; outside it does.
+    if config.plain || (config.root && proc_is_masked()) {
         return Ok(Users::Host);
     }
     match unshare(CloneFlags::CLONE_NEWUSER) {
@@ -94,6 +95,14 @@ fn enter_user_namespace(control: &Control, config: &GroundConfig) -> Result<User
     map("uid_map", format!("0 {} 1", uid.as_raw()))?;
     map("gid_map", format!("0 {} 1", gid.as_raw()))?;
     Ok(Users::One)
+}
+
+/// Whether something is mounted over a part of `/proc`, as containers do.
+fn proc_is_masked() -> bool {
+    super::init::mount_points().iter().any(|point| {
+        // That one is empty below and therefore no mask; nearly every machine has it.
+        point.starts_with("/proc") && point != Path::new("/proc") && point != Path::new("/proc/sys/fs/binfmt_misc")
+    })
 }
 
 /// The top-level folders that a sandbox sees layers of.

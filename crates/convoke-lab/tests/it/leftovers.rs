@@ -8,7 +8,12 @@ use tokio::process::Command;
 use crate::console::LIMIT;
 use crate::lives;
 
-scenarios![nothing_is_left_after_a_kill, a_refusal_names_the_setting, folders_with_mounts_below_are_shown];
+scenarios![
+    nothing_is_left_after_a_kill,
+    a_refusal_names_the_setting,
+    folders_with_mounts_below_are_shown,
+    a_masked_proc_is_for_root_only
+];
 
 async fn nothing_is_left_after_a_kill() {
     let seed = std::process::id();
@@ -46,4 +51,12 @@ async fn a_refusal_names_the_setting() {
 
 async fn folders_with_mounts_below_are_shown() {
     assert_eq!(said_by("__mounts").await, "mounted\n");
+}
+
+async fn a_masked_proc_is_for_root_only() {
+    let said = said_by("__masked").await;
+    match rustix::process::geteuid().is_root() {
+        true => assert_eq!(said, "booted\n"),
+        false => assert!(said.ends_with("--security-opt systempaths=unconfined\n"), "{said}"),
+    }
 }

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use convoke_dispatcher::device::Device;
+use convoke_lab::sandbox::{Ground, GroundSettings, SandboxSpec};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 
@@ -26,6 +27,7 @@ pub(crate) fn main() -> Option<ExitCode> {
         "__keep" => keep(args.next().unwrap().parse().unwrap()),
         "__refused" => refused(),
         "__mounts" => mounts_below(),
+        "__masked" => masked(),
         _ => return None,
     }
     Some(ExitCode::SUCCESS)
@@ -142,6 +144,24 @@ fn mounts_below() {
         say(shell.run("cat /usr/local/folder/file").await.trim());
         shell.run("echo changed >/usr/local/folder/new && touch /usr/new /usr/bin/new && env true").await;
         assert!(!std::path::Path::new("/usr/local/folder/new").exists());
+    });
+}
+
+/// Says what becomes of a sandbox where a part of /proc is masked.
+fn masked() {
+    if rustix::process::geteuid().is_root() {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        let private = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
+        nix::mount::mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+    } else {
+        enter_user_namespace();
+    }
+    mount("/proc/sys/net");
+    block_on(async {
+        let names = vec!["alpha".into()];
+        let ground = Ground::create(GroundSettings { names, ..GroundSettings::default() }).await.unwrap();
+        let mut alpha = ground.sandbox(SandboxSpec::named("alpha")).unwrap();
+        say(&alpha.boot().await.map_or_else(|error| error.to_string(), |_| "booted".to_owned()));
     });
 }
 

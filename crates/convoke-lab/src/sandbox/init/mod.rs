@@ -31,6 +31,7 @@ use rustix::process::WaitOptions;
 
 use super::messages::{FromSandbox, InitConfig, OverlayNote, ToInit};
 use console::MainConsole;
+pub(crate) use root::mount_points;
 
 /// Runs it.
 pub(crate) fn run(control: Control) -> Result<(), StageFailure> {
