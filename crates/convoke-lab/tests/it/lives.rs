@@ -93,7 +93,7 @@ fn keep(seed: u64) {
             std::hint::spin_loop();
         }
         life.kill().unwrap();
-        // `wait` reaps the killed one too.
+        life.wait().unwrap();
         loop {
             match rustix::process::wait(WaitOptions::empty()) {
                 Ok(_) | Err(Errno::INTR) => {}
