@@ -1,3 +1,39 @@
-//! Chores of this repository.
+//! Chores of this repository: `cargo xtask {setup,lint,test,bench}`.
+//!
+//! `test` is the one command that a fresh Debian with Rust needs: it installs what is missing, lints, builds and runs
+//! every test. CI calls it and nothing else.
 
-fn main() {}
+#![allow(clippy::disallowed_methods)] // a chore may wait
+
+mod bench;
+mod chores;
+mod layering;
+mod setup;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <setup|lint|test|bench>
+
+  setup   installs the Debian packages that tests and examples use
+  lint    formatting, clippy, rustdoc, shellcheck, dependency directions, house rules
+  test    setup, lint, then every test
+  bench   measures what docs/PERFORMANCE.md speaks of, release build";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["setup"] => setup::run(),
+        ["lint"] => chores::lint(),
+        ["test"] => chores::test(),
+        ["bench"] => bench::run(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -12,14 +12,18 @@ pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// How a call is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallOptions {
-    /// Limit of the wait, counted from the call; `None` waits for ever.
+    /// Limit of the wait, counted from the first poll of the call's future; `None` waits for ever. Give the moment at
+    /// which the caller really gives up: the smaller of the call's limit and what is left of the action's. The rule of
+    /// the stuck group concludes from it whose wait ends first.
     pub limit: Option<Duration>,
     /// What the device says of itself.
     pub quiet: Quiet,
+    /// The caller's own number for this call, handed back in [`GroupEvent::Waiting`](crate::GroupEvent::Waiting).
+    pub call_id: Option<u64>,
 }
 
 /// One member's connection to its group. Registration has happened before it exists. Dropping the future of a call
-/// withdraws the call.
+/// withdraws the call. Dropping the client does not make the member leave: only [`GroupClient::leave`] does.
 pub trait GroupClient: Send + Sync {
     /// Makes one call and waits for its answer.
     fn call(&self, call: Call, options: CallOptions) -> LocalFuture<'_, Answer>;

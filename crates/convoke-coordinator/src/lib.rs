@@ -1,5 +1,17 @@
 //! Serves groups: the client trait the dispatcher speaks to, and a group within this process.
+//!
+//! | module | is about |
+//! |---|---|
+//! | `client` | what a dispatcher needs from a coordinator |
+//! | `event` | what happens in a group, for those who record it |
+//! | `local` | a group within this process |
+//!
+//! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
 mod client;
+mod event;
+mod local;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
+pub use event::{GroupEvent, WaitingCall};
+pub use local::LocalGroup;

@@ -71,6 +71,12 @@ pub trait Device: Send {
     /// Boots (or reboots) and gives the console. The prompt has not been waited for.
     fn boot(&mut self) -> DeviceFuture<'_, Console>;
 
+    /// Whether the device's own kernel prints to its console, so that its first line means a reboot
+    /// (device-side.md §8.1). A sandbox shares the machine's kernel and says no.
+    fn kernel_console(&self) -> bool {
+        false
+    }
+
     /// Ends it. Harmless when repeated or never booted.
     fn power_off(&mut self) -> DeviceFuture<'_, ()>;
 }

@@ -2,8 +2,32 @@
 //!
 //! | module | is about |
 //! |---|---|
+//! | [`run`] | one member from group assembly to its last result |
+//! | `checks` | what is wrong before anything runs |
+//! | `stages` | the test blocks and what is known of their definitions |
+//! | `limits` | all limits on one screen, and what their passing means |
+//! | `pipeline` | the executor of the plan |
+//! | `actions` | what each action does |
+//! | `testshell` | the test shell: scanning, suites, MultiNode requests |
+//! | `calls` | one MultiNode call: recorded, limited, explained while it waits |
+//! | `console`, `prompt` | the console, waiting for a prompt |
+//! | `context`, `log` | what the actions of a member share |
 //! | [`device`] | what the dispatcher needs of a device: the traits a lab implements |
 //! | [`error`] | how a member fails: class, message, reason |
 
+mod actions;
+mod calls;
+mod checks;
+mod console;
+mod context;
 pub mod device;
 pub mod error;
+mod limits;
+mod log;
+mod pipeline;
+mod prompt;
+pub mod run;
+mod stages;
+mod testshell;
+
+pub use run::{DispatchOptions, MemberOutcome, MemberRun, run_member};

@@ -1,9 +1,11 @@
-//! What goes into a group and what comes out.
+//! What goes into a group and what comes out. Inputs serialise: written one after the other with their times they are the
+//! group's log.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::names::{MemberName, MessageId, RoleName, Time, WaitId};
+use crate::refusal::Refusal;
 
 /// The data of one message: keys in the order sent, values as sent.
 pub type Message = Map<String, Value>;
@@ -42,6 +44,30 @@ pub enum Call {
     },
     /// `group_data`: wait until the group is complete.
     Assemble,
+}
+
+impl Call {
+    /// Its kind.
+    pub fn kind(&self) -> CallKind {
+        match self {
+            Self::Send { .. } => CallKind::Send,
+            Self::Wait { .. } => CallKind::Wait,
+            Self::WaitAll { .. } => CallKind::WaitAll,
+            Self::Sync { .. } => CallKind::Sync,
+            Self::Assemble => CallKind::Assemble,
+        }
+    }
+
+    /// Its ID; the empty one for assemble.
+    pub fn message_id(&self) -> MessageId {
+        match self {
+            Self::Send { message_id, .. }
+            | Self::Wait { message_id }
+            | Self::WaitAll { message_id, .. }
+            | Self::Sync { message_id } => message_id.clone(),
+            Self::Assemble => MessageId::new(""),
+        }
+    }
 }
 
 /// The kind of a [`Call`], as LAVA spells it in result names.
@@ -91,17 +117,22 @@ pub enum Input {
         member: MemberName,
         /// What.
         call: Call,
-        /// When the wait fails, on the caller's clock; `None` waits for ever. Fixed at the first request.
+        /// When the wait fails, on the caller's clock; `None` waits for ever. Fixed at the first request. It must be the
+        /// moment at which the caller really gives up (an action's own limit included), because the rule of the stuck
+        /// group concludes from it whose wait ends first.
         deadline: Option<Time>,
         /// What the device says of itself.
         quiet: Quiet,
     },
-    /// The caller of a parked call is gone; it is forgotten without an answer.
+    /// The caller of a call is gone. A parked call is forgotten without an answer. For a call that has been answered
+    /// this says that the answer was not delivered: a sync's release is then given again at the member's next sync of
+    /// that ID (coordinator-protocol.md §4.6). What the call had done stays done: an arrival at a sync is not taken back.
     Withdraw {
         /// Which.
         wait: WaitId,
     },
-    /// A member has ended and will never call again.
+    /// A member has ended and will never call again. What it sent stays; calls of its own that are still parked are
+    /// refused. A member that never registered cannot leave.
     Leave {
         /// Who.
         member: MemberName,
@@ -124,6 +155,17 @@ pub enum Output {
         member: MemberName,
         /// How.
         answer: Answer,
+    },
+    /// Who is missing in parked calls: said when a call is parked and whenever the set changes. One output speaks for all
+    /// calls that wait for the same, so that a barrier of n members costs n names an arrival and not n times n.
+    Waiting {
+        /// The parked calls, in the order they were parked; all of one kind, ID and role.
+        waits: Vec<WaitId>,
+        /// Members that have not sent (or arrived) yet, in order of registration; for `lava-wait` every other member that
+        /// could still send.
+        missing: Vec<MemberName>,
+        /// How many members of the group have not registered yet, and are therefore missing without a name.
+        unregistered: usize,
     },
     /// Every member that could still act is waiting, but not all are certain to be quiet: probably stuck. Said once per
     /// such state.
@@ -149,48 +191,6 @@ pub enum Answer {
     },
 }
 
-/// Why a call failed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "refusal", rename_all = "snake_case")]
-pub enum Refusal {
-    /// The limit passed.
-    #[error("{what} timed out; missing: {}", list(missing))]
-    TimedOut {
-        /// The call, as `lava-wait-all ready server`.
-        what: String,
-        /// Members that had not sent, each `name (role)`.
-        missing: Vec<String>,
-    },
-    /// The members it needs have left.
-    #[error("{what} can no longer be satisfied: {}", list(gone))]
-    MembersLeft {
-        /// The call.
-        what: String,
-        /// Who left and why, each `name (role): why`.
-        gone: Vec<String>,
-    },
-    /// Every member that could still act is itself waiting.
-    #[error("{what} can no longer be satisfied: every member that could still act is waiting: {}", list(waits))]
-    AllWaiting {
-        /// The call.
-        what: String,
-        /// Who waits for what, each `name (role) waits in lava-wait x for …`.
-        waits: Vec<String>,
-    },
-    /// The group is complete and this member is not in it, or the role does not exist, or the call makes no sense.
-    #[error("{what}: {why}")]
-    Invalid {
-        /// The call.
-        what: String,
-        /// Why.
-        why: String,
-    },
-}
-
-fn list(items: &[String]) -> String {
-    items.join(", ")
-}
-
 /// A parked wait, for people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WaitView {
@@ -212,7 +212,10 @@ pub struct WaitView {
     pub deadline: Option<Time>,
     /// Whether the device says it is quiet.
     pub quiet: Quiet,
-    /// Members that have not sent (or arrived) yet and on whom it therefore depends; for `lava-wait` every member
-    /// that could still send.
+    /// Members that have not sent (or arrived) yet and on whom it therefore depends; for `lava-wait` every
+    /// other member that could still send.
     pub missing: Vec<MemberName>,
+    /// How many members have not registered yet, and are therefore missing without a name.
+    #[serde(default)]
+    pub unregistered: usize,
 }

@@ -1,6 +1,6 @@
 //! One finding about a document: a stable code, what is wrong, where, and how to mend it.
 
-use crate::source::Span;
+use crate::source::{Source, Span};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,6 +9,16 @@ pub enum Severity {
     Warning,
     /// The job is refused.
     Error,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
 }
 
 /// A place in the document with a few words about it.
@@ -86,6 +96,33 @@ impl Diagnostic {
     pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: text.into() });
         self
+    }
+
+    /// The finding for programs: `{"code", "severity", "message", "help", "path", "spans": [{"line", "column",
+    /// "end_line", "end_column", "label"}]}`; lines and columns from 1, the end is one past the last character.
+    pub fn to_json(&self, source: &Source) -> serde_json::Value {
+        let spans: Vec<_> = self
+            .labels
+            .iter()
+            .map(|label| {
+                let (start, end) = (source.position(label.span.start), source.position(label.span.end));
+                serde_json::json!({
+                    "line": start.line,
+                    "column": start.column,
+                    "end_line": end.line,
+                    "end_column": end.column,
+                    "label": label.text,
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "code": self.code,
+            "severity": self.severity.as_str(),
+            "message": self.message,
+            "help": self.help,
+            "path": self.path,
+            "spans": spans,
+        })
     }
 
     /// Whether the job is refused because of this.

@@ -8,19 +8,34 @@
 //! | [`source`] | a text with a name, byte spans, lines and columns |
 //! | [`diagnostic`] | one finding: code, severity, spans, help |
 //! | [`node`] | the spanned tree a document is read into |
+//! | [`yaml`] | YAML 1.1 as LAVA reads it, into that tree |
 //! | [`ids`] | a newtype for every name and number |
+//! | [`legacy`] | the 2014 JSON format, made into a v2 document |
 //! | [`member`] | what one member runs: the input of a dispatcher |
+//! | [`read`] | from a document to a checked job |
+//! | [`job`] | a checked job |
+//! | `split` | a member's definition for each member, on [`Job`] |
+//! | [`pipeline`] | what a member does on a device, action by action, with every limit |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
 pub mod diagnostic;
 pub mod ids;
+pub mod job;
+pub mod legacy;
 pub mod member;
 pub mod methods;
 pub mod node;
+pub mod pipeline;
+pub mod read;
 pub mod source;
+mod split;
+pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use ids::{DeviceName, DeviceType, JobId, RoleName, SubId, Tag};
+pub use job::{Job, MemberNames, resolve_member_name};
 pub use member::MemberJob;
 pub use node::Node;
+pub use pipeline::{DeviceLimits, PlannedAction, pipeline};
+pub use read::{Checked, Options, read};
 pub use source::{Source, Span};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::ids::{DeviceName, DeviceType, JobId, RoleName, SubId, Tag};
+use crate::job::MemberNames;
 
 /// One member of a group (or the only member of a single-device job).
 #[derive(Clone, Debug)]
@@ -76,6 +77,8 @@ pub struct Membership {
     pub expect_role: Option<RoleName>,
     /// Whether `request: lava-start` was given.
     pub delayed_start: bool,
+    /// How members are called in the MultiNode API (the group option `member-names`).
+    pub member_names: MemberNames,
 }
 
 /// One line of the group table on the device.
@@ -106,6 +109,8 @@ pub struct Timeouts {
     pub actions: Vec<(String, Duration)>,
     /// Limits of connections by action name.
     pub connections: Vec<(String, Duration)>,
+    /// How long the job may wait for devices.
+    pub queue: Option<Duration>,
 }
 
 /// One entry of `actions`.
@@ -278,6 +283,16 @@ pub enum RequestCall {
     WaitAll(Option<RoleName>),
     /// `lava-sync`.
     Sync,
+}
+
+/// The namespace of a block that gives none.
+pub const COMMON_NAMESPACE: &str = "common";
+
+impl Block {
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        self.common.namespace.as_deref().unwrap_or(COMMON_NAMESPACE)
+    }
 }
 
 impl MemberJob {

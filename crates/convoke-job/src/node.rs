@@ -109,6 +109,32 @@ impl Node {
         }
     }
 
+    /// The tree of a plain value; it stands nowhere in a document.
+    pub fn from_value(value: &serde_json::Value) -> Node {
+        use serde_json::Value;
+        let kind = match value {
+            Value::Null => NodeKind::Null,
+            Value::Bool(value) => NodeKind::Bool(*value),
+            Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+                (Some(number), _) => NodeKind::Int(number.into()),
+                (None, Some(number)) => NodeKind::Int(number.into()),
+                (None, None) => NodeKind::Float(number.as_f64().unwrap_or_default()),
+            },
+            Value::String(text) => NodeKind::Text(text.clone()),
+            Value::Array(items) => NodeKind::List(items.iter().map(Node::from_value).collect()),
+            Value::Object(entries) => NodeKind::Map(
+                entries
+                    .iter()
+                    .map(|(key, value)| {
+                        let key = Key { span: Span::default(), text: key.clone(), is_text: true };
+                        (key, Node::from_value(value))
+                    })
+                    .collect(),
+            ),
+        };
+        Node { span: Span::default(), kind }
+    }
+
     /// The plain value without spans; key order kept, floats that JSON lacks become text.
     pub fn to_value(&self) -> serde_json::Value {
         use serde_json::Value;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::diagnostic::Diagnostic;
+
 /// A half-open range of bytes in a [`Source`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
@@ -38,6 +40,23 @@ impl Source {
     /// A document called `name` (a path, or `-`) holding `text`.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
         Source { name: name.into(), text: text.into() }
+    }
+
+    /// A document read from a file. A byte order mark is dropped; bytes that are no UTF-8 are one error
+    /// (`yaml.encoding`), to be shown without a source.
+    pub fn from_bytes(name: impl Into<Arc<str>>, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Source::new(name, text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))),
+            Err(error) => {
+                let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+                let message = format!("line {line}, byte {}: the document is not UTF-8 text", valid.len() + 1);
+                let mut finding = Diagnostic::error("yaml.encoding", "", Span::default(), message)
+                    .help("save it as UTF-8; is this the right file?");
+                finding.labels.clear();
+                Err(finding)
+            }
+        }
     }
 
     /// The name the user gave.

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Version of this format. A reader refuses a journal with a higher one; additions that old readers may skip do not
+/// raise it.
+pub const VERSION: u32 = 1;
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -213,6 +217,13 @@ pub enum Body {
     Unknown,
 }
 
+impl Body {
+    /// The bytes of a `Console` event; `None` for any other.
+    pub fn console_bytes(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
+        crate::encode::console_bytes(self)
+    }
+}
+
 /// Who takes part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberInfo {
@@ -242,6 +253,21 @@ pub enum MemberState {
     Ending,
     /// Done.
     Finished,
+}
+
+impl Stage {
+    /// A word for people: `deploy`, `boot`, `test 0`.
+    pub fn describe(&self) -> String {
+        match self {
+            Stage::Assembling => "assembling".into(),
+            Stage::DelayedStart => "delayed start".into(),
+            Stage::Deploy => "deploy".into(),
+            Stage::Boot => "boot".into(),
+            Stage::Test(number) => format!("test {number}"),
+            Stage::Command => "command".into(),
+            Stage::Finalize => "finalize".into(),
+        }
+    }
 }
 
 /// What a member is doing.
@@ -282,6 +308,21 @@ pub enum LogLevel {
     Feedback,
     /// The text of an error that ended an action.
     Exception,
+}
+
+impl LogLevel {
+    /// The word of device-side.md §10.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warning => "warning",
+            LogLevel::Error => "error",
+            LogLevel::Event => "event",
+            LogLevel::Feedback => "feedback",
+            LogLevel::Exception => "exception",
+        }
+    }
 }
 
 /// One result.
@@ -334,6 +375,18 @@ pub enum ResultValue {
     Unknown,
 }
 
+impl ResultValue {
+    /// `pass`, `fail`, `skip` or `unknown`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ResultValue::Pass => "pass",
+            ResultValue::Fail => "fail",
+            ResultValue::Skip => "skip",
+            ResultValue::Unknown => "unknown",
+        }
+    }
+}
+
 /// Verdict of a member or group (job-definition.md §15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
@@ -343,6 +396,17 @@ pub enum Health {
     Incomplete,
     /// It was cancelled.
     Canceled,
+}
+
+impl Health {
+    /// `Complete`, `Incomplete` or `Canceled`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Health::Complete => "Complete",
+            Health::Incomplete => "Incomplete",
+            Health::Canceled => "Canceled",
+        }
+    }
 }
 
 /// Class of an error (job-definition.md §16).
@@ -364,6 +428,22 @@ pub enum ErrorClass {
     Bug,
     /// Cancelled.
     Canceled,
+}
+
+impl ErrorClass {
+    /// LAVA's `error_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorClass::Infrastructure => "Infrastructure",
+            ErrorClass::Job => "Job",
+            ErrorClass::Test => "Test",
+            ErrorClass::LAVATimeout => "LAVATimeout",
+            ErrorClass::MultinodeTimeout => "MultinodeTimeout",
+            ErrorClass::Configuration => "Configuration",
+            ErrorClass::Bug => "Bug",
+            ErrorClass::Canceled => "Canceled",
+        }
+    }
 }
 
 /// What ended a member or an action.

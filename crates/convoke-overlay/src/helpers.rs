@@ -1,4 +1,17 @@
-//! The helper commands: POSIX sh files of `helpers/`, put into `bin/` of the overlay unchanged.
+//! The helper commands: POSIX sh files of `helpers/`, put into `bin/` of the overlay (device-side.md §6).
+//!
+//! Each is a file of its own with `#!/bin/sh` as its first line; the layout puts the device's shell there and changes
+//! nothing else. What differs from member to member (names, roles, device data) is in data files beside `bin/`, never in
+//! the text of a helper. The `.lib` files are sourced by the others.
+//!
+//! | place, from `bin/` | written by | read by |
+//! |---|---|---|
+//! | `../multinode/{self,role,group,all}` | the layout | lava-self, lava-role, lava-group, and what cuts replies |
+//! | `../device/{ip,mac,storage,probe-ip,probe-channel}` | the layout | lava-target-*, lava-probe-* |
+//! | `../multinode/{cache.txt,network_cache.txt}` | lava-wait, lava-wait-all, lava-network | tests |
+//! | `../multinode/lava-console.lock/` | whoever waits for a reply | the same |
+//! | `../runner-start` | lava-test-runner | itself, in the next stage |
+//! | `../background/` | lava-background-process-start | lava-background-process-stop |
 
 /// One helper command.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +24,53 @@ pub struct Helper {
     pub multinode: bool,
 }
 
-/// All helper commands.
-pub fn all() -> &'static [Helper] {
-    &[]
+macro_rules! helpers {
+    ($($name:literal $multinode:literal)*) => {
+        &[$(Helper {
+            name: $name,
+            text: include_str!(concat!("../helpers/", $name)),
+            multinode: $multinode,
+        }),*]
+    };
 }
+
+/// All helper commands, with whether each is for MultiNode jobs only.
+pub fn all() -> &'static [Helper] {
+    HELPERS
+}
+
+static HELPERS: &[Helper] = helpers![
+    "lava-add-keys" false
+    "lava-add-sources" false
+    "lava-background-process-start" false
+    "lava-background-process-stop" false
+    "lava-common.lib" false
+    "lava-echo-ipv4" false
+    "lava-group" true
+    "lava-install-packages" false
+    "lava-installed-packages" false
+    "lava-multi-node.lib" true
+    "lava-network" true
+    "lava-network.lib" false
+    "lava-os-build" false
+    "lava-packages.lib" false
+    "lava-probe-channel" false
+    "lava-probe-ip" false
+    "lava-role" true
+    "lava-self" true
+    "lava-send" true
+    "lava-sync" true
+    "lava-target-ip" false
+    "lava-target-mac" false
+    "lava-target-storage" false
+    "lava-test-case" false
+    "lava-test-event" false
+    "lava-test-feedback" false
+    "lava-test-raise" false
+    "lava-test-reference" false
+    "lava-test-runner" false
+    "lava-test-set" false
+    "lava-test-shell" false
+    "lava-wait" true
+    "lava-wait-all" true
+];

@@ -6,12 +6,18 @@
 //! | [`definition`] | a test definition: what its document says |
 //! | [`script`] | `run.sh` and `install.sh` made from a definition |
 //! | [`layout`] | the overlay of one member as a list of files, and its archive |
+//! | [`prompt`] | waiting for prompts on a console |
+//! | [`quote`] | text for a shell |
+//! | [`reply`] | the line that answers a waiting helper |
 //! | [`scanner`] | console bytes in, signals out |
 //! | [`signal`] | the signals and replies of device-side.md §4 |
 
 pub mod definition;
 pub mod helpers;
 pub mod layout;
+pub mod prompt;
+pub mod quote;
+pub mod reply;
 pub mod scanner;
 pub mod script;
 pub mod signal;

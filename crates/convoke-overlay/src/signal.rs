@@ -41,6 +41,14 @@ pub enum Signal {
         /// Exit status of its script.
         status: i32,
     },
+    /// Our install script's word that the packages of a suite could not be installed (§5.3 rule, D18): result
+    /// `lava.<suite>-install` = fail, and a warning. Whether the suite runs is told by what follows.
+    DependenciesFailed {
+        /// `<index>_<name>`
+        suite: String,
+        /// Exit status of lava-install-packages.
+        status: i32,
+    },
     /// STARTTC
     StartTestCase(String),
     /// ENDTC
@@ -90,6 +98,13 @@ pub enum Signal {
         /// Units.
         units: Option<String>,
     },
+    /// The next signal is obeyed, but its text was odd: the text and why. To be logged as a warning.
+    Warning {
+        /// The text.
+        text: String,
+        /// Why.
+        why: String,
+    },
     /// Something that looks like a signal but is not obeyed: the text and why. To be logged as a warning.
     Ignored {
         /// The text.
@@ -97,6 +112,32 @@ pub enum Signal {
         /// Why.
         why: String,
     },
+}
+
+/// A request that is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestKind {
+    /// LAVA_WAIT
+    Wait,
+    /// LAVA_WAIT_ALL
+    WaitAll,
+    /// LAVA_SYNC
+    Sync,
+}
+
+impl RequestKind {
+    /// The word of the signals and replies: `WAIT`, `WAIT_ALL`, `SYNC`.
+    pub fn word(self) -> &'static str {
+        match self {
+            RequestKind::Wait => "WAIT",
+            RequestKind::WaitAll => "WAIT_ALL",
+            RequestKind::Sync => "SYNC",
+        }
+    }
+
+    pub(crate) fn from_signal(word: &str) -> Option<Self> {
+        [RequestKind::Wait, RequestKind::WaitAll, RequestKind::Sync].into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// A MultiNode request as the device made it.
@@ -132,4 +173,35 @@ pub enum DeviceRequest {
         /// As in `Wait`.
         quiet: bool,
     },
+}
+
+impl DeviceRequest {
+    /// The message ID.
+    pub fn message_id(&self) -> &str {
+        match self {
+            DeviceRequest::Send { message_id, .. }
+            | DeviceRequest::Wait { message_id, .. }
+            | DeviceRequest::WaitAll { message_id, .. }
+            | DeviceRequest::Sync { message_id, .. } => message_id,
+        }
+    }
+
+    /// Which reply it waits for; a send has none.
+    pub fn kind(&self) -> Option<RequestKind> {
+        match self {
+            DeviceRequest::Send { .. } => None,
+            DeviceRequest::Wait { .. } => Some(RequestKind::Wait),
+            DeviceRequest::WaitAll { .. } => Some(RequestKind::WaitAll),
+            DeviceRequest::Sync { .. } => Some(RequestKind::Sync),
+        }
+    }
+
+    pub(crate) fn set_quiet(&mut self) {
+        match self {
+            DeviceRequest::Send { .. } => {}
+            DeviceRequest::Wait { quiet, .. }
+            | DeviceRequest::WaitAll { quiet, .. }
+            | DeviceRequest::Sync { quiet, .. } => *quiet = true,
+        }
+    }
 }

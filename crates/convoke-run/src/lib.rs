@@ -1,1 +1,25 @@
-//! run
+//! One group, from checked job to results: allocation, members, cancelling, verdict.
+//!
+//! ```text
+//!  Job + Lab ──► plan ──► Plan ──► execute ──► Outcome
+//!               no side effects      │
+//!                                    ├─ ground and devices (convoke-lab)
+//!                                    ├─ the group's task (convoke-coordinator) ──► observer ──► journal
+//!                                    └─ a task a member (convoke-dispatcher)   ──► supervisor: essential, host gone, cancel
+//! ```
+//!
+//! Invariant: when [`execute`] returns, every member has ended and so has every process of the run. Dropping its future
+//! ends them too, without their last words.
+
+mod execute;
+mod folder;
+mod kept;
+mod observer;
+mod plan;
+mod supervise;
+mod verdict;
+
+pub use execute::{Outcome, RunError, RunOptions, execute};
+pub use folder::{FolderError, RunFolder};
+pub use kept::Shelf;
+pub use plan::{NoPlan, Plan, PlannedDevice, PlannedMember, plan};

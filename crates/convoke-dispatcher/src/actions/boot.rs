@@ -1,0 +1,145 @@
+//! Booting, logging in, the first prompt (job-definition.md §8, device-side.md §3).
+
+use convoke_job::member::{AutoLogin, BlockKind};
+use serde_json::Map;
+
+use crate::actions::{Outcome, Recorded};
+use crate::console::{Attached, ConsoleLink};
+use crate::context::Context;
+use crate::error::ActionError;
+use crate::limits::{Deadline, Nature};
+use crate::prompt::{self, Wait};
+use convoke_job::pipeline::PlannedAction;
+
+/// Actions in which a device starts. A block without any of them starts it where the console is first needed.
+pub(crate) const STARTERS: [&str; 5] =
+    ["start-sandbox", "execute-qemu", "docker-run", "reset-device", "ssh-connection"];
+
+/// Boots the device, once in an attempt of a boot block, and takes its console over.
+pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Result<(), ActionError> {
+    if ctx.booted {
+        return Ok(());
+    }
+    ctx.console = None;
+    if let Some(BlockKind::Boot { prompts, .. }) = action.block.map(|block| &ctx.job.blocks[block].kind) {
+        ctx.prompts = if ctx.options.rehearsal { Vec::new() } else { prompts.clone() };
+    }
+    let work = async |ctx: &mut Context| ctx.device().boot().await;
+    let console = ctx.guard(action.name, Nature::Lab, deadline, work).await?;
+    ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
+    ctx.console = Some(ConsoleLink::open(console, &ctx.log));
+    ctx.booted = true;
+    Ok(())
+}
+
+/// Sees to it that a guest's address has come (device-side.md §9.3).
+pub(crate) fn guest_address(ctx: &Context, action: &PlannedAction) -> Result<(), ActionError> {
+    let Some(BlockKind::Boot { host_address: Some((id, key)), .. }) =
+        action.block.map(|block| &ctx.job.blocks[block].kind)
+    else {
+        return Ok(());
+    };
+    let stored = ctx.stored.get(&action.namespace).and_then(|space| space.get(id));
+    match stored.and_then(|data| data.get(key)) {
+        Some(address) => {
+            ctx.log.info(format_args!("the host's address is {}", address.as_str().unwrap_or(&address.to_string())));
+            Ok(())
+        }
+        None => Err(ActionError::job(format!(
+            "Unable to retrieve {id} - missing ssh deploy? no request of the deploy block has stored key {key} under \
+             hostID {id}"
+        ))
+        .reason("guest.unreachable")),
+    }
+}
+
+/// Logs in, when the job says how. A sandbox has nobody to ask.
+pub(crate) async fn login(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    start(ctx, action, deadline).await?;
+    let Some(BlockKind::Boot { auto_login: Some(login), .. }) = action.block.map(|block| &ctx.job.blocks[block].kind)
+    else {
+        ctx.log.debug("no login prompt set");
+        return Ok(None);
+    };
+    if ctx.options.rehearsal {
+        ctx.log.debug("auto_login is left out: a sandbox is logged in from the start");
+        return Ok(None);
+    }
+    let login = login.clone();
+    let work = async |ctx: &mut Context| exchange(ctx, action, deadline, &login).await;
+    ctx.guard(action.name, Nature::Job, deadline, work).await?;
+    Ok(Some(Recorded::pass(Map::new())))
+}
+
+/// Texts that end a login.
+const REFUSALS: [&str; 2] = ["Login incorrect", "Login timed out"];
+
+async fn exchange(
+    ctx: &Context,
+    action: &PlannedAction,
+    deadline: &Deadline,
+    login: &AutoLogin,
+) -> Result<(), ActionError> {
+    let Some(link) = &ctx.console else { return Ok(()) };
+    let attached = link.attach();
+    let talk = Talk { ctx, link, attached: &attached, action, deadline };
+    talk.until(std::slice::from_ref(&login.login_prompt)).await?;
+    link.type_line(&login.username);
+    if let Some((prompt, password)) = &login.password {
+        talk.until(std::slice::from_ref(prompt)).await?;
+        link.type_hidden(password);
+    }
+    let prompts: Vec<String> =
+        ctx.wanted_prompts().iter().cloned().chain(REFUSALS.iter().map(ToString::to_string)).collect();
+    let index = talk.until(&prompts).await?;
+    if let Some(refusal) = index.checked_sub(prompts.len() - REFUSALS.len()) {
+        return Err(ActionError::job(format!(
+            "{}: login as {} failed: {}",
+            action.name, login.username, REFUSALS[refusal]
+        )));
+    }
+    for command in &login.login_commands {
+        link.type_line(command);
+        talk.until(ctx.wanted_prompts()).await?;
+    }
+    Ok(())
+}
+
+struct Talk<'a> {
+    ctx: &'a Context,
+    link: &'a ConsoleLink,
+    attached: &'a Attached<'a>,
+    action: &'a PlannedAction,
+    deadline: &'a Deadline,
+}
+
+impl Talk<'_> {
+    async fn until(&self, prompts: &[String]) -> Result<usize, ActionError> {
+        self.wait(prompts, None).await
+    }
+
+    async fn wait(&self, prompts: &[String], check: Option<&str>) -> Result<usize, ActionError> {
+        let wait = Wait {
+            name: self.action.name,
+            prompts,
+            check,
+            connection: self.action.connection_limit,
+            deadline: self.deadline,
+        };
+        prompt::wait(&self.ctx.log, self.link, self.attached, wait).await.map(|seen| seen.index)
+    }
+}
+
+/// Forces a prompt and waits for it.
+pub(crate) async fn expect_shell(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    start(ctx, action, deadline).await?;
+    let work = async |ctx: &mut Context| {
+        let Some(link) = &ctx.console else { return Ok(()) };
+        let attached = link.attach();
+        let talk = Talk { ctx, link, attached: &attached, action, deadline };
+        ctx.log.debug(format_args!("forcing a shell prompt, looking for {:?}", ctx.wanted_prompts()));
+        talk.wait(ctx.wanted_prompts(), Some("")).await.map(drop)
+    };
+    ctx.guard(action.name, Nature::Job, deadline, work).await?;
+    Ok(None)
+}

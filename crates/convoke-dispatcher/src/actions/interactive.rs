@@ -1,0 +1,123 @@
+//! Interactive scripts in a rehearsal: their MultiNode steps are made, so that partners do not hang; what would be typed
+//! to a boot loader is skipped (job-definition.md §9.3, device-side.md §9.6).
+
+use convoke_group::{Answer, Call, MessageId, Quiet, RoleName};
+use convoke_job::member::{BlockKind, TestKind};
+use convoke_journal::{Body, ResultRecord, ResultValue};
+use serde_json::{Map, Value};
+
+use crate::actions::Outcome;
+use crate::calls;
+use crate::context::Context;
+use crate::error::ActionError;
+use crate::limits::{Deadline, Nature};
+use convoke_job::pipeline::PlannedAction;
+
+/// Runs the MultiNode steps of the block's scripts.
+pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    let Some(BlockKind::Test(TestKind::Interactive(scripts))) =
+        action.block.map(|block| ctx.job.blocks[block].kind.clone())
+    else {
+        return Ok(None);
+    };
+    if !ctx.options.rehearsal {
+        return Err(ActionError::job(format!(
+            "{}: interactive scripts cannot run on a device of type sandbox; try the job with --rehearse",
+            action.name
+        )));
+    }
+    ctx.log.warning("commands of interactive scripts are skipped in a rehearsal; their MultiNode steps are made");
+    for script in &scripts {
+        let suite = script.get("name").and_then(Value::as_str).unwrap_or("interactive").to_owned();
+        ctx.log.record(Body::SuiteStarted { suite: suite.clone() });
+        let result = steps(ctx, action, deadline, script, &suite).await;
+        ctx.log.record(Body::SuiteEnded { suite });
+        result?;
+    }
+    Ok(None)
+}
+
+async fn steps(
+    ctx: &mut Context,
+    action: &PlannedAction,
+    deadline: &Deadline,
+    script: &Value,
+    suite: &str,
+) -> Result<(), ActionError> {
+    for step in script.get("script").and_then(Value::as_array).into_iter().flatten() {
+        match call_of(step) {
+            Some((kind, call)) => {
+                let work = async |ctx: &mut Context| one(ctx, action, deadline, suite, kind, call).await;
+                ctx.guard(action.name, Nature::Test, deadline, work).await?;
+            }
+            None => {
+                if let Some(name) = step.get("name").and_then(Value::as_str) {
+                    ctx.log.result(ResultRecord {
+                        definition: suite.into(),
+                        case: name.into(),
+                        result: ResultValue::Skip,
+                        extra: Map::from_iter([("rehearsed".to_owned(), Value::from(true))]),
+                        ..ResultRecord::default()
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn one(
+    ctx: &Context,
+    action: &PlannedAction,
+    deadline: &Deadline,
+    suite: &str,
+    kind: &str,
+    call: Call,
+) -> Result<(), ActionError> {
+    let Some(caller) = ctx.caller() else {
+        return Err(ActionError::job(format!(
+            "{}: the script calls lava-{kind} but the job has no group",
+            action.name
+        )));
+    };
+    let message_id = match &call {
+        Call::Send { message_id, .. }
+        | Call::Wait { message_id }
+        | Call::WaitAll { message_id, .. }
+        | Call::Sync { message_id } => message_id.as_str().to_owned(),
+        Call::Assemble => String::new(),
+    };
+    // Its limit is the action's (job-definition.md §3.5).
+    let answered = caller.call(call, deadline.remaining(), Quiet::Unknown, action.name).await;
+    let error = match answered.answer {
+        Answer::Done { .. } => None,
+        Answer::Refused { refusal } => Some(calls::refused(action.name, &refusal)),
+    };
+    ctx.log.result(ResultRecord {
+        definition: suite.into(),
+        case: format!("multinode-{kind}-{message_id}").to_lowercase(),
+        result: if error.is_some() { ResultValue::Fail } else { ResultValue::Pass },
+        duration: Some(answered.duration.as_secs_f64()),
+        ..ResultRecord::default()
+    });
+    error.map_or(Ok(()), Err)
+}
+
+/// The call of a step, when it is one.
+fn call_of(step: &Value) -> Option<(&'static str, Call)> {
+    let text = |key: &str| step.get(key).and_then(Value::as_str);
+    let id = |text: &str| MessageId::new(text.split_whitespace().next().unwrap_or_default());
+    if let Some(text) = text("lava-send") {
+        let data = text.split_whitespace().skip(1).filter_map(|pair| pair.split_once('='));
+        let data = data.map(|(key, value)| (key.to_owned(), Value::from(value)));
+        return Some(("send", Call::Send { message_id: id(text), message: Value::Object(data.collect()) }));
+    }
+    if let Some(text) = text("lava-wait") {
+        return Some(("wait", Call::Wait { message_id: id(text) }));
+    }
+    if let Some(text) = text("lava-wait-all") {
+        let role = text.split_whitespace().nth(1).map(|role| RoleName::new(role.trim_start_matches("role=")));
+        return Some(("wait_all", Call::WaitAll { message_id: id(text), role }));
+    }
+    text("lava-sync").map(|text| ("sync", Call::Sync { message_id: id(text) }))
+}

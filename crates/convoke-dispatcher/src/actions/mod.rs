@@ -1,0 +1,109 @@
+//! What each action of the pipeline does, by its name (job-definition.md §6.4).
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`requests`] | `protocols:` requests, group assembly, delayed start |
+//! | [`overlay`] | definitions fetched, the overlay made and handed to the device |
+//! | [`boot`] | booting, logging in, the first prompt |
+//! | [`shell`] | test blocks of every kind |
+//! | [`interactive`] | MultiNode steps of an interactive script in a rehearsal |
+//! | [`finalize`] | the end of every member |
+//!
+//! An action that would touch hardware or download something does nothing in a rehearsal; it is in the log, and has a
+//! result `skip` where LAVA would have one.
+
+pub(crate) mod boot;
+pub(crate) mod finalize;
+pub(crate) mod interactive;
+pub(crate) mod overlay;
+pub(crate) mod requests;
+pub(crate) mod shell;
+
+use convoke_job::member::BlockKind;
+use convoke_journal::ResultValue;
+use serde_json::{Map, Value};
+
+use crate::context::Context;
+use crate::error::ActionError;
+use crate::limits::Deadline;
+use convoke_job::pipeline::PlannedAction;
+
+/// What an action's work gives: a result to be recorded, nothing, or the error that ends it.
+pub(crate) type Outcome = Result<Option<Recorded>, ActionError>;
+
+/// A result in suite `lava`.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) result: ResultValue,
+    pub(crate) extra: Map<String, Value>,
+}
+
+impl Recorded {
+    /// A pass with further keys.
+    pub(crate) fn pass(extra: Map<String, Value>) -> Self {
+        Recorded { result: ResultValue::Pass, extra }
+    }
+
+    fn rehearsed() -> Self {
+        Recorded { result: ResultValue::Skip, extra: Map::from_iter([("rehearsed".to_owned(), Value::from(true))]) }
+    }
+}
+
+/// The work of `action` before those it runs.
+pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    match action.name {
+        "lava-overlay" => overlay::describe(ctx, action),
+        "inline-repo-action" | "git-repo-action" | "url-repo-action" => overlay::fetch(ctx, action, deadline).await,
+        "test-overlay" | "test-install-overlay" | "test-runscript-overlay" => Ok(overlay::prepared(ctx, action)),
+        "compress-overlay" => overlay::compress(ctx, action, deadline).await,
+        "scp-deploy" => boot::guest_address(ctx, action).map(|()| rehearsed(ctx, action)),
+        "login-action" => boot::login(ctx, action, deadline).await,
+        "expect-shell-connection" => boot::expect_shell(ctx, action, deadline).await,
+        name if boot::STARTERS.contains(&name) => {
+            boot::start(ctx, action, deadline).await?;
+            Ok(rehearsed(ctx, action))
+        }
+        "lava-test-shell" | "multinode-test" => crate::testshell::run(ctx, action, deadline).await,
+        name if shell::DOCKER.contains(&name) => shell::docker(ctx, action, deadline).await,
+        "lava-test-interactive" => interactive::run(ctx, action, deadline).await,
+        "lava-test-monitor" => shell::monitors(ctx, action),
+        "power-off" => finalize::power_off(ctx, action, deadline).await,
+        _ if action.children.is_empty() => other(ctx, action),
+        _ => Ok(None),
+    }
+}
+
+/// The work of `action` after those it runs: what makes a whole block come true.
+pub(crate) async fn after(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    let Some(block) = action.block.filter(|_| !action.level.contains('.')) else { return Ok(None) };
+    match &ctx.job.blocks[block].kind {
+        BlockKind::Deploy { .. } => overlay::hand_over(ctx, action, deadline).await,
+        BlockKind::Boot { .. } => boot::start(ctx, action, deadline).await.map(|()| None),
+        BlockKind::Test(_) | BlockKind::Command { .. } => Ok(None),
+    }
+}
+
+/// A leaf without work of its own.
+fn other(ctx: &mut Context, action: &PlannedAction) -> Outcome {
+    match action.block.map(|block| &ctx.job.blocks[block].kind) {
+        Some(BlockKind::Command { .. }) => shell::command(ctx, action),
+        Some(BlockKind::Test(_)) => shell::services(ctx, action),
+        Some(BlockKind::Deploy { .. } | BlockKind::Boot { .. }) => Ok(rehearsed(ctx, action)),
+        None => Ok(None),
+    }
+}
+
+/// Actions that have a result in LAVA and touch something a rehearsal has not.
+fn recorded_by_lava(name: &str) -> bool {
+    const NAMES: [&str; 6] =
+        ["execute-qemu", "docker-run", "scp-deploy", "reset-device", "pdu-reboot", "uboot-commands"];
+    name.ends_with("-download") || NAMES.contains(&name)
+}
+
+fn rehearsed(ctx: &Context, action: &PlannedAction) -> Option<Recorded> {
+    if !ctx.options.rehearsal || !recorded_by_lava(action.name) {
+        return None;
+    }
+    ctx.log.debug(format_args!("{} is only rehearsed: a sandbox stands for the device", action.name));
+    Some(Recorded::rehearsed())
+}

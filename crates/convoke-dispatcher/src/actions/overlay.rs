@@ -1,0 +1,176 @@
+//! Definitions fetched, the overlay made and handed to the device (device-side.md §1).
+//!
+//! The archive is a nameless file in the scratch directory: whatever ends the member, nothing of it stays behind.
+
+use std::io::{Seek, Write};
+
+use convoke_job::member::{BlockKind, Definition, DefinitionFrom};
+use convoke_overlay::definition::TestDefinition;
+use convoke_overlay::layout::{GroupTable, OverlayError, OverlayPlan, StagedDefinition, write_archive};
+use serde_json::{Map, Value};
+
+use crate::actions::{Outcome, Recorded};
+use crate::calls::member_name;
+use crate::context::Context;
+use crate::device::OverlayArchive;
+use crate::error::ActionError;
+use crate::limits::{Deadline, Nature};
+use convoke_job::pipeline::PlannedAction;
+
+/// The `environment` file, in the order of device-side.md §1.2.
+pub(crate) fn environment(ctx: &Context) -> Vec<(String, String)> {
+    let mut variables = ctx.info.environment.clone();
+    variables.extend(ctx.job.environment.iter().cloned());
+    variables.extend([
+        ("LAVA_JOB_ID".to_owned(), ctx.job.job_id.to_string()),
+        ("LAVA_DISPATCHER_IP".to_owned(), ctx.info.dispatcher_ip.clone()),
+        ("LAVA_JOB_TAGS".to_owned(), ctx.info.tags.join(",")),
+        ("LAVA_DISPATCHER_PREFIX".to_owned(), String::new()),
+        ("LAVA_DEVICE_HOSTNAME".to_owned(), ctx.info.name.clone()),
+        ("LAVA_DEVICE_TYPE".to_owned(), ctx.info.device_type.clone()),
+    ]);
+    variables
+}
+
+/// Says what the overlay will have.
+pub(crate) fn describe(ctx: &Context, action: &PlannedAction) -> Outcome {
+    ctx.log.debug(format_args!("[{}] preparing the overlay for {}", action.namespace, ctx.results_dir()));
+    for (name, value) in environment(ctx) {
+        ctx.log.debug(format_args!("- {name}={value}"));
+    }
+    Ok(None)
+}
+
+/// Fetches one definition.
+pub(crate) async fn fetch(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    let Some(index) = action.definition else { return Ok(None) };
+    let Some((stage, plan)) = ctx.stages.definition(&action.namespace, index) else { return Ok(None) };
+    let (entry, suite) = (plan.entry.clone(), plan.suite());
+    let uuid = format!("{}_{}", ctx.job.job_id, action.level);
+    ctx.log.debug(format_args!("uuid={uuid} stage {stage}, suite {suite}"));
+    let work = async |_: &mut Context| match &entry.from {
+        DefinitionFrom::Inline(document) => Ok((document.clone(), None, Vec::new())),
+        DefinitionFrom::Git { .. } | DefinitionFrom::Url { .. } => {
+            Err(ActionError::job(format!("{}: only inline definitions can be fetched", entry.name)))
+        }
+    };
+    let (document, commit, files) = ctx.guard(action.name, Nature::Job, deadline, work).await?;
+    let definition = TestDefinition::from_value(&document)
+        .map_err(|error| ActionError::job(format!("test definition {}: {error}", entry.name)))?;
+    let staged = StagedDefinition { index, entry, definition, document, uuid, commit, files };
+    if let Some((_, plan)) = ctx.stages.definition(&action.namespace, index) {
+        plan.fetched = Some(staged);
+    }
+    Ok(None)
+}
+
+/// The results of the three actions that prepare a definition's files: they are written with the archive.
+pub(crate) fn prepared(ctx: &mut Context, action: &PlannedAction) -> Option<Recorded> {
+    let (_, plan) = ctx.stages.definition(&action.namespace, action.definition?)?;
+    let staged = plan.fetched.as_ref()?;
+    let from = match &staged.entry.from {
+        DefinitionFrom::Inline(_) => "inline",
+        DefinitionFrom::Git { .. } => "git",
+        DefinitionFrom::Url { .. } => "url",
+    };
+    let mut extra = Map::new();
+    extra.insert("from".into(), from.into());
+    extra.insert("name".into(), staged.entry.name.clone().into());
+    extra.insert("path".into(), staged.entry.path.clone().into());
+    extra.insert("uuid".into(), staged.uuid.clone().into());
+    Some(Recorded::pass(extra))
+}
+
+/// Where a definition comes from, for its suite's result.
+pub(crate) fn source(entry: &Definition, document: &Value) -> Map<String, Value> {
+    let mut facts = Map::new();
+    match &entry.from {
+        DefinitionFrom::Inline(_) => {
+            facts.insert("repository".into(), document.clone());
+        }
+        DefinitionFrom::Git { repository, branch, revision, .. } => {
+            facts.insert("repository".into(), repository.clone().into());
+            if let Some(revision) = revision.as_ref().or(branch.as_ref()) {
+                facts.insert("revision".into(), revision.clone().into());
+            }
+        }
+        DefinitionFrom::Url { repository, .. } => {
+            facts.insert("repository".into(), repository.clone().into());
+        }
+    }
+    facts
+}
+
+/// Makes the archive.
+pub(crate) async fn compress(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    let work = async |ctx: &mut Context| archive(ctx, action).await;
+    let overlay = ctx.guard(action.name, Nature::Job, deadline, work).await?;
+    ctx.log.debug(format_args!("made {}", overlay.file_name));
+    ctx.overlay = Some(overlay);
+    Ok(None)
+}
+
+async fn archive(ctx: &Context, action: &PlannedAction) -> Result<OverlayArchive, ActionError> {
+    let plan = overlay_plan(ctx, action);
+    let scratch = ctx.options.scratch.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let disk = |error: std::io::Error| {
+            ActionError::infrastructure(format!("cannot write the overlay in {}: {error}", scratch.display()))
+        };
+        let mut file = tempfile::tempfile_in(&scratch).map_err(disk)?;
+        let warnings = write_archive(&plan, &mut file).map_err(|error| match error {
+            OverlayError::Write(error) => disk(error),
+            error => ActionError::job(error.to_string()),
+        })?;
+        file.flush().and_then(|()| file.rewind()).map_err(disk)?;
+        Ok((file, warnings))
+    });
+    let (file, warnings) = match made.await {
+        Ok(made) => made?,
+        Err(error) => {
+            return Err(ActionError::new(crate::error::ErrorClass::Bug, format!("making the overlay: {error}")));
+        }
+    };
+    for warning in warnings {
+        ctx.log.warning(warning);
+    }
+    let job = &ctx.job.job_id;
+    Ok(OverlayArchive {
+        file_name: format!("overlay-{}.tar.gz", action.level),
+        file,
+        keep_at: Some(format!("/{job}-overlay-{}.tar.gz", action.level)),
+    })
+}
+
+fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
+    let job = &ctx.job;
+    let os = action.block.and_then(|block| match &job.blocks[block].kind {
+        BlockKind::Deploy { os, .. } => os.clone(),
+        _ => None,
+    });
+    OverlayPlan {
+        job_id: job.job_id.to_string(),
+        results_dir: ctx.results_dir(),
+        shell: ctx.info.shell.clone(),
+        environment: environment(ctx),
+        secrets: job.secrets.clone(),
+        group: job.group.as_ref().map(|group| GroupTable {
+            self_name: member_name(job),
+            role: group.role.as_str().to_owned(),
+            members: group.members.clone(),
+        }),
+        stages: ctx.stages.staged(),
+        distro: os.or_else(|| ctx.info.os.clone()),
+        device_files: Vec::new(),
+        character_delay: None,
+    }
+}
+
+/// Gives the device what the block has made.
+pub(crate) async fn hand_over(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    let Some(overlay) = ctx.overlay.take() else { return Ok(None) };
+    let work = async |ctx: &mut Context| ctx.device().deploy(overlay).await;
+    ctx.guard(action.name, Nature::Lab, deadline, work).await?;
+    ctx.deployed = true;
+    Ok(None)
+}

@@ -1,0 +1,256 @@
+//! The console while the dispatcher holds it: one task reads, one types.
+//!
+//! ```text
+//! device ─→ reader task ─→ journal (as it came)
+//!                       └→ buffer (bounded) ─→ whoever runs: prompt wait or test shell
+//! whoever runs ─→ lines, whole ones, in order ─→ typing task ─→ device
+//! ```
+//!
+//! Invariants: memory is bounded whatever the device prints; nothing is lost while somebody reads; while nobody reads,
+//! the journal still gets everything and the buffer keeps the newest bytes, so a device never stalls because the
+//! dispatcher is busy elsewhere. Typing never blocks reading: a device that does not take input only delays what is
+//! typed after it.
+//!
+//! It fails with end of file, which every reader sees after the bytes before it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use convoke_journal::Body;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::device::Console;
+use crate::log::Log;
+
+/// Bytes kept for a reader. A full buffer stops reading from the device while somebody reads.
+const BUFFER: usize = 256 * 1024;
+/// Bytes of the newest output kept for messages.
+const TAIL: usize = 2048;
+/// Bytes taken from the device at once.
+const CHUNK: usize = 16 * 1024;
+
+/// A console that is being read and typed to. Dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct ConsoleLink {
+    shared: Arc<Shared>,
+    lines: mpsc::UnboundedSender<Typed>,
+    reader: JoinHandle<()>,
+    typist: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Typed {
+    bytes: Vec<u8>,
+    /// What is recorded; `None` for nothing.
+    shown: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    readable: Notify,
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    buffer: VecDeque<u8>,
+    tail: VecDeque<u8>,
+    /// Somebody reads: keep everything.
+    attached: bool,
+    /// Why there will be no more bytes.
+    closed: Option<String>,
+}
+
+impl ConsoleLink {
+    /// Takes a console over.
+    pub(crate) fn open(console: Console, log: &Log) -> Self {
+        let shared = Arc::new(Shared::default());
+        let (lines, queue) = mpsc::unbounded_channel();
+        let Console { reader, writer } = console;
+        ConsoleLink {
+            reader: tokio::spawn(read(reader, Arc::clone(&shared), log.clone())),
+            typist: tokio::spawn(write(writer, queue, log.clone())),
+            shared,
+            lines,
+        }
+    }
+
+    /// From now on every byte is kept until it is read; dropping the guard ends that.
+    pub(crate) fn attach(&self) -> Attached<'_> {
+        self.shared.lock().attached = true;
+        Attached(self)
+    }
+
+    /// Types a line and its LF.
+    pub(crate) fn type_line(&self, line: &str) {
+        let text = format!("{line}\n");
+        self.send(Typed { bytes: text.clone().into_bytes(), shown: Some(text) });
+    }
+
+    /// Types a password: it is not recorded.
+    pub(crate) fn type_hidden(&self, line: &str) {
+        self.send(Typed { bytes: format!("{line}\n").into_bytes(), shown: Some("********\n".into()) });
+    }
+
+    /// Types Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        self.send(Typed { bytes: vec![3], shown: Some("^C".into()) });
+    }
+
+    fn send(&self, typed: Typed) {
+        // The typing task ends only with the console: then the reader says so.
+        let _ = self.lines.send(typed);
+    }
+
+    /// The newest lines of output as one line, for messages.
+    pub(crate) fn last_lines(&self) -> String {
+        let tail: Vec<u8> = self.shared.lock().tail.iter().copied().collect();
+        summary(&String::from_utf8_lossy(&tail))
+    }
+
+    /// Whether the device has closed it, and why.
+    pub(crate) fn closed(&self) -> Option<String> {
+        self.shared.lock().closed.clone()
+    }
+}
+
+impl Drop for ConsoleLink {
+    fn drop(&mut self) {
+        self.reader.abort();
+        self.typist.abort();
+    }
+}
+
+/// The right to read a console.
+#[derive(Debug)]
+pub(crate) struct Attached<'a>(&'a ConsoleLink);
+
+impl Attached<'_> {
+    /// Whatever has come, at least one byte; an error, why it was closed, after the last one. Dropping the future loses
+    /// nothing.
+    pub(crate) async fn read(&self) -> Result<Vec<u8>, String> {
+        let shared = &self.0.shared;
+        loop {
+            let readable = shared.readable.notified();
+            {
+                let mut state = shared.lock();
+                if !state.buffer.is_empty() {
+                    let bytes = std::mem::take(&mut state.buffer).into();
+                    shared.room.notify_one();
+                    return Ok(bytes);
+                }
+                if let Some(why) = &state.closed {
+                    return Err(why.clone());
+                }
+            }
+            readable.await;
+        }
+    }
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        self.0.shared.lock().attached = false;
+        self.0.shared.room.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for room when somebody reads, else makes room.
+    async fn put(&self, bytes: &[u8]) {
+        loop {
+            let room = self.room.notified();
+            {
+                let mut state = self.lock();
+                if !state.attached || state.buffer.len() < BUFFER {
+                    state.buffer.extend(bytes);
+                    state.tail.extend(&bytes[bytes.len().saturating_sub(TAIL)..]);
+                    let surplus = state.tail.len().saturating_sub(TAIL);
+                    state.tail.drain(..surplus);
+                    if !state.attached {
+                        let surplus = state.buffer.len().saturating_sub(BUFFER);
+                        state.buffer.drain(..surplus);
+                    }
+                    self.readable.notify_one();
+                    return;
+                }
+            }
+            room.await;
+        }
+    }
+
+    fn close(&self, why: String) {
+        self.lock().closed = Some(why);
+        self.readable.notify_one();
+    }
+}
+
+async fn read(mut reader: Box<dyn tokio::io::AsyncRead + Send + Unpin>, shared: Arc<Shared>, log: Log) {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match reader.read(&mut buffer).await {
+            Ok(0) => return shared.close("end of file".into()),
+            Ok(count) => {
+                log.console(&buffer[..count]).await;
+                shared.put(&buffer[..count]).await;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            // The other side of a pty that closed.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+                return shared.close("end of file".into());
+            }
+            Err(error) => return shared.close(error.to_string()),
+        }
+    }
+}
+
+async fn write(
+    mut writer: Box<dyn tokio::io::AsyncWrite + Send + Unpin>,
+    mut queue: mpsc::UnboundedReceiver<Typed>,
+    log: Log,
+) {
+    while let Some(typed) = queue.recv().await {
+        if let Some(text) = typed.shown {
+            log.record(Body::Input { text });
+        }
+        let written = async {
+            writer.write_all(&typed.bytes).await?;
+            writer.flush().await
+        };
+        if let Err(error) = written.await {
+            log.debug(format_args!("typing to the console failed: {error}"));
+            return;
+        }
+    }
+}
+
+/// The last three non-empty lines of `text`, printable, joined, at most 200 characters.
+fn summary(text: &str) -> String {
+    let lines: Vec<String> = text
+        .split(['\n', '\r'])
+        .map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>())
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let last = lines[lines.len().saturating_sub(3)..].join(" | ");
+    let count = last.chars().count();
+    if count > 200 { format!("…{}", last.chars().skip(count - 200).collect::<String>()) } else { last }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+
+    #[test]
+    fn a_summary_is_one_short_printable_line() {
+        assert_eq!(summary("a\r\nb\r\n\r\nc\u{1b}[6n\r\nd"), "b | c[6n | d");
+        assert_eq!(summary(&"x".repeat(1000)).chars().count(), 201);
+        assert_eq!(summary(""), "");
+    }
+}

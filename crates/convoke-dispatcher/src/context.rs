@@ -1,0 +1,155 @@
+//! What the actions of one member share.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use convoke_coordinator::GroupClient;
+use convoke_job::MemberJob;
+use convoke_job::member::GroupMember;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::calls::Caller;
+use crate::console::ConsoleLink;
+use crate::device::{Device, DeviceInfo, OverlayArchive};
+use crate::error::{ActionError, ErrorClass, Failure};
+use crate::limits::{Deadline, Nature};
+use crate::log::Log;
+use crate::run::DispatchOptions;
+use crate::stages::Stages;
+
+/// A device is not shared, but the context around it is: the lock is never taken, only looked through.
+struct Exclusive(Mutex<Box<dyn Device>>);
+
+/// The state of one member while its pipeline runs.
+pub(crate) struct Context {
+    pub(crate) log: Log,
+    pub(crate) job: Arc<MemberJob>,
+    device: Exclusive,
+    /// Whether a kernel's first line on the console means a reboot.
+    pub(crate) kernel_console: bool,
+    /// The device's facts, so that they can be read while it is busy.
+    pub(crate) info: DeviceInfo,
+    pub(crate) client: Option<Arc<dyn GroupClient>>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) options: DispatchOptions,
+    /// The test blocks and their definitions.
+    pub(crate) stages: Stages,
+    /// The console, once booted.
+    pub(crate) console: Option<ConsoleLink>,
+    /// Prompts of the last boot, as given.
+    pub(crate) prompts: Vec<String>,
+    /// Data of `protocols:` requests: namespace, then messageID, then key (job-definition.md §6.3).
+    pub(crate) stored: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
+    /// The overlay made by the running deploy, not yet handed over.
+    pub(crate) overlay: Option<OverlayArchive>,
+    /// Whether the device has got an overlay.
+    pub(crate) deployed: bool,
+    /// Whether the running attempt of a boot block has booted the device.
+    pub(crate) booted: bool,
+    /// How often each stage's runner has been started, by stage number.
+    pub(crate) started: BTreeMap<usize, u32>,
+}
+
+impl Context {
+    /// The state before anything has run.
+    pub(crate) fn new(
+        job: MemberJob,
+        device: Box<dyn Device>,
+        client: Option<Arc<dyn GroupClient>>,
+        log: Log,
+        cancel: CancellationToken,
+        options: DispatchOptions,
+    ) -> Self {
+        Context {
+            log,
+            info: device.info().clone(),
+            stages: Stages::of(&job),
+            job: Arc::new(job),
+            kernel_console: device.kernel_console(),
+            device: Exclusive(Mutex::new(device)),
+            client,
+            cancel,
+            options,
+            console: None,
+            prompts: Vec::new(),
+            stored: BTreeMap::new(),
+            overlay: None,
+            deployed: false,
+            booted: false,
+            started: BTreeMap::new(),
+        }
+    }
+
+    /// Runs one piece of work of the action `name`, and ends it at the deadline or when the member is stopped.
+    pub(crate) async fn guard<T>(
+        &mut self,
+        name: &str,
+        nature: Nature,
+        deadline: &Deadline,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, ActionError>,
+    ) -> Result<T, ActionError> {
+        let cancel = self.cancel.clone();
+        let stop = Arc::clone(&self.options.stop);
+        bounded(name, nature, deadline, &cancel, &stop, work(self)).await
+    }
+
+    /// The error of a member that is stopped from outside.
+    pub(crate) fn stopped(&self) -> ActionError {
+        stopped(&self.options.stop)
+    }
+
+    /// The device.
+    pub(crate) fn device(&mut self) -> &mut dyn Device {
+        self.device.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut()
+    }
+
+    /// Makes calls of the group; `None` in a single-device job.
+    pub(crate) fn caller(&self) -> Option<Caller> {
+        self.client.as_ref().map(|client| Caller::new(Arc::clone(client), self.log.clone(), &self.job))
+    }
+
+    /// All members of the group.
+    pub(crate) fn members(&self) -> &[GroupMember] {
+        self.job.group.as_ref().map_or(&[], |group| &group.members)
+    }
+
+    /// Prompts to wait for: the job's, else the device's.
+    pub(crate) fn wanted_prompts(&self) -> &[String] {
+        if self.prompts.is_empty() { &self.info.prompts } else { &self.prompts }
+    }
+
+    /// The results directory on the device.
+    pub(crate) fn results_dir(&self) -> String {
+        self.info.results_dir.replace("%s", &self.job.job_id.to_string())
+    }
+}
+
+async fn bounded<T>(
+    name: &str,
+    nature: Nature,
+    deadline: &Deadline,
+    cancel: &CancellationToken,
+    stop: &Arc<std::sync::OnceLock<Failure>>,
+    work: impl Future<Output = Result<T, ActionError>>,
+) -> Result<T, ActionError> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(stopped(stop)),
+        result = work => result,
+        () = tokio::time::sleep_until(deadline.at) => Err(deadline.passed(name, nature)),
+    }
+}
+
+fn stopped(stop: &std::sync::OnceLock<Failure>) -> ActionError {
+    match stop.get() {
+        Some(failure) => ActionError {
+            class: failure.class,
+            message: failure.message.clone(),
+            reason: failure.reason.clone(),
+            consequence: failure.consequence,
+        },
+        None => ActionError::new(ErrorClass::Canceled, "cancelled by the user"),
+    }
+}

@@ -1,0 +1,135 @@
+//! All limits of a member on one screen (job-definition.md §3.3–3.5, §16).
+//!
+//! | what is limited | limit | when it passes |
+//! |---|---|---|
+//! | group assembly | [`GROUP_START`] | MultinodeTimeout, reason `group.assembly-timeout` |
+//! | delayed start | the role's protocol timeout, else [`GROUP_START`] | MultinodeTimeout, reason `sync-timeout` |
+//! | the job (after these two) | `timeouts.job` | Job |
+//! | an action | its own limit, never beyond its parent's deadline | by [`Nature`] |
+//! | one exchange on a console | the action's connection limit, never beyond its deadline | by [`Nature`] |
+//! | a call from the test shell | protocol timeout, else [`PROTOCOL_DEFAULT`], never beyond the action | the helper fails |
+//! | a request of an action | its own `timeout`, else as above | MultinodeTimeout, reason `sync-timeout` |
+//! | cleaning up | [`CLEANUP`] | logged |
+//!
+//! All of them run on the monotonic clock. The group counts the limit of a call itself; [`CALL_GRACE`] later the
+//! dispatcher gives up a coordinator that says nothing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::{ActionError, ErrorClass};
+
+/// Group assembly, and a delayed start without a protocol timeout.
+pub(crate) const GROUP_START: Duration = Duration::from_secs(90);
+/// A MultiNode call when the job gives no limit.
+pub(crate) const PROTOCOL_DEFAULT: Duration = Duration::from_secs(30);
+/// A job that gives no limit; the checker demands one.
+pub(crate) const JOB_DEFAULT: Duration = Duration::from_secs(24 * 3600);
+/// Cleaning up after a job.
+pub(crate) const CLEANUP: Duration = Duration::from_secs(300);
+/// How long a coordinator may be late with the answer to a call whose limit has passed.
+pub(crate) const CALL_GRACE: Duration = Duration::from_secs(2);
+/// Between two lines that say what a member waits for (device-side.md §10).
+pub(crate) const PROGRESS: Duration = Duration::from_secs(30);
+/// Silence after which the scanner lets go of what it holds back (device-side.md §8.2).
+pub(crate) const SCANNER_IDLE: Duration = Duration::from_millis(300);
+/// How long a signal that has begun may take to end (device-side.md §8.2).
+pub(crate) const SIGNAL: Duration = Duration::from_secs(10);
+
+/// When something has to be done.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline {
+    /// The moment.
+    pub(crate) at: Instant,
+    /// Its limit in full, for the message.
+    limit: Duration,
+    owner: Owner,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Owner {
+    Job,
+    Cleanup,
+    Action(String),
+}
+
+/// Which error an action's passing limit is (job-definition.md §3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nature {
+    /// The job is wrong, or its limit is.
+    Job,
+    /// Power, reset, connecting: the lab failed.
+    Lab,
+    /// A test action: the block may be skipped, or it is a test error.
+    Test,
+}
+
+impl Deadline {
+    /// The whole job, from now.
+    pub(crate) fn job(limit: Duration) -> Self {
+        Self::new(Owner::Job, limit)
+    }
+
+    /// Cleaning up, from now.
+    pub(crate) fn cleanup() -> Self {
+        Self::new(Owner::Cleanup, CLEANUP)
+    }
+
+    fn new(owner: Owner, limit: Duration) -> Self {
+        Deadline { at: far(limit), limit, owner }
+    }
+
+    /// The deadline of an action that starts now below this one.
+    pub(crate) fn action(&self, name: &str, limit: Duration) -> Self {
+        if far(limit) < self.at { Self::new(Owner::Action(name.into()), limit) } else { self.clone() }
+    }
+
+    /// What is left of it.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// The error of the action `name` when this deadline has passed.
+    pub(crate) fn passed(&self, name: &str, nature: Nature) -> ActionError {
+        let seconds = Seconds(self.limit);
+        let (class, message) = match &self.owner {
+            Owner::Job => (ErrorClass::Job, format!("job timed out after {seconds} in {name}: raise timeouts.job")),
+            Owner::Cleanup => (ErrorClass::Infrastructure, format!("{name} did not end within {seconds}")),
+            Owner::Action(owner) if owner == name => (nature.class(), format!("{name} timed out after {seconds}")),
+            Owner::Action(owner) => {
+                (nature.class(), format!("{name} timed out: {owner} may take {seconds} and they are over"))
+            }
+        };
+        ActionError::new(class, message)
+    }
+}
+
+impl Nature {
+    fn class(self) -> ErrorClass {
+        match self {
+            Nature::Job => ErrorClass::Job,
+            Nature::Lab => ErrorClass::Infrastructure,
+            Nature::Test => ErrorClass::LAVATimeout,
+        }
+    }
+}
+
+/// Now plus `limit`; a limit beyond what the clock can count is thirty years.
+fn far(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 24 * 3600))
+}
+
+/// A duration as `90 s` or `0.5 s`.
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.subsec_millis() == 0 {
+            write!(f, "{} s", self.0.as_secs())
+        } else {
+            write!(f, "{:.1} s", self.0.as_secs_f64())
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Waiting for a prompt on a console (device-side.md §3).
+//!
+//! The check line is typed at once, again after half of the limit and then every tenth of it: a kernel message may have
+//! cut the prompt. The limit is the action's connection limit, never beyond its deadline.
+
+use std::time::Duration;
+
+use convoke_overlay::prompt::PromptMatcher;
+use tokio::time::Instant;
+
+use crate::console::{Attached, ConsoleLink};
+use crate::error::ActionError;
+use crate::limits::{Deadline, Nature, SCANNER_IDLE, Seconds};
+use crate::log::Log;
+
+/// One wait: for what, for how long, and on whose behalf.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait<'a> {
+    /// The action's name.
+    pub(crate) name: &'a str,
+    /// Regular expressions.
+    pub(crate) prompts: &'a [String],
+    /// The line that provokes a prompt; empty forces one with a bare LF, `None` types nothing.
+    pub(crate) check: Option<&'a str>,
+    /// The action's connection limit.
+    pub(crate) connection: Duration,
+    /// The action's deadline.
+    pub(crate) deadline: &'a Deadline,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// Which pattern matched.
+    pub(crate) index: usize,
+    /// Everything that was read, the newest part of it.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Bytes kept of what was read while waiting.
+const KEPT: usize = 64 * 1024;
+
+/// A matcher for regular expressions; a bad one is the job's error.
+pub(crate) fn matcher(prompts: &[String]) -> Result<PromptMatcher, ActionError> {
+    PromptMatcher::new(prompts).map_err(|error| ActionError::job(error.to_string()))
+}
+
+/// Types the check, if any, and waits for one of the prompts.
+pub(crate) async fn wait(
+    log: &Log,
+    link: &ConsoleLink,
+    attached: &Attached<'_>,
+    wait: Wait<'_>,
+) -> Result<Seen, ActionError> {
+    let Wait { name, prompts, check, connection, deadline } = wait;
+    let mut matcher = matcher(prompts)?;
+    let limit = connection.min(deadline.remaining());
+    let started = Instant::now();
+    log.debug(format_args!("{name}: waits for one of {prompts:?} (timeout {})", Seconds(limit)));
+    let again = |line: Option<&str>| line.into_iter().for_each(|line| link.type_line(line));
+    again(check);
+    let mut bytes = Vec::new();
+    let mut next_check = if check.is_some() { limit / 2 } else { limit };
+    let mut quiet_at = None;
+    loop {
+        tokio::select! {
+            biased;
+            read = attached.read() => match read {
+                Ok(chunk) => {
+                    bytes.extend_from_slice(&chunk);
+                    let surplus = bytes.len().saturating_sub(KEPT);
+                    bytes.drain(..surplus);
+                    if let Some(found) = matcher.feed(&chunk) {
+                        return Ok(Seen { index: found.prompt, bytes });
+                    }
+                    quiet_at = Some(Instant::now() + SCANNER_IDLE);
+                    // A device that never stops printing must not outlast the limit.
+                    if started.elapsed() >= limit {
+                        return Err(no_prompt(&wait, link));
+                    }
+                }
+                Err(why) => {
+                    return Err(ActionError::infrastructure(format!(
+                        "{name}: the console was closed ({why}) before a prompt came; its last lines: {}",
+                        link.last_lines()
+                    )));
+                }
+            },
+            () = tokio::time::sleep_until(quiet_at.unwrap_or(started)), if quiet_at.is_some() => {
+                quiet_at = None;
+                if let Some(found) = matcher.flush() {
+                    return Ok(Seen { index: found.prompt, bytes });
+                }
+            }
+            () = tokio::time::sleep_until(started + next_check) => {
+                if next_check >= limit {
+                    return Err(no_prompt(&wait, link));
+                }
+                log.debug(format_args!("{name}: no prompt yet, trying again"));
+                again(check);
+                next_check = (next_check + (limit / 10).max(Duration::from_millis(1))).min(limit);
+            }
+        }
+    }
+}
+
+fn no_prompt(wait: &Wait<'_>, link: &ConsoleLink) -> ActionError {
+    let Wait { name, prompts, connection, deadline, .. } = wait;
+    let last = link.last_lines();
+    let last = if last.is_empty() { "nothing came from it".into() } else { format!("its last lines: {last}") };
+    if deadline.remaining().is_zero() {
+        let mut error = deadline.passed(name, Nature::Job);
+        error.message = format!("{}: the console showed none of the prompts {prompts:?}; {last}", error.message);
+        return error;
+    }
+    ActionError::job(format!(
+        "{name}: the console showed none of the prompts {prompts:?} within {}; {last}",
+        Seconds(*connection)
+    ))
+}

@@ -1,0 +1,281 @@
+//! One member from group assembly to its last result.
+//!
+//! ```text
+//! validate ─→ assemble ─→ delayed start ─→ blocks … ─→ finalize ─→ result `job` ─→ leave the group
+//!                │               │             │            ▲
+//!                └───────────────┴── error ────┴────────────┘
+//! ```
+//!
+//! Invariant: whatever happens (error, cancel, panic), finalize runs, the device is off, the result `job` is recorded
+//! and the group is left exactly once. [`run_member`] never panics and never returns early.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use convoke_coordinator::GroupClient;
+use convoke_job::MemberJob;
+use convoke_job::member::BlockKind;
+use convoke_job::pipeline::{DeviceLimits, PlannedAction, pipeline as planned};
+use convoke_journal::{
+    Body, ErrorClass, Failure, Health, LogLevel, MemberState, Recorder, ResultRecord, ResultValue, Stage,
+};
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::actions::requests;
+use crate::checks;
+use crate::context::Context;
+use crate::device::Device;
+use crate::error::ActionError;
+use crate::limits::{Deadline, GROUP_START, JOB_DEFAULT};
+use crate::log::Log;
+use crate::pipeline;
+
+/// Everything one member needs.
+pub struct MemberRun {
+    /// The member's job.
+    pub job: MemberJob,
+    /// Its device, allocated and not yet booted. Powered off and dropped at the end.
+    pub device: Box<dyn Device>,
+    /// Its connection to the group; `None` for a single-device job.
+    pub client: Option<Arc<dyn GroupClient>>,
+    /// Where everything is recorded, under the job's `sub_id`. The last event is `MemberEnded`; `RunStarted`,
+    /// `DeviceAllocated`, `Definition`, `Waiting`, `ProbablyStuck` and `RunEnded` are the caller's.
+    pub recorder: Recorder,
+    /// Ends the member early; what is reported then is [`DispatchOptions::stop`].
+    pub cancel: CancellationToken,
+    /// How.
+    pub options: DispatchOptions,
+}
+
+/// How a member is run.
+#[derive(Clone, Debug)]
+pub struct DispatchOptions {
+    /// A sandbox stands for the device: deploy and boot are replaced, protocol requests are still made.
+    pub rehearsal: bool,
+    /// An existing directory where fetched definitions are staged; what is put there is removed again.
+    pub scratch: PathBuf,
+    /// `convoke 0.1.0`, for the log.
+    pub program: String,
+    /// What to report when `cancel` fires, set before firing it. Unset: class Canceled, `cancelled by the user`. A
+    /// failure of class Canceled gives [`Health::Canceled`], any other [`Health::Incomplete`] (for example reason
+    /// `host-gone`).
+    pub stop: Arc<OnceLock<Failure>>,
+}
+
+impl DispatchOptions {
+    /// Options with the defaults: no rehearsal, no reason to stop.
+    pub fn new(scratch: impl Into<PathBuf>, program: impl Into<String>) -> Self {
+        DispatchOptions {
+            rehearsal: false,
+            scratch: scratch.into(),
+            program: program.into(),
+            stop: Arc::new(OnceLock::new()),
+        }
+    }
+}
+
+/// How a member ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberOutcome {
+    /// Verdict.
+    pub health: Health,
+    /// What ended it, when not Complete.
+    pub failure: Option<Failure>,
+    /// Whether any test case (outside suite `lava`) or test suite failed.
+    pub failed_cases: bool,
+}
+
+/// Runs one member to its end.
+pub async fn run_member(run: MemberRun) -> MemberOutcome {
+    let MemberRun { job, device, client, recorder, cancel, options } = run;
+    recorder.mask(job.secrets.iter().map(|(_, value)| value.clone()).collect());
+    let log = Log::new(recorder, job.sub_id.0);
+    let mut ctx = Context::new(job, device, client, log, cancel, options);
+    let limits =
+        DeviceLimits { actions: ctx.info.action_timeouts.clone(), connections: ctx.info.connection_timeouts.clone() };
+    let plan = planned(&ctx.job, &limits);
+    let result = without_panic(main(&mut ctx, &plan)).await;
+    let ended = without_panic(finalize(&mut ctx, &plan)).await;
+    conclude(ctx, result, ended)
+}
+
+/// Turns a panic into our bug.
+async fn without_panic<T>(work: impl Future<Output = Result<T, Ended>>) -> Result<T, Ended> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            Err(Ended::new(
+                "its dispatcher failed",
+                ActionError::new(ErrorClass::Bug, format!("the dispatcher panicked: {text}")),
+            ))
+        }
+    }
+}
+
+/// What ended a member, and what to tell the others.
+struct Ended {
+    /// In words: `its boot failed`.
+    what: &'static str,
+    error: ActionError,
+}
+
+impl Ended {
+    fn new(what: &'static str, error: ActionError) -> Self {
+        Ended { what, error }
+    }
+}
+
+async fn main(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), Ended> {
+    ctx.log.info(format_args!("{}, job {}", ctx.options.program, ctx.job.job_id));
+    validate(ctx, plan).map_err(|error| Ended::new("its job is wrong", error))?;
+    ctx.log.state(MemberState::Starting, Stage::Assembling);
+    group(ctx).await.map_err(|error| Ended::new("it could not start", error))?;
+    let deadline = Deadline::job(ctx.job.timeouts.job.unwrap_or(JOB_DEFAULT));
+    for planned in plan {
+        if let Some(number) = planned.block {
+            block(ctx, number, planned, &deadline).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything that can be known to be wrong before anything runs.
+fn validate(ctx: &Context, plan: &[PlannedAction]) -> Result<(), ActionError> {
+    let started = Instant::now();
+    ctx.log.info("start: 0 validate");
+    let result = checks::validate(ctx, plan);
+    ctx.log.info(format_args!("validate duration: {:.2}", started.elapsed().as_secs_f64()));
+    if let Err(error) = &result {
+        ctx.log.line(LogLevel::Exception, &error.message);
+    }
+    ctx.log.result(ResultRecord {
+        definition: "lava".into(),
+        case: "validate".into(),
+        result: if result.is_ok() { ResultValue::Pass } else { ResultValue::Fail },
+        ..ResultRecord::default()
+    });
+    result
+}
+
+/// Group assembly and delayed start, outside the job's deadline (job-definition.md §3.3, §6.5).
+async fn group(ctx: &mut Context) -> Result<(), ActionError> {
+    let Some(caller) = ctx.caller() else { return Ok(()) };
+    let Some(membership) = ctx.job.group.clone() else { return Ok(()) };
+    let cancel = ctx.cancel.clone();
+    let start = async {
+        ctx.log.debug(format_args!("waiting for the {} members of the group", membership.size));
+        requests::assemble(&caller).await?;
+        if membership.delayed_start
+            && let Some(expect) = &membership.expect_role
+        {
+            ctx.log.state(MemberState::Starting, Stage::DelayedStart);
+            ctx.log.info(format_args!("waiting for lava_start from role {expect}"));
+            requests::delayed_start(&caller, expect.as_str(), membership.timeout.unwrap_or(GROUP_START)).await?;
+        }
+        Ok(())
+    };
+    let result = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(ctx.stopped()),
+        result = start => result,
+    };
+    if let Err(error) = &result {
+        ctx.log.line(LogLevel::Exception, &error.message);
+    }
+    result
+}
+
+async fn block(ctx: &mut Context, number: usize, planned: &PlannedAction, deadline: &Deadline) -> Result<(), Ended> {
+    let job = Arc::clone(&ctx.job);
+    let block = &job.blocks[number];
+    let (stage, what) = match &block.kind {
+        BlockKind::Deploy { .. } => (Stage::Deploy, "its deploy failed"),
+        BlockKind::Boot { .. } => (Stage::Boot, "its boot failed"),
+        BlockKind::Test(_) => {
+            let tests = job.blocks[..number].iter().filter(|block| matches!(block.kind, BlockKind::Test(_))).count();
+            (Stage::Test(u32::try_from(tests).unwrap_or(u32::MAX)), "its test failed")
+        }
+        BlockKind::Command { .. } => (Stage::Command, "its user command failed"),
+    };
+    ctx.log.state(MemberState::Running, stage);
+    if matches!(block.kind, BlockKind::Boot { .. }) {
+        ctx.booted = false;
+    }
+    match pipeline::run(ctx, planned, deadline).await {
+        Err(error) if error.class == ErrorClass::LAVATimeout && block.common.skip => {
+            ctx.log.warning(format_args!("{}: the job goes on, as `skip` says", error.message));
+            Ok(())
+        }
+        Err(mut error) => {
+            if error.class == ErrorClass::LAVATimeout {
+                error.class = ErrorClass::Test;
+            }
+            Err(Ended::new(what, error))
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+async fn finalize(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), Ended> {
+    ctx.log.state(MemberState::Ending, Stage::Finalize);
+    // What stopped the member must not stop its cleaning up.
+    ctx.cancel = CancellationToken::new();
+    let deadline = Deadline::cleanup();
+    for planned in plan.iter().filter(|planned| planned.block.is_none()) {
+        let result = pipeline::run(ctx, planned, &deadline).await;
+        result.map_err(|error| Ended::new("its device could not be powered off", error))?;
+    }
+    Ok(())
+}
+
+/// Records the verdict and leaves the group.
+fn conclude(ctx: Context, result: Result<(), Ended>, ended: Result<(), Ended>) -> MemberOutcome {
+    let (log, client) = (ctx.log.clone(), ctx.client.clone());
+    // Whatever the device started ends with it.
+    drop(ctx);
+    let ended = result.and(ended);
+    let (failure, why) = match ended {
+        Ok(()) => (None, "its job ended".to_owned()),
+        Err(Ended { error, .. }) if error.class == ErrorClass::Canceled => {
+            let why = format!("it was cancelled: {}", error.message);
+            (Some(pipeline::failure(&error)), why)
+        }
+        Err(Ended { what, error }) => {
+            let why = format!("{what}: {}", error.message);
+            (Some(pipeline::failure(&error)), why)
+        }
+    };
+    let health = match &failure {
+        None => Health::Complete,
+        Some(failure) if failure.class == ErrorClass::Canceled => Health::Canceled,
+        Some(_) => Health::Incomplete,
+    };
+    let mut extra = serde_json::Map::new();
+    match &failure {
+        None => log.info("job finished correctly"),
+        Some(failure) => {
+            log.error(format_args!("{:?} error: {}", failure.class, failure.message));
+            extra.insert("error_type".into(), format!("{:?}", failure.class).into());
+            extra.insert("error_msg".into(), failure.message.clone().into());
+        }
+    }
+    log.result(ResultRecord {
+        definition: "lava".into(),
+        case: "job".into(),
+        result: if failure.is_none() { ResultValue::Pass } else { ResultValue::Fail },
+        extra,
+        ..ResultRecord::default()
+    });
+    log.state(MemberState::Finished, Stage::Finalize);
+    log.record(Body::MemberEnded { health, failure: failure.clone() });
+    if let Some(client) = client {
+        client.leave(&why);
+    }
+    MemberOutcome { health, failure, failed_cases: log.failed() > 0 }
+}

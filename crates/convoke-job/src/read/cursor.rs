@@ -1,0 +1,263 @@
+//! A place in the document while it is read: the value, its key and its path, and typed access with findings.
+
+use crate::diagnostic::Diagnostic;
+use crate::node::{Key, Node, NodeKind};
+use crate::source::Span;
+
+/// A value in the document, with the path that findings show.
+#[derive(Clone, Debug)]
+pub(crate) struct At<'a> {
+    pub(crate) node: &'a Node,
+    /// The key it stands under, or the value itself for an item or the root.
+    pub(crate) name: Span,
+    pub(crate) path: String,
+}
+
+impl<'a> At<'a> {
+    pub(crate) fn root(node: &'a Node) -> Self {
+        At { node, name: node.span, path: String::new() }
+    }
+
+    /// The value under `key`, when this is a mapping that has it.
+    pub(crate) fn get(&self, key: &str) -> Option<At<'a>> {
+        let (key, node) = self.node.entry(key)?;
+        Some(self.under(key, node))
+    }
+
+    /// Key and value of each entry; nothing when this is no mapping.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a Key, At<'a>)> + use<'a> {
+        let path = self.path.clone();
+        self.node
+            .as_map()
+            .unwrap_or_default()
+            .iter()
+            .map(move |(key, node)| (key, At { node, name: key.span, path: join(&path, &key.text) }))
+    }
+
+    /// Each item; nothing when this is no list.
+    pub(crate) fn items(&self) -> impl Iterator<Item = At<'a>> + use<'a> {
+        let path = self.path.clone();
+        self.node.as_list().unwrap_or_default().iter().enumerate().map(move |(at, node)| At {
+            node,
+            name: node.span,
+            path: format!("{path}[{at}]"),
+        })
+    }
+
+    fn under(&self, key: &Key, node: &'a Node) -> At<'a> {
+        At { node, name: key.span, path: join(&self.path, &key.text) }
+    }
+
+    /// The path of a key that need not be there.
+    pub(crate) fn path_of(&self, key: &str) -> String {
+        join(&self.path, key)
+    }
+
+    /// A place to point at for something that is missing here: the key this stands under, or the first key in it.
+    pub(crate) fn head(&self) -> Span {
+        match self.node.as_map().and_then(<[_]>::first) {
+            Some((key, _)) if self.name == self.node.span => key.span,
+            _ => self.name,
+        }
+    }
+
+    /// An error at the value.
+    pub(crate) fn error(&self, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, self.path.clone(), self.node.span, message)
+    }
+
+    /// A warning at the value.
+    pub(crate) fn warning(&self, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::warning(code, self.path.clone(), self.node.span, message)
+    }
+
+    /// An error at the key, for what concerns the whole value or is missing in it.
+    pub(crate) fn error_at_name(&self, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, self.path.clone(), self.head(), message)
+    }
+
+    /// A warning at the key.
+    pub(crate) fn warning_at_name(&self, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::warning(code, self.path.clone(), self.head(), message)
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The findings so far, and reading of typed values that adds to them.
+#[derive(Debug, Default)]
+pub(crate) struct Findings(pub(crate) Vec<Diagnostic>);
+
+impl Findings {
+    pub(crate) fn push(&mut self, finding: Diagnostic) {
+        self.0.push(finding);
+    }
+
+    fn wrong(&mut self, at: &At<'_>, code: &'static str, expected: &str, mend: Option<&str>) {
+        let mend_text = mend.map(|mend| format!(" ({mend})")).unwrap_or_default();
+        self.push(at.error(code, format!("{expected} expected, got {}{mend_text}", at.node.describe())));
+    }
+
+    /// Text; a number, boolean or date is told to be quoted.
+    pub(crate) fn text(&mut self, at: &At<'_>, code: &'static str) -> Option<String> {
+        match &at.node.kind {
+            NodeKind::Text(text) => return Some(text.clone()),
+            NodeKind::Bool(_) | NodeKind::Int(_) | NodeKind::Float(_) | NodeKind::Date(_) => {
+                self.wrong(at, code, "string", Some("quote it"));
+            }
+            _ => self.wrong(at, code, "string", None),
+        }
+        None
+    }
+
+    /// Text that is not empty.
+    pub(crate) fn filled_text(&mut self, at: &At<'_>, code: &'static str) -> Option<String> {
+        let text = self.text(at, code)?;
+        if text.trim().is_empty() {
+            self.push(at.error(code, "must not be empty"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// One of a few words.
+    pub(crate) fn word(&mut self, at: &At<'_>, code: &'static str, words: &[&str]) -> Option<String> {
+        let text = self.text(at, code)?;
+        if words.contains(&text.as_str()) {
+            return Some(text);
+        }
+        let message = format!("{text:?} is not one of {}{}", words.join(", "), did_you_mean(&text, words));
+        self.push(at.error(code, message));
+        None
+    }
+
+    pub(crate) fn boolean(&mut self, at: &At<'_>, code: &'static str) -> Option<bool> {
+        if let Some(value) = at.node.as_bool() {
+            return Some(value);
+        }
+        let quoted =
+            at.node.as_text().is_some_and(|text| matches!(text, "true" | "false" | "yes" | "no" | "on" | "off"));
+        self.wrong(at, code, "`true` or `false`", quoted.then_some("remove the quotes"));
+        None
+    }
+
+    /// A whole number of at least `least` that fits 32 bits.
+    pub(crate) fn integer(&mut self, at: &At<'_>, code: &'static str, least: u32) -> Option<u32> {
+        match &at.node.kind {
+            NodeKind::Int(number) => match u32::try_from(*number) {
+                Ok(number) if number >= least => return Some(number),
+                Ok(_) => self.push(at.error(code, format!("must be at least {least}, is {number}"))),
+                Err(_) if *number < 0 => self.push(at.error(code, format!("must be at least {least}, is {number}"))),
+                Err(_) => self.push(at.error(code, format!("{number} is too large"))),
+            },
+            NodeKind::Text(text) if text.parse::<i64>().is_ok() => {
+                self.wrong(at, code, "integer", Some("remove the quotes"));
+            }
+            _ => self.wrong(at, code, "integer", None),
+        }
+        None
+    }
+
+    /// Whether it is a mapping; when not, a finding says so.
+    pub(crate) fn is_mapping(&mut self, at: &At<'_>, code: &'static str) -> bool {
+        if at.node.as_map().is_none() {
+            self.wrong(at, code, "mapping", None);
+        }
+        at.node.as_map().is_some()
+    }
+
+    /// Whether it is a list; when not, a finding says so.
+    pub(crate) fn is_list(&mut self, at: &At<'_>, code: &'static str) -> bool {
+        if at.node.as_list().is_none() {
+            self.wrong(at, code, "list", None);
+        }
+        at.node.as_list().is_some()
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts(&mut self, at: &At<'_>, code: &'static str) -> Vec<String> {
+        if !self.is_list(at, code) {
+            return Vec::new();
+        }
+        at.items().filter_map(|item| self.filled_text(&item, code)).collect()
+    }
+
+    /// One text, or a list of texts.
+    pub(crate) fn text_or_texts(&mut self, at: &At<'_>, code: &'static str) -> Vec<String> {
+        match at.node.kind {
+            NodeKind::List(_) => self.texts(at, code),
+            _ => self.filled_text(at, code).into_iter().collect(),
+        }
+    }
+
+    /// A mapping from names to scalars, as text the way LAVA prints them; null is `None`.
+    pub(crate) fn scalars(&mut self, at: &At<'_>, code: &'static str) -> Vec<(String, Option<String>)> {
+        if !self.is_mapping(at, code) {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        for (key, value) in at.entries() {
+            self.key_is_text(key, &value, code);
+            match scalar_text(value.node) {
+                Some(text) => out.push((key.text.clone(), text)),
+                None => self.wrong(&value, code, "text or number", None),
+            }
+        }
+        out
+    }
+
+    /// Keys are names: a number or boolean as key is a mistake.
+    pub(crate) fn key_is_text(&mut self, key: &Key, value: &At<'_>, code: &'static str) -> bool {
+        if !key.is_text {
+            let message = format!("the key `{}` is not text (quote it)", key.text);
+            self.push(Diagnostic::error(code, value.path.clone(), key.span, message));
+        }
+        key.is_text
+    }
+}
+
+/// A scalar as LAVA prints it, `Some(None)` for null, `None` for a list or mapping.
+pub(crate) fn scalar_text(node: &Node) -> Option<Option<String>> {
+    Some(match &node.kind {
+        NodeKind::Null => None,
+        NodeKind::Bool(true) => Some("True".into()),
+        NodeKind::Bool(false) => Some("False".into()),
+        NodeKind::Int(number) => Some(number.to_string()),
+        NodeKind::Float(number) => Some(format!("{number:?}")),
+        NodeKind::Text(text) | NodeKind::Date(text) => Some(text.clone()),
+        NodeKind::List(_) | NodeKind::Map(_) => return None,
+    })
+}
+
+/// The known name most like `word`, when one is like it.
+pub(crate) fn closest<'n>(word: &str, known: &[&'n str]) -> Option<&'n str> {
+    if word.len() > 100 {
+        return None;
+    }
+    let word = word.to_lowercase();
+    known
+        .iter()
+        // Names come from the document, too: a hostile one must not make hints expensive.
+        .filter(|name| name.len() <= 100)
+        .take(200)
+        .map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), *name))
+        .filter(|(likeness, _)| *likeness >= 0.86)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// ` (did you mean NAME?)`, or nothing.
+pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
+    closest(word, known).map(|name| format!(" (did you mean {name}?)")).unwrap_or_default()
+}
+
+/// The names, the first dozen of them.
+pub(crate) fn listing(names: &[&str]) -> String {
+    let mut text = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > 12 {
+        text += ", …";
+    }
+    text
+}

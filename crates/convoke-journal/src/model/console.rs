@@ -1,0 +1,136 @@
+//! Console bytes cut into lines, for one member.
+//!
+//! Invariant: memory is bounded, whatever the device prints: of a line longer than [`KEEP`] bytes the rest is dropped, and
+//! since it is longer than a line of the log may be, a placeholder stands for all of it.
+
+use std::collections::VecDeque;
+
+/// Bytes kept of one line. More than any line of the log may have, in characters of up to four bytes.
+const KEEP: usize = 4 * super::line::LINE_LIMIT + 4;
+/// A line without end is shown when nothing came for so long (device-side.md §10).
+pub(crate) const PARTIAL_NS: u64 = 2_000_000_000;
+/// STARTTC and ENDTC lines remembered until their marks come.
+const REMEMBER: usize = 256;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines {
+    line: Vec<u8>,
+    /// When the last byte of `line` came, until it has been shown as partial.
+    fresh: Option<u64>,
+    signals: VecDeque<(bool, String, u64)>,
+}
+
+impl Lines {
+    /// Takes bytes; `emit` is called for every whole line and gives the line's number in the log.
+    pub(crate) fn push(&mut self, bytes: &[u8], now_ns: u64, mut emit: impl FnMut(String) -> u64) {
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let (text, whole) = match piece.split_last() {
+                Some((b'\n', text)) => (text, true),
+                _ => (piece, false),
+            };
+            let room = KEEP.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            if whole {
+                let text = clean(&self.line);
+                self.line.clear();
+                let signal = signal(&text);
+                let number = emit(text);
+                if let Some((start, case)) = signal {
+                    if self.signals.len() == REMEMBER {
+                        self.signals.pop_front();
+                    }
+                    self.signals.push_back((start, case, number));
+                }
+            }
+        }
+        self.fresh = (!self.line.is_empty()).then_some(now_ns);
+    }
+
+    /// When the unfinished line is to be shown, if there is one that has not been.
+    pub(crate) fn due(&self) -> Option<u64> {
+        self.fresh.map(|since| since.saturating_add(PARTIAL_NS))
+    }
+
+    /// The unfinished line, once.
+    pub(crate) fn partial(&mut self) -> String {
+        self.fresh = None;
+        clean(&self.line)
+    }
+
+    /// What is left at the end, as a line.
+    pub(crate) fn rest(&mut self) -> Option<String> {
+        self.fresh = None;
+        let line = std::mem::take(&mut self.line);
+        (!line.is_empty()).then(|| clean(&line))
+    }
+
+    /// The number of the line that carried this mark.
+    pub(crate) fn mark(&mut self, start: bool, case: &str) -> Option<u64> {
+        let at = self.signals.iter().position(|(s, c, _)| *s == start && c == case)?;
+        self.signals.remove(at).map(|(_, _, number)| number)
+    }
+}
+
+/// A line without its carriage returns at the end.
+fn clean(line: &[u8]) -> String {
+    let end = line.iter().rposition(|&byte| byte != b'\r').map_or(0, |at| at + 1);
+    String::from_utf8_lossy(&line[..end]).into_owned()
+}
+
+fn signal(line: &str) -> Option<(bool, String)> {
+    let rest = line.split_once("<LAVA_SIGNAL_")?.1;
+    let (start, rest) = match rest.strip_prefix("STARTTC ") {
+        Some(rest) => (true, rest),
+        None => (false, rest.strip_prefix("ENDTC ")?),
+    };
+    let case = rest.split(['>', ' ']).next()?;
+    Some((start, case.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_however_the_bytes_are_cut() {
+        let text = b"a\r\nb\r\r\n\x1b[31mred\x1b[0m\r\n\r\nlast";
+        for size in 1..text.len() {
+            let (mut lines, mut out) = (Lines::default(), Vec::new());
+            for piece in text.chunks(size) {
+                lines.push(piece, 0, |line| {
+                    out.push(line);
+                    0
+                });
+            }
+            assert_eq!(out, ["a", "b", "\x1b[31mred\x1b[0m", ""]);
+            assert_eq!(lines.rest().as_deref(), Some("last"));
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_kept_in_bounds() {
+        let mut lines = Lines::default();
+        for _ in 0..1000 {
+            lines.push(&[b'x'; 4096], 7, |_| panic!("no line has ended"));
+        }
+        assert!(lines.line.len() <= KEEP);
+        assert_eq!(lines.due(), Some(7 + PARTIAL_NS));
+    }
+
+    #[test]
+    fn marks_find_their_lines() {
+        let (mut lines, mut number) = (Lines::default(), 0);
+        lines.push(
+            b"[ 1.2] <LAVA_SIGNAL_STARTTC a>\nx\n<LAVA_SIGNAL_ENDTC a>\n<LAVA_SIGNAL_STARTTC a #1.2>\n",
+            0,
+            |_| {
+                number += 1;
+                number - 1
+            },
+        );
+        assert_eq!(
+            (lines.mark(true, "a"), lines.mark(false, "a"), lines.mark(true, "a"), lines.mark(true, "a")),
+            (Some(0), Some(2), Some(3), None)
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! The journal's promises, one module each.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod consumers;
+mod files;
+mod journal;
+mod support;

@@ -1,0 +1,238 @@
+//! Executes a plan: devices, group, members, verdict, files.
+
+use std::io;
+use std::num::NonZeroUsize;
+
+use convoke_coordinator::LocalGroup;
+use convoke_dispatcher::device::Device;
+use convoke_dispatcher::error::ActionError;
+use convoke_dispatcher::{DispatchOptions, MemberRun};
+use convoke_group::{GroupName, MemberName, RoleName};
+use convoke_job::member::Place;
+use convoke_journal::{Body, ErrorClass, Failure, Files, Health, Journal, MemberInfo, Recorder, View};
+use convoke_lab::sandbox::Ground;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::folder::RunFolder;
+use crate::kept::Shelf;
+use crate::observer::{self, Names};
+use crate::plan::{Plan, PlannedDevice, PlannedMember};
+use crate::supervise::{Ready, supervise};
+use crate::verdict::VerdictView;
+
+/// How a plan is executed.
+pub struct RunOptions {
+    /// The job file as the user gave it.
+    pub job_file: String,
+    /// `convoke 0.1.0`.
+    pub program: String,
+    /// Where the files go.
+    pub folder: RunFolder,
+    /// Keep the devices after the end, until [`Outcome::kept`] is dropped.
+    pub keep: bool,
+    /// What looks at the events while they come, besides the files.
+    pub views: Vec<Box<dyn View>>,
+    /// Warnings of the check, recorded first.
+    pub findings: Vec<Body>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Verdict of the group.
+    pub health: Health,
+    /// First member that failed, and how.
+    pub first_failure: Option<(u32, Failure)>,
+    /// Exit status of the command.
+    pub exit_status: i32,
+    /// The devices, when they are kept.
+    pub kept: Shelf,
+}
+
+/// Why a plan could not be executed, or its record not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The machine cannot make the devices.
+    #[error("{0}")]
+    Devices(ActionError),
+    /// The record could not be written, for example because the disk is full. What could be is there.
+    #[error("the record of the run is incomplete: {0}")]
+    Record(io::Error),
+}
+
+/// Runs the members of `plan` to their ends. Firing `cancel` cancels them.
+pub async fn execute(plan: Plan, options: RunOptions, cancel: CancellationToken) -> Result<Outcome, RunError> {
+    let RunOptions { job_file, program, folder, keep, views, findings } = options;
+    let (journal, recorder) = Journal::create(folder.path()).map_err(RunError::Record)?;
+    let (verdict_view, verdict) = VerdictView::new(plan.members.len());
+    journal.subscribe(Box::new(Files::new(folder.path())));
+    for view in views {
+        journal.subscribe(view);
+    }
+    journal.subscribe(Box::new(verdict_view));
+    recorder.mask(plan.members.iter().flat_map(|member| &member.job.secrets).map(|(_, value)| value.clone()).collect());
+    announce(&plan, job_file, program.clone(), findings, &recorder);
+
+    let kept = Shelf::new(keep);
+    let template = DispatchTemplate { folder: &folder, program: &program, rehearsal: plan.rehearsal };
+    let started = start(plan, &template, &kept, &recorder).await;
+    let outcome = match started {
+        Ok(members) => {
+            supervise(members, &recorder, cancel).await;
+            // The view answers as soon as it has seen the last member's end; it cannot go before it has.
+            verdict.await.ok()
+        }
+        Err(error) => {
+            recorder.group(Body::Log { level: convoke_journal::LogLevel::Error, text: error.message.clone() });
+            recorder.group(Body::RunEnded {
+                health: Health::Incomplete,
+                first_failure: None,
+                exit_status: convoke_journal::model::exit_status(error.class),
+            });
+            let _ = journal.close();
+            return Err(RunError::Devices(error));
+        }
+    };
+    let (health, first_failure, mut exit_status) = match outcome {
+        Some(verdict) => (verdict.health, verdict.first_failure, verdict.exit_status),
+        None => (Health::Incomplete, None, 4),
+    };
+    // A run whose record is incomplete is no success, whatever its members say.
+    if journal.failure().is_some() && exit_status < 3 {
+        exit_status = 3;
+    }
+    recorder.group(Body::RunEnded { health, first_failure: first_failure.clone(), exit_status });
+    drop(recorder);
+    journal.close().map_err(RunError::Record)?;
+    Ok(Outcome { health, first_failure, exit_status, kept })
+}
+
+/// The first events: who takes part, and what the check said.
+fn announce(plan: &Plan, job_file: String, program: String, findings: Vec<Body>, recorder: &Recorder) {
+    recorder.group(Body::RunStarted {
+        version: 1,
+        program,
+        job_file,
+        job_name: plan.job_name.clone(),
+        group: plan.group.clone(),
+        rehearsal: plan.rehearsal,
+        members: plan.members.iter().map(info).collect(),
+        secrets: plan.members.iter().map(|member| member.job.secrets.len()).max().unwrap_or_default(),
+    });
+    for finding in findings {
+        recorder.group(finding);
+    }
+    for member in &plan.members {
+        recorder.member(member.job.sub_id.0, Body::Definition { definition: member.job.definition.clone() });
+    }
+}
+
+fn info(member: &PlannedMember) -> MemberInfo {
+    let group = member.job.group.as_ref();
+    MemberInfo {
+        sub_id: member.job.sub_id.0,
+        job_id: member.job.job_id.0,
+        name: member.name.clone(),
+        role: group.map(|group| group.role.to_string()).unwrap_or_default(),
+        device_type: match &member.job.place {
+            Place::Device { device_type, .. } => device_type.to_string(),
+            Place::Guest { host_role } => format!("guest of {host_role}"),
+        },
+        essential: group.is_some_and(|group| group.essential),
+    }
+}
+
+/// Makes devices and group, and everything each member needs.
+async fn start(
+    plan: Plan,
+    options: &DispatchTemplate<'_>,
+    kept: &Shelf,
+    recorder: &Recorder,
+) -> Result<Vec<Ready>, ActionError> {
+    let ground = Ground::create(plan.ground_settings()).await?;
+    let group = local_group(&plan, recorder);
+    let mut sandboxes = Vec::with_capacity(plan.members.len());
+    for member in &plan.members {
+        sandboxes.push(match &member.device {
+            PlannedDevice::Sandbox(spec) => Some(ground.sandbox(spec.clone())?),
+            PlannedDevice::Guest { .. } => None,
+        });
+    }
+    // Guests are made while their hosts' devices are still at hand.
+    let guests: Vec<_> = plan
+        .members
+        .iter()
+        .map(|member| match &member.device {
+            PlannedDevice::Guest { host, name } => sandboxes[*host].as_ref().map(|host| host.guest(name.clone())),
+            PlannedDevice::Sandbox(_) => None,
+        })
+        .collect();
+    let mut ready = Vec::with_capacity(plan.members.len());
+    let infos: Vec<MemberInfo> = plan.members.iter().map(info).collect();
+    for (((member, sandbox), guest), info) in plan.members.into_iter().zip(sandboxes).zip(guests).zip(infos) {
+        let host = match member.device {
+            PlannedDevice::Guest { host, .. } => Some(host),
+            PlannedDevice::Sandbox(_) => None,
+        };
+        let device: Box<dyn Device> = match (sandbox, guest) {
+            (Some(sandbox), _) => kept.wrap(&member.label, sandbox),
+            (None, Some(guest)) => Box::new(guest),
+            (None, None) => return Err(ActionError::new(ErrorClass::Bug, "a guest was planned without a host")),
+        };
+        recorder.member(
+            member.job.sub_id.0,
+            Body::DeviceAllocated {
+                device: device.info().name.clone(),
+                device_type: device.info().device_type.clone(),
+            },
+        );
+        let client = group.as_ref().zip(member.job.group.as_ref()).map(|(group, membership)| {
+            group.client(MemberName::new(member.name.clone()), RoleName::new(membership.role.as_str()))
+        });
+        ready.push(Ready {
+            label: member.label,
+            essential: member.job.group.as_ref().is_some_and(|group| group.essential),
+            host,
+            run: MemberRun {
+                cancel: CancellationToken::new(),
+                options: options.for_member(&info)?,
+                job: member.job,
+                device,
+                client,
+                recorder: recorder.clone(),
+            },
+        });
+    }
+    Ok(ready)
+}
+
+/// What is the same in the options of all members.
+struct DispatchTemplate<'a> {
+    folder: &'a RunFolder,
+    program: &'a str,
+    rehearsal: bool,
+}
+
+impl DispatchTemplate<'_> {
+    fn for_member(&self, info: &MemberInfo) -> Result<DispatchOptions, ActionError> {
+        let scratch = self
+            .folder
+            .member(info)
+            .map_err(|error| ActionError::infrastructure(format!("the folder of a member cannot be made: {error}")))?;
+        let mut options = DispatchOptions::new(scratch, self.program);
+        options.rehearsal = self.rehearsal;
+        Ok(options)
+    }
+}
+
+/// The group's task and the observer that records what happens in it; `None` for a single-device job.
+fn local_group(plan: &Plan, recorder: &Recorder) -> Option<LocalGroup> {
+    plan.members.first()?.job.group.as_ref()?;
+    let size = NonZeroUsize::new(plan.members.len())?;
+    let (events, inbox) = mpsc::unbounded_channel();
+    let names: Names =
+        plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect();
+    tokio::spawn(observer::observe(inbox, names, recorder.clone()));
+    Some(LocalGroup::start(GroupName::new(plan.group.clone()), size, events))
+}

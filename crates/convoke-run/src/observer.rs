@@ -1,0 +1,69 @@
+//! What happens in the group, as events of the journal.
+
+use std::collections::HashMap;
+
+use convoke_coordinator::GroupEvent;
+use convoke_group::{CallKind, MemberName, WaitView};
+use convoke_journal::{Body, LogLevel, Recorder};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Who is who: name in the group, number and label.
+pub(crate) type Names = HashMap<String, (u32, String)>;
+
+/// Records what the group's task tells until the group is gone.
+pub(crate) async fn observe(mut events: UnboundedReceiver<GroupEvent>, names: Names, recorder: Recorder) {
+    while let Some(event) = events.recv().await {
+        // A burst of arrivals is one change: of events about the same calls only the last one says how it stands.
+        let mut burst = vec![event];
+        while let Ok(event) = events.try_recv() {
+            burst.push(event);
+        }
+        for (index, event) in burst.iter().enumerate() {
+            if !superseded(event, &burst[index + 1..]) {
+                record(event, &names, &recorder);
+            }
+        }
+    }
+}
+
+fn superseded(event: &GroupEvent, later: &[GroupEvent]) -> bool {
+    let GroupEvent::Waiting { calls, .. } = event else { return false };
+    later.iter().any(|other| matches!(other, GroupEvent::Waiting { calls: newer, .. } if calls.iter().all(|call| newer.contains(call))))
+}
+
+fn record(event: &GroupEvent, names: &Names, recorder: &Recorder) {
+    let number = |member: &MemberName| names.get(member.as_str()).map(|(number, _)| *number);
+    match event {
+        GroupEvent::Waiting { calls, missing, .. } => {
+            let missing: Vec<u32> = missing.iter().filter_map(number).collect();
+            for call in calls {
+                if let (Some(call_id), Some(member)) = (call.call_id, number(&call.member)) {
+                    recorder.member(member, Body::Waiting { call_id, missing: missing.clone() });
+                }
+            }
+        }
+        GroupEvent::ProbablyStuck { waits } => {
+            recorder.group(Body::ProbablyStuck { waits: waits.iter().map(|wait| in_words(wait, names)).collect() });
+        }
+        GroupEvent::Left { member, why } => {
+            let label = names.get(member.as_str()).map_or(member.as_str(), |(_, label)| label);
+            recorder.group(Body::Log { level: LogLevel::Debug, text: format!("{label} left the group: {why}") });
+        }
+        GroupEvent::Registered { .. } => {}
+    }
+}
+
+/// `1001 (server) waits in lava-wait go; missing: 1002 (client)`.
+fn in_words(wait: &WaitView, names: &Names) -> String {
+    let label = |member: &MemberName| names.get(member.as_str()).map_or(member.to_string(), |(_, label)| label.clone());
+    let command = match wait.kind {
+        CallKind::Send => "lava-send",
+        CallKind::Wait => "lava-wait",
+        CallKind::WaitAll => "lava-wait-all",
+        CallKind::Sync => "lava-sync",
+        CallKind::Assemble => "group assembly",
+    };
+    let role = wait.wait_role.as_ref().map(|role| format!(" {role}")).unwrap_or_default();
+    let missing: Vec<String> = wait.missing.iter().map(label).collect();
+    format!("{} waits in {command} {}{role}; missing: {}", label(&wait.member), wait.message_id, missing.join(", "))
+}

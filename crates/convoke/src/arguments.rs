@@ -1,0 +1,152 @@
+//! The command line as data.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::view::{Format, Level};
+
+/// Runs one test across many devices: LAVA MultiNode.
+#[derive(Debug, Parser)]
+#[command(
+    name = "convoke",
+    version,
+    max_term_width = 100,
+    after_help = "Exit status of run: 0 all members complete and no failing test case · 1 a test case failed or a test \
+                  error ended a member · 2 the job, the lab file or the command line is wrong · 3 the lab failed · \
+                  4 a bug in Convoke · 130 cancelled. check: 0 clean or warnings only, 2 errors."
+)]
+pub(crate) struct Arguments {
+    /// When to use colours (NO_COLOR is honoured)
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub(crate) color: Colour,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a job: check it, give every member a device, run it, report
+    Run(RunArguments),
+    /// Report every finding of one or more jobs; touches nothing
+    Check(CheckArguments),
+    /// Print the member jobs of a group in LAVA's form
+    Split(SplitArguments),
+    /// Print a MultiNode job of 2014 (JSON) as a job of today (YAML)
+    Convert(ConvertArguments),
+    /// Render the files of a finished run again from its journal
+    Report(ReportArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The job: YAML, or JSON of 2014; `-` reads standard input
+    pub(crate) job: PathBuf,
+    /// The devices that exist; without it sandboxes are made on demand
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lab: Option<PathBuf>,
+    /// Put a sandbox in the place of every device: try a lab's job on this machine
+    #[arg(long)]
+    pub(crate) rehearse: bool,
+    /// Folder for the files of the run [default: convoke-runs/<time>-<job name>]
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// What is printed while the job runs
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    pub(crate) format: Format,
+    /// How much of the log is printed
+    #[arg(long, value_enum, default_value_t = Level::Info, value_name = "LEVEL")]
+    pub(crate) log_level: Level,
+    /// Print more of the log: what the devices print (-v), every detail (-vv)
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "log_level")]
+    pub(crate) verbose: u8,
+    /// Keep the devices when the job has ended, until Ctrl-C, and say how to enter them
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Job id of the first member
+    #[arg(long, default_value_t = 1001, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
+    pub(crate) first_id: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The jobs; `-` reads standard input
+    #[arg(required = true, value_name = "JOB")]
+    pub(crate) jobs: Vec<PathBuf>,
+    /// Also check that these devices can serve the group
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lab: Option<PathBuf>,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub(crate) format: CheckFormat,
+    /// Print the pipeline of each role: actions with levels and limits
+    #[arg(long)]
+    pub(crate) pipeline: bool,
+}
+
+/// How `check` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// Drawn into the source, on standard error
+    Human,
+    /// One object a job, on standard output
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SplitArguments {
+    /// The job; `-` reads standard input
+    pub(crate) job: PathBuf,
+    /// How the member jobs are printed
+    #[arg(long, value_enum, default_value_t = SplitFormat::Json)]
+    pub(crate) format: SplitFormat,
+    /// Name of the group (`target_group`) [default: a new UUID]
+    #[arg(long, value_name = "ID")]
+    pub(crate) group_id: Option<String>,
+    /// Job id of the first member
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) first_id: u64,
+}
+
+/// How `split` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitFormat {
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArguments {
+    /// The job of 2014; `-` reads standard input
+    pub(crate) job: PathBuf,
+    /// Lab file whose `legacy-map` says how device types deploy and boot
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lab: Option<PathBuf>,
+    /// Make one action of equal consecutive ones that are repeated per role
+    #[arg(long)]
+    pub(crate) merge: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// Folder of a run
+    pub(crate) dir: PathBuf,
+}

@@ -1,0 +1,68 @@
+//! `convoke check`: every finding of one or more jobs; touches nothing.
+
+use std::process::ExitCode;
+
+use convoke_job::Diagnostic;
+use serde_json::json;
+
+use crate::arguments::{CheckArguments, CheckFormat};
+use crate::commands::job;
+use crate::failure::Failure;
+use crate::{output, report};
+
+pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
+    let lab = job::load_lab(arguments.lab.as_deref())?;
+    let mut worst = ExitCode::SUCCESS;
+    for path in &arguments.jobs {
+        let loaded = match job::load(path, &lab, arguments.lab.is_none()) {
+            Ok(loaded) => loaded,
+            // One unreadable job does not keep the others from being checked.
+            Err(failure) => {
+                failure.print();
+                worst = failure.exit_code();
+                continue;
+            }
+        };
+        let mut findings = loaded.findings;
+        if let (Some(job), Some(_)) = (&loaded.job, &arguments.lab) {
+            findings.extend(convoke_lab::check_inventory(job, &lab));
+        }
+        let bad = loaded.job.is_none() || findings.iter().any(Diagnostic::is_error);
+        if bad {
+            worst = ExitCode::from(2);
+        }
+        match arguments.format {
+            CheckFormat::Human => {
+                report::print(&loaded.source, &findings);
+                output::print(&format!("{}: {}\n", path.display(), report::count(&findings)))?;
+                if let (true, Some(job)) = (arguments.pipeline, &loaded.job) {
+                    output::print(&pipelines(job))?;
+                }
+            }
+            CheckFormat::Json => {
+                let findings: Vec<_> = findings.iter().map(|finding| finding.to_json(&loaded.source)).collect();
+                // The flow table does not exist yet; what is not known is said to be unknown.
+                let reasons: [&str; 0] = [];
+                let flow = json!({"verdict": "unknown", "reasons": reasons});
+                let object = json!({"job": path.display().to_string(), "diagnostics": findings, "flow": flow});
+                output::print(&format!("{object}\n"))?;
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// The pipeline of the first member of each role, as it would run.
+fn pipelines(job: &convoke_job::Job) -> String {
+    let mut text = String::new();
+    let mut seen = Vec::new();
+    for member in job.split("check", 1) {
+        let role = member.role().map(ToString::to_string).unwrap_or_default();
+        if !seen.contains(&role) {
+            let planned = convoke_job::pipeline::pipeline(&member, &convoke_job::pipeline::DeviceLimits::default());
+            text.push_str(&format!("\n{role}\n{}", convoke_job::pipeline::to_text(&planned)));
+            seen.push(role);
+        }
+    }
+    text
+}

@@ -1,0 +1,33 @@
+//! The commands, one a file: each calls a room and prints.
+
+mod check;
+mod convert;
+mod job;
+mod report;
+mod run;
+mod split;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::arguments::{Arguments, Command};
+use crate::failure::Failure;
+use crate::output;
+
+/// Runs the command that the arguments name.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    match arguments.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Split(arguments) => split::split(&arguments),
+        Command::Convert(arguments) => convert::convert(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "convoke", &mut script);
+            output::print(&String::from_utf8_lossy(&script))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The other commands: check, split, convert, report, completions, help.
+
+use serde_json::Value;
+
+use crate::bad_input::job;
+use crate::harness::{Place, User, fixture};
+
+#[test]
+fn check_says_nothing_of_a_clean_job_but_that_it_is_clean() {
+    let place = Place::new(User::Ordinary);
+    let job = place.write("job.yaml", job(1, &["true"], 5));
+    let ended = place.convoke(&["check".as_ref(), job.as_os_str()]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert!(ended.stdout.contains("no findings"), "{}", ended.stdout);
+}
+
+#[test]
+fn check_draws_every_finding_into_the_source() {
+    let place = Place::new(User::Ordinary);
+    let ended = place.convoke(&["check".as_ref(), fixture("jobs/broken/b18-request-without-id.yaml").as_os_str()]);
+    assert_eq!(ended.code, Some(2));
+    for words in ["request.messageID", "request.action", "scp-overlay-prepare"] {
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn check_prints_an_object_a_job() {
+    let place = Place::new(User::Ordinary);
+    let good = fixture("jobs/seed-ex4-peer-to-peer.yaml");
+    let bad = fixture("jobs/broken/b02-count-is-text.yaml");
+    let ended =
+        place.convoke(&["check".as_ref(), "--format".as_ref(), "json".as_ref(), good.as_os_str(), bad.as_os_str()]);
+    assert_eq!(ended.code, Some(2));
+    let objects: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.len(), 2);
+    assert_eq!(objects[0]["diagnostics"], Value::Array(vec![]));
+    let finding = &objects[1]["diagnostics"][0];
+    assert_eq!(finding["code"], "role.count");
+    assert_eq!(finding["severity"], "error");
+    assert!(finding["spans"][0]["line"].as_u64().unwrap() > 1);
+    assert_eq!(objects[1]["flow"]["verdict"], "unknown");
+}
+
+#[test]
+fn every_published_job_passes_and_every_broken_one_is_refused() {
+    let place = Place::new(User::Ordinary);
+    for entry in std::fs::read_dir(fixture("jobs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "yaml") {
+            let ended = place.convoke(&["check".as_ref(), path.as_os_str()]);
+            assert_eq!(ended.code, Some(0), "{}: {}", path.display(), ended.stderr);
+        }
+    }
+    for entry in std::fs::read_dir(fixture("jobs/broken")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        // Two need a lab file or the flow table; one is the lab file.
+        if !name.starts_with("b20") && !name.starts_with("b21") && !name.starts_with("lab") {
+            let ended = place.convoke(&["check".as_ref(), path.as_os_str()]);
+            assert_eq!(ended.code, Some(2), "{name}: {}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+fn split_prints_lavas_form() {
+    let place = Place::new(User::Ordinary);
+    let path = fixture("jobs/seed-flow-table.yaml");
+    let arguments = ["split", path.to_str().unwrap(), "--group-id", "g", "--first-id", "900"];
+    let ended = place.convoke(&arguments);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let whole: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(whole["roles"]["server"].as_array().unwrap().len(), 2);
+    let client = &whole["roles"]["client"][0];
+    assert_eq!(client["protocols"]["lava-multinode"]["sub_id"], 2);
+    assert_eq!(client["protocols"]["lava-multinode"]["group_size"], 4);
+    assert_eq!(client["protocols"]["lava-multinode"]["target_group"], "g");
+    let yaml = place.convoke(&[&arguments[..], &["--format", "yaml"]].concat());
+    let script = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)";
+    let read = place.pipe("python3", &["-c", script], &yaml.stdout);
+    assert_eq!(serde_json::from_str::<Value>(&read).unwrap(), whole, "LAVA's loader reads the YAML as the JSON says");
+}
+
+#[test]
+fn convert_gives_a_job_that_checks() {
+    let place = Place::new(User::Ordinary);
+    place.write(
+        "lab.yaml",
+        "legacy-map:\n  panda: {deploy: {to: flasher}, boot: {method: minimal}}\n  beaglexm: {deploy: {to: flasher}, boot: {method: \
+         minimal}}\n",
+    );
+    let path = fixture("jobs/legacy-2014-simple.json");
+    let ended = place.convoke(&["convert", path.to_str().unwrap(), "--lab", "lab.yaml", "--merge"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let job = place.write("converted.yaml", &ended.stdout);
+    let checked = place.convoke(&["check".as_ref(), job.as_os_str()]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+}
+
+#[test]
+fn a_job_of_2014_runs_directly() {
+    let place = Place::new(User::Ordinary);
+    let repository = place.path("netperf-multinode.git");
+    assert!(!repository.exists());
+    let run = place.run(&fixture("jobs/legacy-2014-netperf.json"), &["--rehearse", "--log-level", "error"]);
+    // Its repositories are not there: the job is read, split and started, and ends for that reason alone.
+    assert!(run.ended.stdout.contains("git.example.org"), "{}\n{}", run.ended.stdout, run.ended.stderr);
+}
+
+#[test]
+fn report_renders_the_same_files_again() {
+    let place = Place::new(User::Ordinary);
+    let text = job(2, &["lava-test-case one --result pass --measurement 1.5 --units s", "lava-sync go"], 20);
+    let run = place.run(&place.write("job.yaml", text), &[]);
+    run.expect(0);
+    let names = ["results.yaml", "junit.xml", "results.tap", "members/0-node/log.yaml", "members/1-node/console.log"];
+    let before: Vec<String> = names.iter().map(|name| run.file(name)).collect();
+    for name in names {
+        std::fs::remove_file(run.dir.join(name)).unwrap();
+    }
+    let ended = place.convoke(&["report", "run"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let after: Vec<String> = names.iter().map(|name| run.file(name)).collect();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn completions_and_help_for_every_command() {
+    let place = Place::new(User::Ordinary);
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = place.convoke(&["completions", shell]);
+        assert!(ended.code == Some(0) && ended.stdout.contains("rehearse"));
+    }
+    for command in ["run", "check", "split", "convert", "report", "completions"] {
+        let ended = place.convoke(&[command, "--help"]);
+        assert_eq!(ended.code, Some(0));
+        assert!(ended.stdout.contains("Usage: convoke"), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_closed_reader_is_no_error() {
+    let place = Place::new(User::Ordinary);
+    let path = fixture("jobs/mixed-boot-methods.yaml");
+    let mut child = place.command(&["split".as_ref(), path.as_os_str()]).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -1,0 +1,146 @@
+//! Every example runs from start to end, with the results it promises.
+
+use crate::harness::{Place, Run, User, repository};
+
+struct Example {
+    _place: Place,
+    run: Run,
+}
+
+#[track_caller]
+fn example(name: &str, user: User) -> Example {
+    let place = Place::new(user);
+    let run = place.run(&repository().join("examples").join(name), &[]);
+    run.expect(0);
+    Example { _place: place, run }
+}
+
+#[track_caller]
+fn transfer(user: User) {
+    example("transfer.yaml", user)
+        .run
+        .has("server", "listening", "pass", 1)
+        .has("server", "multinode-send-server-ready", "pass", 1)
+        .has("server", "multinode-wait_all-fetched", "pass", 1)
+        .has("client", "fetch", "pass", 2)
+        .has("client", "checksum", "pass", 2)
+        .has("client", "throughput", "pass", 2)
+        .has("client", "multinode-sync-done", "pass", 2)
+        .has("server", "multinode-sync-done", "pass", 1);
+}
+
+#[test]
+fn transfer_as_root() {
+    transfer(User::Root);
+}
+
+#[test]
+fn transfer_as_an_ordinary_user() {
+    transfer(User::Ordinary);
+}
+
+#[test]
+fn client_server() {
+    let example = example("ex1-client-server.yaml", User::Ordinary);
+    example
+        .run
+        .has("server", "multinode-send-server-ready", "pass", 1)
+        .has("client", "multinode-wait-server-ready", "pass", 1)
+        .has("client", "report-space", "pass", 1);
+    let log = example.run.file("members/1-client/console.log");
+    assert!(log.contains("The free disk space on server is "), "{log}");
+}
+
+#[test]
+fn iperf() {
+    example("ex2-iperf.yaml", User::Root).run.has("client", "iperf-run", "pass", 1).has(
+        "server",
+        "multinode-wait-client-done",
+        "pass",
+        1,
+    );
+}
+
+#[test]
+fn variable_clients() {
+    example("ex3-variable-clients.yaml", User::Ordinary)
+        .run
+        .has("client", "talk", "pass", 4)
+        .has("client", "multinode-sync-ready", "pass", 4)
+        .has("client", "multinode-sync-done", "pass", 4)
+        .has("server", "multinode-sync-done", "pass", 1);
+}
+
+#[test]
+fn peer_to_peer() {
+    example("ex4-peer-to-peer.yaml", User::Root)
+        .run
+        .has("peer", "heard-from-all", "pass", 3)
+        .has("peer", "multinode-sync-running", "pass", 3)
+        .has("peer", "multinode-sync-finished", "pass", 3);
+}
+
+#[test]
+fn lava_network() {
+    let example = example("ex5-lava-network.yaml", User::Ordinary);
+    example
+        .run
+        .has("probe", "db-address", "pass", 2)
+        .has("probe", "db-mac", "pass", 2)
+        .has("probe", "alias", "pass", 2)
+        .has("server", "multinode-send-network_info", "pass", 1)
+        .has("probe", "multinode-wait_all-network_info", "pass", 4);
+}
+
+#[test]
+fn flow_table() {
+    example("flow-table.yaml", User::Ordinary)
+        .run
+        .has("server", "multinode-sync-start", "pass", 2)
+        .has("server", "multinode-send-ready", "pass", 2)
+        .has("client", "multinode-wait_all-ready", "pass", 1)
+        .has("observer", "multinode-sync-fin", "pass", 1);
+}
+
+#[test]
+fn requests_of_actions() {
+    for (name, members) in [
+        ("request-send-wait.yaml", 2),
+        ("request-sync.yaml", 3),
+        ("request-wait-all.yaml", 3),
+        ("request-wait-all-role.yaml", 3),
+    ] {
+        let example = example(name, User::Ordinary);
+        let alive = example.run.results().iter().filter(|r| r.case == "alive" && r.result == "pass").count();
+        assert_eq!(alive, members, "{name}");
+        let answered = example
+            .run
+            .journal()
+            .iter()
+            .filter(|event| event["event"] == "call-answered" && event["ok"] == true)
+            .count();
+        assert!(answered >= members, "{name}: {answered} calls answered");
+    }
+}
+
+#[test]
+fn iperf3_measures() {
+    let example = example("iperf3.yaml", User::Ordinary);
+    example.run.has("client", "upload", "pass", 2).has("client", "download", "pass", 2);
+    let measured = example
+        .run
+        .journal()
+        .iter()
+        .filter(|event| event["event"] == "result" && event["units"] == "Mbit/s" && event["measurement"].is_string())
+        .count();
+    assert_eq!(measured, 4);
+}
+
+#[test]
+fn no_example_is_forgotten() {
+    let tested = include_str!("examples.rs");
+    for entry in std::fs::read_dir(repository().join("examples")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(!name.ends_with(".yaml") || tested.contains(&format!("\"{name}\"")), "{name} has no test here");
+    }
+}

@@ -1,0 +1,10 @@
+//! Black-box tests of the command line: real processes, real namespaces, real shells.
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+
+mod bad_input;
+mod commands;
+mod ending;
+mod examples;
+mod harness;
+mod promises;
+mod rehearsal;

@@ -1,0 +1,80 @@
+//! Linting and testing.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::{layering, setup, tidy};
+
+/// The top of the repository.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Runs a command and turns a failure into words.
+pub(crate) fn run_command(command: &mut Command) -> Result<(), String> {
+    let words = format!("{command:?}").replace('"', "");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{words}` ended with {status}")),
+        Err(error) => Err(format!("cannot start `{words}`: {error}")),
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    eprintln!("xtask: {name}");
+    let start = Instant::now();
+    work()?;
+    eprintln!("xtask: {name} done in {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+pub(crate) fn lint() -> Result<(), String> {
+    step("house rules", tidy::check)?;
+    step("dependency directions", layering::check)?;
+    step("rustfmt", || run_command(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("shellcheck", shellcheck)?;
+    step("clippy", || {
+        run_command(&mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    })?;
+    step("rustdoc", || {
+        run_command(
+            cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    })
+}
+
+pub(crate) fn test() -> Result<(), String> {
+    step("setup", setup::run)?;
+    lint()?;
+    // A runner that is on the machine is used; installing one would cost more than it saves.
+    let nextest = cargo(&["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success());
+    step("tests", || {
+        if nextest {
+            run_command(&mut cargo(&["nextest", "run", "--workspace", "--no-fail-fast"]))
+        } else {
+            run_command(&mut cargo(&["test", "--workspace", "--no-fail-fast", "--all-targets"]))
+        }
+    })?;
+    step("documentation tests", || run_command(&mut cargo(&["test", "--quiet", "--workspace", "--doc"])))
+}
+
+fn shellcheck() -> Result<(), String> {
+    let helpers = root().join("crates/convoke-overlay/helpers");
+    let mut files: Vec<PathBuf> = vec![root().join(".ci/run")];
+    let entries = std::fs::read_dir(&helpers).map_err(|error| format!("{}: {error}", helpers.display()))?;
+    files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()));
+    files.sort();
+    run_command(Command::new("shellcheck").arg("--external-sources").args(files))
+}

@@ -1,0 +1,80 @@
+//! House rules that no compiler checks. Each rule says why; ARCHITECTURE.md names the invariant it backs.
+
+use std::path::{Path, PathBuf};
+
+use crate::chores::root;
+use crate::layering::PURE;
+
+/// A text that may not stand in some of our sources.
+struct Ban {
+    text: &'static str,
+    /// Crates where it may not stand; empty: everywhere but in `allowed`.
+    only_in: &'static [&'static str],
+    /// Path prefixes where it may stand.
+    allowed: &'static [&'static str],
+    why: &'static str,
+}
+
+const BANS: &[Ban] = &[
+    Ban {
+        text: "Command::new",
+        only_in: &[],
+        allowed: &["crates/convoke-children/src/", "xtask/src/"],
+        why: "every child process has an owner that ends it: convoke-children",
+    },
+    Ban { text: "Instant::now", only_in: PURE, allowed: &[], why: "a pure room is given the time" },
+    Ban { text: "SystemTime", only_in: PURE, allowed: &[], why: "a pure room is given the time" },
+    Ban { text: "std::fs", only_in: PURE, allowed: &[], why: "a pure room does no I/O" },
+    Ban { text: "std::net", only_in: PURE, allowed: &[], why: "a pure room does no I/O" },
+    Ban { text: "tokio::", only_in: PURE, allowed: &[], why: "a pure room knows no runtime" },
+    Ban { text: "unsafe_code)", only_in: &[], allowed: &["xtask/src/"], why: "unsafe code is forbidden everywhere" },
+    Ban { text: "#[ignore", only_in: &[], allowed: &["xtask/src/"], why: "a test that is not run proves nothing" },
+];
+
+pub(crate) fn check() -> Result<(), String> {
+    let top = root();
+    let mut files = Vec::new();
+    collect(&top.join("crates"), &mut files);
+    collect(&top.join("xtask"), &mut files);
+    let mut faults = Vec::new();
+    for path in files {
+        let relative = path.strip_prefix(&top).unwrap_or(&path).to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{relative}: {error}"))?;
+        // Tests start processes and read files as they need; they stand in `tests/` or behind `#[cfg(test)]`.
+        let in_tests = relative.contains("/tests/") || relative.contains("/examples/");
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if !text.starts_with("//!") && !in_tests {
+            faults.push(format!("{relative}: opens without `//!`: what is it for?"));
+        }
+        for ban in BANS {
+            let crate_of = |name: &&str| relative.starts_with(&format!("crates/{name}/"));
+            let concerns = if ban.only_in.is_empty() {
+                !ban.allowed.iter().any(|prefix| relative.starts_with(prefix))
+            } else {
+                ban.only_in.iter().any(crate_of)
+            };
+            let searched = if ban.text.starts_with('#') {
+                &text
+            } else if in_tests {
+                continue;
+            } else {
+                product
+            };
+            if concerns && let Some(line) = searched.lines().position(|line| line.contains(ban.text)) {
+                faults.push(format!("{relative}:{}: `{}`: {}", line + 1, ban.text, ban.why));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\nxtask: ")) }
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target" && name != "fixtures") {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
