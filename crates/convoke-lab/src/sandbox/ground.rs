@@ -19,19 +19,11 @@ pub struct GroundSettings {
     pub network: (Ipv4Addr, u8),
     /// Most bytes that a sandbox's disk may hold; `None` shares half of the memory, at most 1 GiB each.
     pub disk_limit: Option<u64>,
-    /// Do without a user namespace, as happens by itself where root is refused one. Only root can; root inside the sandboxes
-    /// is then the machine's own, short of some privileges.
-    pub plain: bool,
 }
 
 impl Default for GroundSettings {
     fn default() -> Self {
-        GroundSettings {
-            names: Vec::new(),
-            network: (Ipv4Addr::new(10, 213, 0, 0), 16),
-            disk_limit: None,
-            plain: false,
-        }
+        GroundSettings { names: Vec::new(), network: (Ipv4Addr::new(10, 213, 0, 0), 16), disk_limit: None }
     }
 }
 
@@ -52,6 +44,19 @@ impl Ground {
     /// Infrastructure, with the kernel setting that is missing, where the kernel refuses; Configuration when the names cannot
     /// be names of machines, or are more than the network has addresses.
     pub async fn create(settings: GroundSettings) -> Result<Arc<Ground>, ActionError> {
+        Ground::make(settings, false).await
+    }
+
+    /// Makes it without a user namespace, as happens by itself where root is refused one. Only root can; root inside the
+    /// sandboxes is then the machine's own, short of some privileges.
+    ///
+    /// # Errors
+    /// As [`Ground::create`].
+    pub async fn create_plain(settings: GroundSettings) -> Result<Arc<Ground>, ActionError> {
+        Ground::make(settings, true).await
+    }
+
+    async fn make(settings: GroundSettings, plain: bool) -> Result<Arc<Ground>, ActionError> {
         settings.check()?;
         let root = rustix::process::geteuid().is_root();
         let config = GroundConfig {
@@ -59,7 +64,7 @@ impl Ground {
             bridge: settings.address(0),
             prefix_len: settings.network.1,
             root,
-            plain: settings.plain,
+            plain,
         };
         let mut stage = Stage::spawn("ground", &config, &[]).await.map_err(failed)?;
         let ready = loop {

@@ -325,8 +325,8 @@ async fn the_probe_agrees() {
 }
 
 async fn root_may_do_without_a_user_namespace() {
-    let settings = GroundSettings { names: vec!["alpha".into()], plain: true, ..GroundSettings::default() };
-    let ground = Ground::create(settings).await;
+    let settings = GroundSettings { names: vec!["alpha".into()], ..GroundSettings::default() };
+    let ground = Ground::create_plain(settings).await;
     if !rustix::process::geteuid().is_root() {
         let error = ground.unwrap_err();
         assert!(error.message.contains("CAP_SYS_ADMIN"), "{error}");
