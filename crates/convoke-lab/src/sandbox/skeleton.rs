@@ -42,23 +42,26 @@ pub(crate) fn build(target: &Path, folders: &[PathBuf]) {
     let mut made = 0;
     while !level.is_empty() && made + level.len() <= MOST_FOLDERS {
         made += level.len();
-        level = build_level(target, &level);
+        level = build_level(target, &level, MOST_FOLDERS - made);
     }
 }
 
-/// Makes the folders of one level and gives the next.
-fn build_level(target: &Path, level: &[Folder]) -> Vec<Folder> {
+/// Makes the folders of one level and gives the next. Does not look on when that has more than `most`.
+fn build_level(target: &Path, level: &[Folder], most: usize) -> Vec<Folder> {
     /// Folders that a thread takes at a time.
     const BATCH: usize = 32;
-    let (taken, below) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (taken, count, below) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         let mut found = Vec::new();
         loop {
             let first = taken.fetch_add(BATCH, Ordering::Relaxed);
             let Some(batch) = level.get(first..level.len().min(first + BATCH)) else { break };
             for folder in batch {
-                if make(target, folder) {
+                let enough = count.load(Ordering::Relaxed) > most && !copied(&folder.path);
+                if make(target, folder) && !enough {
+                    let before = found.len();
                     look_into(target, &folder.path, &mut found);
+                    count.fetch_add(found.len() - before, Ordering::Relaxed);
                 }
             }
         }
