@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::cursor::{At, Findings, did_you_mean, listing};
+use super::cursor::{At, Findings};
+use super::hints::{did_you_mean, listing};
 use super::requests::{self, Known};
 use super::{boot, deploy, tables, test, timeout};
 use crate::ids::RoleName;
@@ -257,7 +258,7 @@ pub(crate) fn check_keys(
     for required in method.required {
         if at.get(required).is_none() {
             let known: Vec<&str> = at.entries().map(|(key, _)| key.text.as_str()).collect();
-            let meant = known.iter().find(|key| super::cursor::closest(key, &[required]).is_some());
+            let meant = known.iter().find(|key| super::hints::closest(key, &[required]).is_some());
             let hint = meant.map(|key| format!(" (did you mean {required} instead of {key}?)")).unwrap_or_default();
             let finding = at.error_at_name("action.key", format!("`{required}` is required for {what}{hint}"));
             findings.push(finding.help(format!("add `{required}`")));

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::cursor::{At, Findings, did_you_mean};
+use super::cursor::{At, Findings};
+use super::hints::did_you_mean;
 use crate::member::Timeouts;
 use crate::methods;
 use crate::node::NodeKind;
@@ -27,7 +28,8 @@ pub(crate) fn timeout(at: &At<'_>, findings: &mut Findings) -> (Option<Duration>
                 NodeKind::Int(number) if number >= 1 => given.push((*unit, number, *seconds)),
                 NodeKind::Int(number) => {
                     sound = false;
-                    findings.push(value.error("timeout.value", format!("must be at least 1, is {number}")));
+                    let finding = value.error("timeout.value", format!("must be at least 1, is {number}"));
+                    findings.push(finding.help("write a whole number from 1 on"));
                 }
                 NodeKind::Float(number) if number > 0.0 => {
                     sound = false;

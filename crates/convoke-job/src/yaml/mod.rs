@@ -21,8 +21,10 @@
 //! | `yaml.duplicate-key` | warning: a key given twice |
 
 mod build;
+mod keys;
 mod places;
 mod scalar;
+mod tags;
 
 use crate::diagnostic::Diagnostic;
 use crate::node::Node;
