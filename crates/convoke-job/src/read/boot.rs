@@ -1,6 +1,6 @@
 //! Boot blocks (job-definition.md §8).
 
-use super::actions::check_keys;
+use super::block::check_keys;
 use super::cursor::{At, Findings};
 use super::deploy::method;
 use super::tables;

@@ -126,7 +126,7 @@ pub(crate) fn group(
             continue;
         }
         protocol_timeout(group, role, &mine, job_limit, findings);
-        if let Some(host) = role.host_role.as_ref().filter(|_| role.is_guest())
+        if let Some(host) = role.host_role.as_ref().filter(|_| role.is_guest() && role.wants_members())
             && let Some(host) = group.roles.iter().find(|other| other.name == host.value && !other.is_guest())
         {
             let hosts: Vec<_> = actions.iter().filter(|action| action.runs_for(host.name.as_str())).collect();

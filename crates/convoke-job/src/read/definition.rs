@@ -27,7 +27,6 @@ const KEYS: &[&str] = &[
     "md5sum",
     "sha256sum",
     "sha512sum",
-    "role",
 ];
 const SKIPS: [&str; 6] = ["keys", "sources", "deps", "steps", "git-repos", "all"];
 

@@ -1,6 +1,6 @@
 //! Deploy blocks: known method, its keys, and what it downloads (job-definition.md §7).
 
-use super::actions::check_keys;
+use super::block::check_keys;
 use super::cursor::{At, Findings};
 use super::hints::did_you_mean;
 use super::tables::{self, Keys};

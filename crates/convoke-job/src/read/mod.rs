@@ -4,6 +4,7 @@
 //! warnings do not keep it back. No text makes this panic; documents are bounded by [`Limits`].
 
 mod actions;
+mod block;
 mod boot;
 mod context;
 mod cross;

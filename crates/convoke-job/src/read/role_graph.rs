@@ -68,9 +68,11 @@ pub(crate) fn check(roles: &[DraftRole<'_>], findings: &mut Findings) {
                     let finding = at.error("role.host-not-device", message).also(named.at.name, "has no device");
                     findings.push(finding.help("name a role with a device"));
                 }
-                Some(named) => {
+                // Without guests there is nothing to host.
+                Some(named) if role.wants_members() => {
                     hosts.entry(named.name.as_str()).or_insert(host.span);
                 }
+                Some(_) => {}
             }
         }
         if let Some(expected) = &role.expect_role {

@@ -1,6 +1,6 @@
 //! Test blocks: exactly one kind, and its shape (job-definition.md §9; rules 40, 46).
 
-use super::actions::check_keys;
+use super::block::check_keys;
 use super::cursor::{At, Findings};
 use super::hints::did_you_mean;
 use super::{definition, deploy, tables};
