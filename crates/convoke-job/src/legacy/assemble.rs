@@ -58,6 +58,7 @@ pub(crate) fn assemble(document: &Document<'_>, options: &LegacyOptions, notes: 
         assembly.action(place, action);
     }
     assembly.missing_tests();
+    assembly.idle_roles();
     if options.merge {
         assembly.merge();
     }
@@ -228,6 +229,25 @@ impl Assembly<'_, '_> {
             let end = if booted { "" } else { "; its devices are not booted" };
             let finding = Diagnostic::warning("legacy.no-test", path, role.span, format!("{who} has no test{end}"));
             self.notes.add(finding.help("add a \"lava_test_shell\" action"));
+        }
+    }
+
+    /// A role that nothing is done with is a mistake in v2. Said only where it is not the consequence of another error.
+    fn idle_roles(&mut self) {
+        if self.notes.diagnostics.iter().any(Diagnostic::is_error) {
+            return;
+        }
+        for (place, role) in self.document.roles.iter().enumerate() {
+            if role.count == 0 || self.blocks.iter().any(|block| block.roles.contains(&place)) {
+                continue;
+            }
+            let (message, path) = if self.document.single {
+                ("the job has nothing to do".to_owned(), "actions".to_owned())
+            } else {
+                (format!("no action is for role {}", role.name), format!("device_group[{place}]"))
+            };
+            let finding = Diagnostic::error("legacy.no-actions", path, role.span, message);
+            self.notes.add(finding.help("add actions that deploy and test, or remove the role"));
         }
     }
 

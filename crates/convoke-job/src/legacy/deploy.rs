@@ -263,9 +263,11 @@ fn slave(action: &Action<'_>, deployed: &mut Deployed, notes: &mut Notes) {
     if let Some(prompts) = prompts {
         deployed.boot.insert("prompts".to_owned(), prompts);
     }
+    let (before, after) =
+        if sandbox { ("start-sandbox", "expect-shell-connection") } else { ("connect-device", "auto-login-action") };
     let requests = json!([
-        {"action": "connect-device", "request": "lava-wait", "messageID": "lava_ms_ready"},
-        {"action": "auto-login-action", "request": "lava-send", "messageID": "lava_ms_boot"},
+        {"action": before, "request": "lava-wait", "messageID": "lava_ms_ready"},
+        {"action": after, "request": "lava-send", "messageID": "lava_ms_boot"},
     ]);
     deployed.boot.insert("protocols".to_owned(), json!({"lava-multinode": requests}));
     notes.assume("slave: the message IDs are V1's own, without a suffix");
