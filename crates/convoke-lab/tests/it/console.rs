@@ -7,7 +7,7 @@ use convoke_lab::sandbox::{Ground, GroundSettings, SandboxDevice, SandboxSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Longer than anything here takes: a test that hangs fails.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A console with what came from it and has not been looked at.
 pub(crate) struct Shell {
@@ -46,18 +46,20 @@ impl Shell {
         self.console.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
+    /// Types the interrupt character.
+    pub(crate) async fn interrupt(&mut self) {
+        self.console.writer.write_all(b"\x03").await.unwrap();
+    }
+
     /// Runs a command: its output and exit status.
-    #[track_caller]
-    pub(crate) fn status<'a>(&'a mut self, command: &'a str) -> impl Future<Output = (String, i32)> + 'a {
-        async move {
-            // Quoted so that the terminal's echo of the line is not taken for its output.
-            self.send(&format!("echo BEG''IN; {command}; echo E''ND $? OF IT")).await;
-            self.expect("BEGIN\r\n").await;
-            let output = self.expect(" OF IT\r\n").await;
-            let (output, status) = output.rsplit_once("END ").unwrap();
-            let status = status.split(' ').next().unwrap().parse().unwrap();
-            (output.replace("\r\n", "\n"), status)
-        }
+    pub(crate) async fn status(&mut self, command: &str) -> (String, i32) {
+        // Quoted so that the terminal's echo of the line is not taken for its output.
+        self.send(&format!("echo BEG''IN; {command}; echo E''ND $? OF IT")).await;
+        self.expect("BEGIN\r\n").await;
+        let output = self.expect(" OF IT\r\n").await;
+        let (output, status) = output.rsplit_once("END ").unwrap();
+        let status = status.split(' ').next().unwrap().parse().unwrap();
+        (output.replace("\r\n", "\n"), status)
     }
 
     /// Runs a command that must succeed: its output.

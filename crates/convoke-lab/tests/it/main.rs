@@ -5,6 +5,13 @@
 //! privileges.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+/// The table of a module's scenarios.
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        pub(crate) const ALL: &[(&str, crate::Scenario)] = &[$((stringify!($name), || Box::pin($name()))),*];
+    };
+}
+
 mod cases;
 mod console;
 mod leftovers;
