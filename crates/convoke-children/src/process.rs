@@ -1,7 +1,7 @@
 //! A process known by its pidfd alone: the PID 1 of a sandbox, which its stage has left to us.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions};
@@ -23,6 +23,13 @@ impl Process {
     /// Outside a tokio runtime.
     pub fn new(pidfd: OwnedFd) -> io::Result<Self> {
         Ok(Process { pidfd: Some(watch(pidfd, Interest::READABLE)?) })
+    }
+
+    /// Its number as seen from here, for people; `None` when it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        let fd = self.pidfd.as_ref()?.get_ref().as_raw_fd();
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+        info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
     }
 
     /// Kills it; harmless when it has ended.

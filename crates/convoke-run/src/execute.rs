@@ -88,7 +88,7 @@ pub async fn execute(plan: Plan, options: RunOptions, cancel: CancellationToken)
             recorder.group(Body::RunEnded {
                 health: Health::Incomplete,
                 first_failure: None,
-                exit_status: convoke_journal::exit_status(error.class),
+                exit_status: convoke_journal::model::exit_status(error.class),
             });
             let _ = journal.close();
             return Err(RunError::Devices(error));
@@ -169,7 +169,8 @@ async fn start(
         })
         .collect();
     let mut ready = Vec::with_capacity(plan.members.len());
-    for ((member, sandbox), guest) in plan.members.into_iter().zip(sandboxes).zip(guests) {
+    let infos: Vec<MemberInfo> = plan.members.iter().map(info).collect();
+    for (((member, sandbox), guest), info) in plan.members.into_iter().zip(sandboxes).zip(guests).zip(infos) {
         let host = match member.device {
             PlannedDevice::Guest { host, .. } => Some(host),
             PlannedDevice::Sandbox(_) => None,
@@ -181,7 +182,10 @@ async fn start(
         };
         recorder.member(
             member.job.sub_id.0,
-            Body::DeviceAllocated { device: device.info().name.clone(), device_type: device.info().device_type.clone() },
+            Body::DeviceAllocated {
+                device: device.info().name.clone(),
+                device_type: device.info().device_type.clone(),
+            },
         );
         let client = group.as_ref().zip(member.job.group.as_ref()).map(|(group, membership)| {
             group.client(MemberName::new(member.name.clone()), RoleName::new(membership.role.as_str()))
@@ -192,7 +196,7 @@ async fn start(
             host,
             run: MemberRun {
                 cancel: CancellationToken::new(),
-                options: options.for_member(member.job.sub_id.0, member.job.role().map_or("", |role| role.as_str()))?,
+                options: options.for_member(&info)?,
                 job: member.job,
                 device,
                 client,
@@ -211,10 +215,10 @@ struct DispatchTemplate<'a> {
 }
 
 impl DispatchTemplate<'_> {
-    fn for_member(&self, sub_id: u32, role: &str) -> Result<DispatchOptions, ActionError> {
+    fn for_member(&self, info: &MemberInfo) -> Result<DispatchOptions, ActionError> {
         let scratch = self
             .folder
-            .member(sub_id, role)
+            .member(info)
             .map_err(|error| ActionError::infrastructure(format!("the folder of a member cannot be made: {error}")))?;
         let mut options = DispatchOptions::new(scratch, self.program);
         options.rehearsal = self.rehearsal;
@@ -227,11 +231,8 @@ fn local_group(plan: &Plan, recorder: &Recorder) -> Option<LocalGroup> {
     plan.members.first()?.job.group.as_ref()?;
     let size = NonZeroUsize::new(plan.members.len())?;
     let (events, inbox) = mpsc::unbounded_channel();
-    let names: Names = plan
-        .members
-        .iter()
-        .map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone())))
-        .collect();
+    let names: Names =
+        plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect();
     tokio::spawn(observer::observe(inbox, names, recorder.clone()));
     Some(LocalGroup::start(GroupName::new(plan.group.clone()), size, events))
 }

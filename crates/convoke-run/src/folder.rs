@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use convoke_journal::MemberInfo;
+
 /// Where the files of a run go. Made before anything else happens, so that a run that cannot keep its record never
 /// starts.
 #[derive(Clone, Debug)]
@@ -62,8 +64,8 @@ impl RunFolder {
     }
 
     /// The folder of a member, made when it is not there.
-    pub fn member(&self, sub_id: u32, role: &str) -> io::Result<PathBuf> {
-        let path = self.path.join("members").join(convoke_journal::member_folder(sub_id, role));
+    pub fn member(&self, info: &MemberInfo) -> io::Result<PathBuf> {
+        let path = self.path.join("members").join(convoke_journal::model::folder(info));
         fs::create_dir_all(&path)?;
         Ok(path)
     }

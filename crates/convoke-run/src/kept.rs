@@ -39,12 +39,9 @@ impl Shelf {
         devices
             .iter()
             .filter_map(|kept| {
-                let pid = kept.device.init_pid()?;
-                let user = if kept.device.has_user_namespace() { " --user --preserve-credentials" } else { "" };
-                Some((
-                    kept.label.clone(),
-                    format!("nsenter --target {pid}{user} --mount --uts --ipc --net --pid --root --wd=/ -- /bin/sh -l"),
-                ))
+                let pid = kept.device.pid()?;
+                let enter = format!("nsenter --target {pid} --all --preserve-credentials --root --wd=/ /bin/sh");
+                Some((kept.label.clone(), enter))
             })
             .collect()
     }

@@ -13,10 +13,13 @@
 
 mod execute;
 mod folder;
+mod kept;
 mod observer;
 mod plan;
 mod supervise;
+mod verdict;
 
 pub use execute::{Outcome, RunError, RunOptions, execute};
 pub use folder::{FolderError, RunFolder};
-pub use plan::{Plan, PlannedDevice, PlannedMember, plan};
+pub use kept::Shelf;
+pub use plan::{NoPlan, Plan, PlannedDevice, PlannedMember, plan};

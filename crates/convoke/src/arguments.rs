@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::view::{Format, Level};
+
 /// Runs one test across many devices: LAVA MultiNode.
 #[derive(Debug, Parser)]
 #[command(
@@ -66,45 +68,20 @@ pub(crate) struct RunArguments {
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// What is printed while the job runs
-    #[arg(long, value_enum, default_value_t = RunFormat::Auto)]
-    pub(crate) format: RunFormat,
-    /// Least level of log lines that are printed
-    #[arg(long, value_enum, default_value_t = Level::Target, value_name = "LEVEL")]
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    pub(crate) format: Format,
+    /// How much of the log is printed
+    #[arg(long, value_enum, default_value_t = Level::Info, value_name = "LEVEL")]
     pub(crate) log_level: Level,
+    /// Print more of the log: what the devices print (-v), every detail (-vv)
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "log_level")]
+    pub(crate) verbose: u8,
     /// Keep the devices when the job has ended, until Ctrl-C, and say how to enter them
     #[arg(long)]
     pub(crate) keep: bool,
     /// Job id of the first member
     #[arg(long, default_value_t = 1001, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
     pub(crate) first_id: u64,
-}
-
-/// What `run` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RunFormat {
-    /// A live view on a terminal, else plain lines
-    Auto,
-    /// Lines with time and member
-    Plain,
-    /// The journal's events as JSON lines
-    Json,
-    /// LAVA's log lines
-    Lava,
-}
-
-/// Levels of log lines, the chattiest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Level {
-    /// Everything, also what is typed to the devices
-    Debug,
-    /// What the devices print, and what follows
-    Target,
-    /// Progress, results, warnings and errors
-    Info,
-    /// Results, warnings and errors
-    Warning,
-    /// Results and errors
-    Error,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod failure;
 mod input;
 mod output;
 mod report;
+mod view;
 
 use std::process::ExitCode;
 

@@ -71,11 +71,10 @@ impl Lines {
     }
 }
 
-/// A line without ESC and without its carriage returns at the end.
+/// A line without its carriage returns at the end.
 fn clean(line: &[u8]) -> String {
     let end = line.iter().rposition(|&byte| byte != b'\r').map_or(0, |at| at + 1);
-    let text = String::from_utf8_lossy(&line[..end]);
-    if text.contains('\x1b') { text.replace('\x1b', "") } else { text.into_owned() }
+    String::from_utf8_lossy(&line[..end]).into_owned()
 }
 
 fn signal(line: &str) -> Option<(bool, String)> {
@@ -103,7 +102,7 @@ mod tests {
                     0
                 });
             }
-            assert_eq!(out, ["a", "b", "[31mred[0m", ""]);
+            assert_eq!(out, ["a", "b", "\x1b[31mred\x1b[0m", ""]);
             assert_eq!(lines.rest().as_deref(), Some("last"));
         }
     }

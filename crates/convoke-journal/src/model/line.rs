@@ -27,7 +27,7 @@ pub enum Content {
     Text(LogLevel, String),
     /// What was typed, with its line end.
     Input(String),
-    /// A line from the console, without ESC and line end.
+    /// A line from the console without line end, escape sequences and all.
     Target {
         /// The line.
         text: String,
@@ -76,9 +76,11 @@ impl LogLine {
         out.push_str(", \"msg\": ");
         match (&self.content, instead) {
             (_, Some(text)) => quote(text, &mut out),
-            (Content::Text(_, text) | Content::Input(text) | Content::Target { text, .. }, None) => {
-                quote(text, &mut out);
+            (Content::Text(_, text) | Content::Input(text), None) => quote(text, &mut out),
+            (Content::Target { text, .. }, None) if text.contains('\x1b') => {
+                quote(&text.replace('\x1b', ""), &mut out);
             }
+            (Content::Target { text, .. }, None) => quote(text, &mut out),
             (Content::Result { record, starttc, endtc }, None) => {
                 flow(&Value::Object(result_map(record, *starttc, *endtc)), &mut out);
             }

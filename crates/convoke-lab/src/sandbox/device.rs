@@ -113,6 +113,11 @@ impl SandboxDevice {
         self.address
     }
 
+    /// Number of its PID 1 as seen from this machine, for people who want to enter it; `None` when it is off.
+    pub fn pid(&self) -> Option<u32> {
+        self.running.try_lock().ok()?.as_ref()?.init.pid()
+    }
+
     /// A guest on this sandbox: a shell of its own there. Gone when this sandbox is.
     pub fn guest(&self, name: impl Into<String>) -> GuestDevice {
         GuestDevice::new(name.into(), &self.info, self.running.clone())

@@ -42,7 +42,8 @@ fn lists_guests_only_when_asked() {
 fn refuses_other_arguments() {
     each_shell(|shell| {
         let device = Device::new(shell);
-        for wrong in ["lava-self x", "lava-role x", "lava-role list x", "lava-group a b", "lava-group ''", "lava-group -x"]
+        for wrong in
+            ["lava-self x", "lava-role x", "lava-role list x", "lava-group a b", "lava-group ''", "lava-group -x"]
         {
             let device = Device::new(device.shell());
             let seen = device.run(&format!("{wrong} 2>usage || echo status $?\n"));

@@ -60,7 +60,7 @@ fn pipelines(job: &convoke_job::Job) -> String {
         let role = member.role().map(ToString::to_string).unwrap_or_default();
         if !seen.contains(&role) {
             let planned = convoke_job::pipeline::pipeline(&member, &convoke_job::pipeline::DeviceLimits::default());
-            text.push_str(&format!("\n{role}\n{}", convoke_job::pipeline::print(&planned)));
+            text.push_str(&format!("\n{role}\n{}", convoke_job::pipeline::to_text(&planned)));
             seen.push(role);
         }
     }

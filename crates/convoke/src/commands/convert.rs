@@ -12,7 +12,7 @@ use crate::{input, output, report};
 pub(crate) fn convert(arguments: &ConvertArguments) -> Result<ExitCode, Failure> {
     let lab = job::load_lab(arguments.lab.as_deref())?;
     let source = input::read(&arguments.job, "job")?;
-    let options = legacy::LegacyOptions { map: lab.legacy_map, merge: arguments.merge, rehearse: false };
+    let options = legacy::LegacyOptions { merge: arguments.merge, ..lab.legacy_options() };
     let converted = legacy::convert(&source, &options);
     report::print(&source, &converted.diagnostics);
     let yaml = converted.yaml.filter(|_| !converted.diagnostics.iter().any(Diagnostic::is_error));

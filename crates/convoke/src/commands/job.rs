@@ -23,7 +23,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(path: &Path, lab: &Lab, rehearse: bool) -> Result<Loaded, Failure> {
     let mut source = input::read(path, "job")?;
     if legacy::is_legacy(source.text()) {
-        let options = legacy::LegacyOptions { map: lab.legacy_map.clone(), merge: true, rehearse };
+        let options = legacy::LegacyOptions { merge: true, rehearse, ..lab.legacy_options() };
         let converted = legacy::convert(&source, &options);
         let Some(yaml) = converted.yaml else {
             return Ok(Loaded { source, job: None, findings: converted.diagnostics });
@@ -31,7 +31,7 @@ pub(crate) fn load(path: &Path, lab: &Lab, rehearse: bool) -> Result<Loaded, Fai
         report::print(&source, &converted.diagnostics);
         source = Source::new(format!("{} (converted)", source.name()), yaml);
     }
-    let checked = convoke_job::read(&source, &convoke_job::ReadOptions::default());
+    let checked = convoke_job::read(&source, &convoke_job::Options::default());
     Ok(Loaded { source, job: checked.job, findings: checked.diagnostics })
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn split(arguments: &SplitArguments) -> Result<ExitCode, Failure> {
     report::print(&loaded.source, &loaded.findings);
     let job = loaded.job.ok_or(Failure::Findings)?;
     let group = arguments.group_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    let whole = job.split_to_value(&group, arguments.first_id);
+    let whole = job.split_value(&job.split(&group, arguments.first_id));
     let text = match arguments.format {
         SplitFormat::Json => serde_json::to_string_pretty(&whole).map_err(|error| Failure::Bug(error.to_string()))?,
         SplitFormat::Yaml => serde_saphyr::to_string(&whole).map_err(|error| Failure::Bug(error.to_string()))?,

@@ -1,0 +1,159 @@
+//! The lab file: which devices exist, their workers, and how sandboxes are made.
+//!
+//! [`Lab::read`] reports everything that is wrong with the file at once, each finding at its place. Without a file the lab
+//! is [`Lab::default`]: no device is listed, and sandboxes are made as a job needs them.
+//!
+//! | module | is about |
+//! |---|---|
+//! | `read` | from the document to a [`Lab`] |
+//! | `fields` | values of one kind each, with what to say when they are not |
+//! | [`schema`] | the same as JSON Schema, for editors |
+
+mod fields;
+mod read;
+pub mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use convoke_job::legacy::{LegacyMap, LegacyOptions};
+use convoke_job::{DeviceName, DeviceType, Diagnostic, Source, Tag};
+use convoke_schedule::{DeviceEntry, Health, Inventory, OnDemand, WorkerEntry};
+
+/// The type of the devices that are made of namespaces on this machine.
+pub const SANDBOX: &str = "sandbox";
+
+/// What exists.
+#[derive(Clone, Debug, Default)]
+pub struct Lab {
+    /// The devices, in the order of the file.
+    pub devices: Vec<LabDevice>,
+    /// The workers that have settings, by name.
+    pub workers: BTreeMap<String, WorkerEntry>,
+    /// How sandboxes are made.
+    pub sandboxes: SandboxSettings,
+    /// How device types deploy and boot in 2014 jobs.
+    pub legacy_map: LegacyMap,
+}
+
+/// One device of the file.
+#[derive(Clone, Debug)]
+pub struct LabDevice {
+    /// Its name, unique in the file and fit to be a host name.
+    pub name: DeviceName,
+    /// Its type.
+    pub device_type: DeviceType,
+    /// What it carries beyond its type.
+    pub tags: Vec<Tag>,
+    /// The worker it hangs on.
+    pub worker: Option<String>,
+    /// Its health; `Good` when the file says nothing.
+    pub health: Health,
+    /// What the dispatcher is told of it.
+    pub settings: DeviceSettings,
+}
+
+/// What the dispatcher is told of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceSettings {
+    /// `environment` of the device, for the test shell.
+    pub environment: Vec<(String, String)>,
+    /// Distro when a job's deploy does not say `os`.
+    pub os: Option<String>,
+    /// Most bytes that may be written to a sandbox's disk.
+    pub disk: Option<u64>,
+    /// Limits of actions by name (job-definition.md §3.3 step 3).
+    pub action_timeouts: Vec<(String, Duration)>,
+    /// Limits of connections by action name.
+    pub connection_timeouts: Vec<(String, Duration)>,
+}
+
+/// How sandboxes are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxSettings {
+    /// How many are made on demand at most; `None` is as many as a job asks for.
+    pub on_demand: Option<u32>,
+    /// Tags of those made on demand.
+    pub tags: Vec<Tag>,
+    /// The network they share, and the bits of its prefix.
+    pub network: (Ipv4Addr, u8),
+    /// What holds for every sandbox unless its device says otherwise.
+    pub settings: DeviceSettings,
+}
+
+impl Default for SandboxSettings {
+    fn default() -> Self {
+        SandboxSettings {
+            on_demand: None,
+            tags: Vec::new(),
+            network: (Ipv4Addr::new(10, 213, 0, 0), 16),
+            settings: DeviceSettings::default(),
+        }
+    }
+}
+
+impl Lab {
+    /// Reads a lab file. There is a lab exactly when no finding is an error.
+    pub fn read(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
+        read::read(source)
+    }
+
+    /// The device called `name`.
+    pub fn device(&self, name: &str) -> Option<&LabDevice> {
+        self.devices.iter().find(|device| device.name.as_str() == name)
+    }
+
+    /// What the dispatcher is told of the sandbox called `name`: the device's own settings before those of all sandboxes.
+    pub fn sandbox_settings(&self, name: &str) -> DeviceSettings {
+        let common = &self.sandboxes.settings;
+        let Some(own) = self.device(name).map(|device| &device.settings) else { return common.clone() };
+        let pairs = |common: &[(String, Duration)], own: &[(String, Duration)]| {
+            let inherited = common.iter().filter(|(key, _)| own.iter().all(|(other, _)| other != key));
+            inherited.chain(own).cloned().collect()
+        };
+        let inherited =
+            common.environment.iter().filter(|(key, _)| own.environment.iter().all(|(other, _)| other != key));
+        DeviceSettings {
+            environment: inherited.chain(&own.environment).cloned().collect(),
+            os: own.os.clone().or_else(|| common.os.clone()),
+            disk: own.disk.or(common.disk),
+            action_timeouts: pairs(&common.action_timeouts, &own.action_timeouts),
+            connection_timeouts: pairs(&common.connection_timeouts, &own.connection_timeouts),
+        }
+    }
+
+    /// What the scheduler needs to know. Nothing is busy: one run has the lab to itself.
+    pub fn inventory(&self) -> Inventory {
+        let names = |tags: &[Tag]| tags.iter().map(|tag| tag.as_str().to_owned()).collect::<BTreeSet<_>>();
+        let entry = |device: &LabDevice| DeviceEntry {
+            name: device.name.as_str().to_owned(),
+            device_type: device.device_type.as_str().to_owned(),
+            tags: names(&device.tags),
+            worker: device.worker.clone(),
+            health: device.health,
+            ..DeviceEntry::default()
+        };
+        let made = OnDemand {
+            device_type: SANDBOX.to_owned(),
+            tags: names(&self.sandboxes.tags),
+            limit: self.sandboxes.on_demand,
+            in_use: 0,
+        };
+        Inventory {
+            devices: self.devices.iter().map(entry).collect(),
+            workers: self.workers.clone(),
+            on_demand: if made.limit == Some(0) { Vec::new() } else { vec![made] },
+        }
+    }
+
+    /// What the importer of 2014 jobs needs to know of this lab.
+    pub fn legacy_options(&self) -> LegacyOptions {
+        let named = |device: &LabDevice| (device.name.as_str().to_owned(), device.device_type.as_str().to_owned());
+        LegacyOptions {
+            legacy_map: self.legacy_map.clone(),
+            devices: self.devices.iter().map(named).collect(),
+            ..LegacyOptions::default()
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! From the document to a lab.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use convoke_job::legacy::{LegacyMap, Template};
+use convoke_job::{DeviceName, DeviceType, Diagnostic, Node, Source, Span, Tag, yaml};
+use convoke_schedule::{Health, WorkerEntry, nearest};
+use serde_json::Value;
+
+use super::fields::{Findings, join};
+use super::{DeviceSettings, Lab, LabDevice, SANDBOX, SandboxSettings};
+
+/// Keys by place; the schema has the same ones.
+pub(super) const TOP: &[&str] = &["devices", "workers", "sandboxes", "legacy-map"];
+pub(super) const DEVICE: &[&str] =
+    &["name", "type", "tags", "worker", "health", "environment", "os", "disk", "timeouts"];
+pub(super) const WORKER: &[&str] = &["job_limit"];
+pub(super) const SANDBOXES: &[&str] = &["on_demand", "tags", "network", "environment", "os", "disk", "timeouts"];
+pub(super) const TIMEOUTS: &[&str] = &["actions", "connections"];
+pub(super) const TEMPLATE: &[&str] = &["deploy", "image", "image_arg", "boot"];
+
+pub(super) fn read(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
+    let (root, diagnostics) = yaml::parse(source, yaml::Limits::default());
+    let mut findings = Findings(diagnostics);
+    let lab = root.map(|root| lab(&root, &mut findings));
+    let sound = !findings.0.iter().any(Diagnostic::is_error);
+    findings.0.sort_by_key(|finding| finding.labels.first().map(|label| label.span.start));
+    (lab.filter(|_| sound), findings.0)
+}
+
+fn lab(root: &Node, findings: &mut Findings) -> Lab {
+    findings.map(root, "", TOP);
+    let workers = root.get("workers").map(|node| workers(node, findings)).unwrap_or_default();
+    let mut devices: Vec<(LabDevice, Span)> = Vec::new();
+    for (place, item) in findings.list(root.get("devices"), "devices").iter().enumerate() {
+        let Some((device, span)) = device(item, &format!("devices[{place}]"), findings) else { continue };
+        if let Some((_, first)) = devices.iter().find(|(known, _)| known.name == device.name) {
+            let message = format!("device {} is listed twice", device.name);
+            let path = format!("devices[{place}].name");
+            let finding = Diagnostic::error("lab.duplicate-device", path, span, message);
+            findings.add(finding.also(*first, "listed here first").help("names are unique; rename one"));
+            continue;
+        }
+        worker_exists(&device, item, &workers, &format!("devices[{place}]"), findings);
+        devices.push((device, span));
+    }
+    let listed = devices.iter().any(|(device, _)| device.device_type.as_str() == SANDBOX);
+    let sandboxes = sandboxes(root.get("sandboxes"), listed, findings);
+    let legacy_map = root.get("legacy-map").map(|node| legacy_map(node, findings)).unwrap_or_default();
+    Lab { devices: devices.into_iter().map(|(device, _)| device).collect(), workers, sandboxes, legacy_map }
+}
+
+fn workers(node: &Node, findings: &mut Findings) -> BTreeMap<String, WorkerEntry> {
+    let mut found = BTreeMap::new();
+    for (key, value) in findings.open_map(node, "workers") {
+        let path = format!("workers.{}", key.text);
+        findings.map(value, &path, WORKER);
+        let mut worker = WorkerEntry::default();
+        if let Some(limit) = value.get("job_limit") {
+            match limit.as_int().and_then(|limit| u32::try_from(limit).ok()) {
+                Some(limit) => worker.job_limit = limit,
+                None => findings.wrong(&format!("{path}.job_limit"), limit, "a whole number from 0 (no limit)"),
+            }
+        }
+        found.insert(key.text.clone(), worker);
+    }
+    found
+}
+
+/// The device and the place of its name.
+fn device(item: &Node, path: &str, findings: &mut Findings) -> Option<(LabDevice, Span)> {
+    if item.as_map().is_none() {
+        findings.wrong(path, item, "a mapping with `name` and `type`");
+        return None;
+    }
+    findings.map(item, path, DEVICE);
+    let text = |key: &str, findings: &mut Findings| {
+        let node = findings.required(item, key, path)?;
+        findings.text(node, &join(path, key))
+    };
+    let name = text("name", findings);
+    let device_type = text("type", findings);
+    let span = item.get("name").map_or(item.span, |node| node.span);
+    if let Some(bad) = name.as_ref().filter(|name| !is_host_name(name)) {
+        let message = format!("{bad:?} cannot be the name of a device");
+        let help = "use letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit";
+        findings.add(Diagnostic::error("lab.device-name", join(path, "name"), span, message).help(help));
+    }
+    let tags = tags(item, path, findings);
+    let worker = item.get("worker").and_then(|node| findings.text(node, &join(path, "worker")));
+    let health = item.get("health").map_or(Some(Health::Good), |node| health(node, &join(path, "health"), findings));
+    let settings = settings(item, path, findings);
+    let (name, device_type) = (DeviceName::new(name?), DeviceType::new(device_type?));
+    Some((LabDevice { name, device_type, tags, worker, health: health?, settings }, span))
+}
+
+/// Names end up as host names and in file names.
+fn is_host_name(name: &str) -> bool {
+    let edge = |c: char| c.is_ascii_alphanumeric();
+    name.len() <= 63
+        && name.starts_with(edge)
+        && name.ends_with(edge)
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+fn tags(item: &Node, path: &str, findings: &mut Findings) -> Vec<Tag> {
+    findings.texts(item.get("tags"), &join(path, "tags")).into_iter().map(Tag::new).collect()
+}
+
+fn health(node: &Node, path: &str, findings: &mut Findings) -> Option<Health> {
+    let found = node.as_text().and_then(|text| Health::ALL.into_iter().find(|health| health.as_str() == text));
+    if found.is_none() {
+        let names: Vec<&str> = Health::ALL.iter().map(|health| health.as_str()).collect();
+        findings.wrong(path, node, &format!("one of {}", names.join(", ")));
+    }
+    found
+}
+
+/// A worker that is named but not listed is a slip when others are listed.
+fn worker_exists(
+    device: &LabDevice,
+    item: &Node,
+    workers: &BTreeMap<String, WorkerEntry>,
+    path: &str,
+    findings: &mut Findings,
+) {
+    let Some(name) = device.worker.as_ref().filter(|name| !workers.is_empty() && !workers.contains_key(*name)) else {
+        return;
+    };
+    let span = item.get("worker").map_or(item.span, |node| node.span);
+    let message = format!("worker {name} is not listed under `workers`");
+    let finding = Diagnostic::warning("lab.unknown-worker", join(path, "worker"), span, message);
+    let near = nearest(name, workers.keys().map(String::as_str));
+    findings.add(
+        finding.help(near.map_or_else(|| format!("list it: `{name}: {{}}`"), |near| format!("did you mean {near}?"))),
+    );
+}
+
+fn settings(node: &Node, path: &str, findings: &mut Findings) -> DeviceSettings {
+    let environment = findings.environment(node.get("environment"), &join(path, "environment"));
+    let os = node.get("os").and_then(|node| findings.text(node, &join(path, "os")));
+    let disk = node.get("disk").and_then(|node| findings.bytes(node, &join(path, "disk")));
+    let path = join(path, "timeouts");
+    let timeouts = node.get("timeouts");
+    if let Some(timeouts) = timeouts {
+        findings.map(timeouts, &path, TIMEOUTS);
+    }
+    let of = |key: &str, findings: &mut Findings| {
+        findings.limits(timeouts.and_then(|node| node.get(key)), &join(&path, key))
+    };
+    let action_timeouts = of("actions", findings);
+    let connection_timeouts = of("connections", findings);
+    DeviceSettings { environment, os, disk, action_timeouts, connection_timeouts }
+}
+
+/// Without a word about it, sandboxes are made on demand unless the file lists sandboxes of its own.
+fn sandboxes(node: Option<&Node>, listed: bool, findings: &mut Findings) -> SandboxSettings {
+    let mut found = SandboxSettings { on_demand: listed.then_some(0), ..SandboxSettings::default() };
+    let Some(node) = node else { return found };
+    let path = "sandboxes";
+    findings.map(node, path, SANDBOXES);
+    match node.get("on_demand").map(|node| (node, node.as_int().and_then(|limit| u32::try_from(limit).ok()))) {
+        None => {}
+        Some((_, Some(limit))) => found.on_demand = Some(limit),
+        Some((node, None)) if node.as_text() == Some("unlimited") => found.on_demand = None,
+        Some((node, None)) => findings.wrong("sandboxes.on_demand", node, "a whole number from 0, or `unlimited`"),
+    }
+    if let Some(node) = node.get("network") {
+        found.network = network(node, findings).unwrap_or(found.network);
+    }
+    found.tags = tags(node, path, findings);
+    found.settings = settings(node, path, findings);
+    found
+}
+
+/// `10.213.0.0/16`: room for two devices and the bridge at least, and no host bits.
+fn network(node: &Node, findings: &mut Findings) -> Option<(Ipv4Addr, u8)> {
+    let read = |text: &str| {
+        let (address, bits) = text.split_once('/')?;
+        Some((address.parse::<Ipv4Addr>().ok()?, bits.parse::<u8>().ok().filter(|bits| (8..=29).contains(bits))?))
+    };
+    let Some((address, bits)) = node.as_text().and_then(read) else {
+        findings.wrong(
+            "sandboxes.network",
+            node,
+            "an IPv4 network with a prefix of 8 to 29 bits, such as `10.213.0.0/16`",
+        );
+        return None;
+    };
+    let network = Ipv4Addr::from(u32::from(address) & (u32::MAX << (32 - u32::from(bits))));
+    if network != address {
+        let message = format!("{address}/{bits} is an address in a network, not a network");
+        let finding = Diagnostic::error("lab.value", "sandboxes.network", node.span, message);
+        findings.add(finding.help(format!("write {network}/{bits}")));
+    }
+    Some((network, bits))
+}
+
+fn legacy_map(node: &Node, findings: &mut Findings) -> LegacyMap {
+    let mut found = LegacyMap::new();
+    for (key, value) in findings.open_map(node, "legacy-map") {
+        let path = format!("legacy-map.{}", key.text);
+        findings.map(value, &path, TEMPLATE);
+        let deploy = findings.plain_map(value.get("deploy"), &join(&path, "deploy"));
+        let boot = findings.plain_map(value.get("boot"), &join(&path, "boot"));
+        for (block, name, keys) in [("deploy", "to", &deploy), ("boot", "method", &boot)] {
+            if !keys.get(name).is_some_and(Value::is_string) {
+                let span = value.get(block).map_or(key.span, |node| node.span);
+                let message = format!("`{name}` is missing in `{path}.{block}`");
+                let finding = Diagnostic::error("lab.missing", format!("{path}.{block}.{name}"), span, message);
+                findings.add(finding.help(format!("say how: `{block}: {{{name}: …}}`")));
+            }
+        }
+        let mut text = |name: &str| value.get(name).and_then(|node| findings.text(node, &join(&path, name)));
+        let label = match deploy.get("to").and_then(Value::as_str) {
+            Some("usb" | "sata" | "sd" | "sandbox") => None,
+            Some("tmpfs") => Some("rootfs"),
+            _ => Some("image"),
+        };
+        let image = text("image").or_else(|| label.map(str::to_owned));
+        let image_arg = text("image_arg");
+        found.insert(key.text.clone(), Template { deploy, image, image_arg, boot });
+    }
+    found
+}

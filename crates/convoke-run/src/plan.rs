@@ -1,0 +1,243 @@
+//! Which member runs on what: decided before anything is started, without side effects.
+
+use std::collections::{BTreeMap, HashMap};
+
+use convoke_job::member::Place;
+use convoke_job::{DeviceName, Job, MemberJob};
+use convoke_lab::Lab;
+use convoke_lab::sandbox::{GroundSettings, SandboxSpec};
+use convoke_schedule::{Assigned, Shortage, Wanted, allocate};
+
+/// A job with a device for every member.
+#[derive(Debug)]
+pub struct Plan {
+    /// `job_name`.
+    pub job_name: String,
+    /// Name of the group (`target_group`).
+    pub group: String,
+    /// Whether sandboxes stand for the devices.
+    pub rehearsal: bool,
+    /// The members in order.
+    pub members: Vec<PlannedMember>,
+    /// Network of the sandboxes.
+    network: (std::net::Ipv4Addr, u8),
+}
+
+/// One member and its device.
+#[derive(Debug)]
+pub struct PlannedMember {
+    /// What it runs.
+    pub job: MemberJob,
+    /// Its name in the MultiNode API.
+    pub name: String,
+    /// `1001 (server)`, for messages.
+    pub label: String,
+    /// Where it runs.
+    pub device: PlannedDevice,
+}
+
+/// Where a member runs.
+#[derive(Clone, Debug)]
+pub enum PlannedDevice {
+    /// On a sandbox of its own.
+    Sandbox(SandboxSpec),
+    /// In a shell of its own on another member's sandbox.
+    Guest {
+        /// Index of that member.
+        host: usize,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Why there is no plan. All are the user's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPlan {
+    /// The lab cannot serve the group.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Shortage(Vec<Shortage>),
+    /// The lab has the device, but this program cannot drive it yet.
+    #[error("device `{device}` is of type {device_type}: only sandboxes can be run; --rehearse puts one in its place")]
+    Undriven {
+        /// The device.
+        device: String,
+        /// Its type.
+        device_type: String,
+    },
+    /// Guests log in to their host over ssh.
+    #[error("role {role} is a connection to another device: guests can only be rehearsed so far; give --rehearse")]
+    Guest {
+        /// The guest's role.
+        role: String,
+    },
+}
+
+impl Plan {
+    /// How to make the ground that all sandboxes stand on.
+    pub(crate) fn ground_settings(&self) -> GroundSettings {
+        let names = self
+            .members
+            .iter()
+            .filter_map(|member| match &member.device {
+                PlannedDevice::Sandbox(spec) => Some(spec.name.clone()),
+                PlannedDevice::Guest { .. } => None,
+            })
+            .collect();
+        GroundSettings { names, network: self.network, disk_limit: None }
+    }
+}
+
+/// Finds a device for every member of `job`. In a rehearsal there is always one.
+pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -> Result<Plan, NoPlan> {
+    let mut members = job.split(group, first_id);
+    let assigned = if rehearsal { rehearsed(&members) } else { from_lab(&members, lab)? };
+    let names: Vec<Option<DeviceName>> =
+        assigned.iter().map(|spec| spec.as_ref().map(|spec| DeviceName::new(spec.name.clone()))).collect();
+    job.assign(&mut members, &names);
+    let hosts: HashMap<String, usize> = members
+        .iter()
+        .enumerate()
+        .filter(|(_, member)| matches!(member.place, Place::Device { .. }))
+        .filter_map(|(index, member)| Some((member.role()?.to_string(), index)))
+        .collect();
+    let planned = members
+        .into_iter()
+        .zip(assigned)
+        .map(|(job, spec)| {
+            let name = own_name(&job);
+            let role = job.role().map(ToString::to_string).unwrap_or_default();
+            let device = match (spec, &job.place) {
+                (Some(spec), _) => PlannedDevice::Sandbox(spec),
+                (None, Place::Guest { host_role }) => PlannedDevice::Guest {
+                    host: hosts.get(host_role.as_str()).copied().unwrap_or_default(),
+                    name: format!("{}-guest-{}", host_role, job.sub_id),
+                },
+                (None, Place::Device { .. }) => unreachable!("every device member was given a sandbox"),
+            };
+            let label = if role.is_empty() { name.clone() } else { format!("{name} ({role})") };
+            PlannedMember { job, name, label, device }
+        })
+        .collect();
+    Ok(Plan {
+        job_name: job.name.clone(),
+        group: group.to_owned(),
+        rehearsal,
+        members: planned,
+        network: lab.sandboxes.network,
+    })
+}
+
+/// The member's own line of the group table, else its job id.
+fn own_name(member: &MemberJob) -> String {
+    let table = member.group.as_ref().map(|group| group.members.as_slice()).unwrap_or_default();
+    let own = table.iter().find(|line| line.sub_id == member.sub_id);
+    own.map_or_else(|| member.job_id.to_string(), |line| line.name.clone())
+}
+
+/// A sandbox in the place of each device, named after the device's type.
+fn rehearsed(members: &[MemberJob]) -> Vec<Option<SandboxSpec>> {
+    let mut made = Names::default();
+    members
+        .iter()
+        .map(|member| match &member.place {
+            Place::Device { device_type, device, tags, .. } => {
+                let mut spec = SandboxSpec::named(match device {
+                    Some(device) => made.take(device.as_str()),
+                    None => made.next(device_type.as_str()),
+                });
+                spec.device_type = device_type.to_string();
+                spec.tags = tags.iter().map(ToString::to_string).collect();
+                Some(spec)
+            }
+            Place::Guest { .. } => None,
+        })
+        .collect()
+}
+
+/// Devices of the lab, for the whole group or not at all.
+fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<SandboxSpec>>, NoPlan> {
+    let mut wanted = Vec::new();
+    for member in members {
+        let role = member.role().map(ToString::to_string);
+        match &member.place {
+            Place::Device { device_type, device, worker, tags } => wanted.push(Wanted {
+                member: member.sub_id.0,
+                role,
+                device_type: device_type.to_string(),
+                tags: tags.iter().map(ToString::to_string).collect(),
+                device: device.as_ref().map(ToString::to_string),
+                worker: worker.clone(),
+            }),
+            Place::Guest { .. } => return Err(NoPlan::Guest { role: role.unwrap_or_default() }),
+        }
+    }
+    let assignments = allocate(&wanted, &lab.inventory()).map_err(NoPlan::Shortage)?;
+    let mut made = Names::default();
+    for device in &lab.devices {
+        made.take(device.name.as_str());
+    }
+    let mut specs: BTreeMap<u32, SandboxSpec> = BTreeMap::new();
+    for assignment in assignments {
+        let (name, device_type) = match assignment.device {
+            Assigned::Listed(name) => {
+                let device_type = lab.device(&name).map(|device| device.device_type.to_string()).unwrap_or_default();
+                (name, device_type)
+            }
+            Assigned::Made { device_type } => (made.next(&device_type), device_type),
+        };
+        if device_type != convoke_lab::config::SANDBOX {
+            return Err(NoPlan::Undriven { device: name, device_type });
+        }
+        specs.insert(assignment.member, spec(&name, lab));
+    }
+    Ok(members.iter().map(|member| specs.remove(&member.sub_id.0)).collect())
+}
+
+/// A sandbox of the lab, with what the lab file says of it.
+fn spec(name: &str, lab: &Lab) -> SandboxSpec {
+    let settings = lab.sandbox_settings(name);
+    let tags = lab.device(name).map_or(&lab.sandboxes.tags, |device| &device.tags);
+    SandboxSpec {
+        environment: settings.environment,
+        tags: tags.iter().map(ToString::to_string).collect(),
+        os: settings.os,
+        disk_limit: settings.disk,
+        action_timeouts: settings.action_timeouts,
+        connection_timeouts: settings.connection_timeouts,
+        ..SandboxSpec::named(name)
+    }
+}
+
+/// Names for devices that are made: `sandbox-1`, `sandbox-2`, … passing over those that are taken.
+#[derive(Default)]
+struct Names {
+    taken: BTreeMap<String, u32>,
+}
+
+impl Names {
+    fn take(&mut self, name: &str) -> String {
+        let name = host_name(name);
+        self.taken.insert(name.clone(), 1);
+        name
+    }
+
+    fn next(&mut self, stem: &str) -> String {
+        let stem = host_name(stem);
+        loop {
+            let number = self.taken.entry(format!("{stem}-")).or_insert(0);
+            *number += 1;
+            let name = format!("{stem}-{number}");
+            if self.taken.insert(name.clone(), 1).is_none() {
+                return name;
+            }
+        }
+    }
+}
+
+/// A device type may hold what a host name may not.
+fn host_name(text: &str) -> String {
+    let safe = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    let name: String = text.chars().take(40).map(safe).collect();
+    let name = name.trim_matches('-').to_owned();
+    if name.is_empty() { "device".into() } else { name }
+}

@@ -1,0 +1,146 @@
+//! `convoke run`: the main job.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use convoke_job::{Diagnostic, Severity, Source};
+use convoke_journal::Body;
+use convoke_run::{FolderError, NoPlan, Outcome, RunError, RunFolder, RunOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::arguments::RunArguments;
+use crate::commands::job;
+use crate::failure::Failure;
+use crate::view::{self, Level};
+use crate::{output, report};
+
+/// Folder of runs that are given none.
+const RUNS: &str = "convoke-runs";
+
+pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
+    let lab = job::load_lab(arguments.lab.as_deref())?;
+    let loaded = job::load(&arguments.job, &lab, arguments.rehearse)?;
+    let mut findings = loaded.findings;
+    if let (Some(job), false) = (&loaded.job, arguments.rehearse) {
+        findings.extend(convoke_lab::check_inventory(job, &lab));
+    }
+    report::print(&loaded.source, &findings);
+    let job = loaded.job.filter(|_| !findings.iter().any(Diagnostic::is_error)).ok_or(Failure::Findings)?;
+    let group = Uuid::new_v4().to_string();
+    let plan = convoke_run::plan(&job, &lab, &group, arguments.first_id, arguments.rehearse).map_err(no_plan)?;
+    let folder = match &arguments.output {
+        Some(path) => RunFolder::create(path),
+        None => RunFolder::create_default(Path::new(RUNS), &job.name, jiff::Timestamp::now()),
+    };
+    let folder = folder.map_err(|error: FolderError| Failure::User(error.to_string()))?;
+    let dir = folder.path().to_owned();
+    let level = if arguments.verbose > 0 { Level::verbose(arguments.verbose) } else { arguments.log_level };
+    let options = RunOptions {
+        job_file: arguments.job.display().to_string(),
+        program: concat!("convoke ", env!("CARGO_PKG_VERSION")).to_owned(),
+        views: vec![view::chosen(arguments.format, level, &shown(&dir, arguments.output.as_deref()))],
+        folder,
+        keep: arguments.keep,
+        findings: findings.iter().map(|finding| recorded(finding, &loaded.source)).collect(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Lab(format!("the machine gives no threads: {error}")))?;
+    runtime.block_on(async {
+        let cancel = CancellationToken::new();
+        let signals = Signals::listen()?;
+        let canceller = tokio::spawn(signals.cancel(cancel.clone()));
+        let outcome = convoke_run::execute(plan, options, cancel).await;
+        canceller.abort();
+        let outcome = outcome.map_err(run_error)?;
+        if arguments.keep {
+            keep(&outcome).await?;
+        }
+        Ok(ExitCode::from(u8::try_from(outcome.exit_status).unwrap_or(4)))
+    })
+}
+
+/// Where the files are, as short as it can be said.
+fn shown(dir: &Path, given: Option<&Path>) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    given.or_else(|| dir.strip_prefix(here.as_deref()?).ok()).unwrap_or(dir).to_owned()
+}
+
+fn recorded(finding: &Diagnostic, source: &Source) -> Body {
+    Body::Diagnostic {
+        code: finding.code.to_owned(),
+        severity: match finding.severity {
+            Severity::Error => "error".into(),
+            Severity::Warning => "warning".into(),
+        },
+        message: finding.message.clone(),
+        line: finding.labels.first().map_or(0, |label| source.position(label.span.start).line),
+    }
+}
+
+fn no_plan(error: NoPlan) -> Failure {
+    Failure::User(error.to_string())
+}
+
+fn run_error(error: RunError) -> Failure {
+    match &error {
+        RunError::Devices(cause) if convoke_journal::model::exit_status(cause.class) == 4 => {
+            Failure::Bug(error.to_string())
+        }
+        RunError::Devices(_) | RunError::Record(_) => Failure::Lab(error.to_string()),
+    }
+}
+
+/// Ctrl-C, SIGTERM and SIGHUP.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Signals, Failure> {
+        let one = |kind| signal(kind).map_err(|error| Failure::Lab(format!("signals cannot be listened to: {error}")));
+        Ok(Signals {
+            interrupt: one(SignalKind::interrupt())?,
+            terminate: one(SignalKind::terminate())?,
+            hang_up: one(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
+
+    /// The first signal cancels; the second one ends the process, and with it everything that it started.
+    async fn cancel(mut self, cancel: CancellationToken) {
+        self.next().await;
+        cancel.cancel();
+        self.next().await;
+        output::eprint("interrupted again: ending at once\n");
+        std::process::exit(130);
+    }
+}
+
+/// Holds the devices until the user has seen enough.
+async fn keep(outcome: &Outcome) -> Result<(), Failure> {
+    let entrances = outcome.kept.entrances();
+    if entrances.is_empty() {
+        return Ok(());
+    }
+    let mut text = String::from("devices are kept until Ctrl-C; enter one with\n");
+    for (label, command) in entrances {
+        text.push_str(&format!("  {label}: {command}\n"));
+    }
+    output::print(&text)?;
+    Signals::listen()?.next().await;
+    Ok(())
+}

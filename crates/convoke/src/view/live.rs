@@ -1,0 +1,166 @@
+//! On a terminal: the merged log scrolls, and below it stands the status block, a line a member.
+//!
+//! Drawn in one write a frame, at most ten frames a second, and only when something has changed. The terminal's settings
+//! are not touched and the cursor stays visible, so there is nothing to restore, however the program ends; at the end, or
+//! when the view is dropped, the block is wiped.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use console::Term;
+use convoke_journal::{Event, View};
+
+use super::frame;
+use super::plain::Log;
+use super::{Level, Out, Paint};
+
+/// Time between two frames.
+const FRAME: Duration = Duration::from_millis(100);
+/// Log lines of one frame; of more, only the last ones are shown.
+const BURST: usize = 400;
+
+/// Where to draw.
+pub(crate) trait Screen: io::Write + Send {
+    /// Rows and columns.
+    fn size(&self) -> (u16, u16);
+}
+
+impl Screen for Term {
+    fn size(&self) -> (u16, u16) {
+        Term::size(self)
+    }
+}
+
+/// The view.
+pub(crate) struct Live<S: Screen> {
+    out: Out<S>,
+    log: Log,
+    paint: Paint,
+    /// Log lines for the next frame.
+    lines: Vec<String>,
+    left_out: usize,
+    /// The block as it stands on the screen.
+    shown: Vec<String>,
+    drawn: Option<Instant>,
+    summary: Option<String>,
+}
+
+impl<S: Screen> Live<S> {
+    /// With the folder of the run, a summary takes the place of the block at the end.
+    pub(crate) fn new(to: S, level: Level, paint: Paint, summary: Option<String>) -> Self {
+        Live {
+            out: Out::new(to),
+            log: Log::new(level, paint),
+            paint,
+            lines: Vec::new(),
+            left_out: 0,
+            shown: Vec::new(),
+            drawn: None,
+            summary,
+        }
+    }
+
+    fn add(&mut self, lines: Vec<String>) {
+        self.lines.extend(lines);
+        if self.lines.len() > 2 * BURST {
+            let surplus = self.lines.len() - BURST;
+            self.lines.drain(..surplus);
+            self.left_out += surplus;
+        }
+    }
+
+    fn draw(&mut self, now_ns: u64) {
+        let size = self.out.to.size();
+        let block = frame::block(&self.log.model, size, now_ns, self.paint);
+        self.drawn = Some(Instant::now());
+        if self.lines.is_empty() && block == self.shown {
+            return;
+        }
+        let text = self.frame(&block, size.1);
+        self.out.write(text.as_bytes());
+        self.shown = block;
+    }
+
+    /// What to send: over the old block the new log lines, then the new block. Begins and ends a synchronised update,
+    /// which terminals that do not know it ignore.
+    fn frame(&mut self, block: &[String], columns: u16) -> String {
+        let mut text = String::from("\x1b[?2026h\r");
+        let up = self.rows(columns);
+        if up > 0 {
+            text.push_str(&format!("\x1b[{up}A"));
+        }
+        if self.left_out > 0 {
+            let left_out = format!("… {} lines left out here; the members' log.yaml has them", self.left_out);
+            text.push_str(&format!("{}\x1b[K\n", self.paint.dim(&left_out)));
+            self.left_out = 0;
+        }
+        for line in self.lines.drain(..) {
+            // A long line wraps; what stood behind its end is wiped on every row it takes.
+            text.push_str(&line.replace('\n', "\x1b[K\n"));
+            text.push_str("\x1b[K\n");
+        }
+        // The cursor rests below the block, where a message from elsewhere (a panic) does not run into it.
+        for line in block {
+            text.push_str(line);
+            text.push_str("\x1b[K\n");
+        }
+        text.push_str("\x1b[J\x1b[?2026l");
+        text
+    }
+
+    /// Rows the old block takes, also when the terminal has become narrower and wraps it.
+    fn rows(&self, columns: u16) -> usize {
+        let columns = usize::from(columns).max(1);
+        self.shown.iter().map(|line| console::measure_text_width(line).div_ceil(columns).max(1)).sum()
+    }
+
+    /// Writes what is left of the log and wipes the block.
+    fn wipe(&mut self) {
+        if self.shown.is_empty() && self.lines.is_empty() {
+            return;
+        }
+        let columns = self.out.to.size().1;
+        let text = self.frame(&[], columns);
+        self.out.write(text.as_bytes());
+        self.shown.clear();
+    }
+}
+
+impl<S: Screen> View for Live<S> {
+    fn event(&mut self, event: &Event) {
+        let lines = self.log.event(event);
+        self.add(lines);
+        // While events pour in there is no idle moment.
+        if self.drawn.is_some_and(|drawn| drawn.elapsed() > 2 * FRAME) {
+            self.draw(event.elapsed_ns);
+        }
+    }
+
+    fn idle(&mut self, elapsed_ns: u64) {
+        let lines = self.log.tick(elapsed_ns);
+        self.add(lines);
+        if self.drawn.is_none_or(|drawn| drawn.elapsed() >= FRAME) {
+            self.draw(elapsed_ns);
+        }
+    }
+
+    fn tick(&self) -> Option<Duration> {
+        Some(FRAME)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let lines = self.log.finish();
+        self.add(lines);
+        self.wipe();
+        if let Some(dir) = &self.summary {
+            self.out.write(self.log.summary(dir).as_bytes());
+        }
+        self.out.outcome()
+    }
+}
+
+impl<S: Screen> Drop for Live<S> {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}

@@ -1,0 +1,185 @@
+//! The log as lines: time since the start, member, what happened.
+//!
+//! ```text
+//! 00:00.222 server  pass     0_serve started
+//! 00:00.250 server  pass     0_serve throughput  942.5 Mbit/s
+//! 00:35.010 server  warning  lava-sync done: failed after 34.510 s: …
+//! ```
+//! The live view uses the same lines for what scrolls.
+
+use std::io::{self, Write};
+
+use convoke_journal::model::{Content, LogLine};
+use convoke_journal::{Body, Event, LogLevel, MemberState, ResultRecord, ResultValue, RunModel, Stage, View};
+
+use super::style::{clock, pad, safe};
+use super::{Level, Out, Paint};
+
+/// The view.
+pub(crate) struct Plain<W> {
+    out: Out<W>,
+    log: Log,
+    summary: Option<String>,
+}
+
+impl<W: Write> Plain<W> {
+    /// With the folder of the run, a summary ends the lines.
+    pub(crate) fn new(to: W, level: Level, paint: Paint, summary: Option<String>) -> Self {
+        Plain { out: Out::new(to), log: Log::new(level, paint), summary }
+    }
+
+    fn write(&mut self, lines: Vec<String>) {
+        if !lines.is_empty() {
+            let mut text = lines.join("\n");
+            text.push('\n');
+            self.out.write(text.as_bytes());
+        }
+    }
+}
+
+impl<W: Write + Send> View for Plain<W> {
+    fn event(&mut self, event: &Event) {
+        let lines = self.log.event(event);
+        self.write(lines);
+    }
+
+    fn idle(&mut self, elapsed_ns: u64) {
+        let lines = self.log.tick(elapsed_ns);
+        self.write(lines);
+    }
+
+    fn tick(&self) -> Option<std::time::Duration> {
+        Some(std::time::Duration::from_secs(1))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let lines = self.log.finish();
+        self.write(lines);
+        if let Some(dir) = &self.summary {
+            self.out.write(self.log.summary(dir).as_bytes());
+        }
+        self.out.outcome()
+    }
+}
+
+/// Events into lines for people.
+pub(crate) struct Log {
+    pub(crate) model: RunModel,
+    level: Level,
+    paint: Paint,
+    /// Columns of the longest label.
+    width: usize,
+}
+
+impl Log {
+    pub(crate) fn new(level: Level, paint: Paint) -> Self {
+        Log { model: RunModel::default(), level, paint, width: 0 }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) -> Vec<String> {
+        let before = event.member.and_then(|id| self.model.member(id)).and_then(|member| member.stage.clone());
+        let lines = self.model.apply(event);
+        let labels = self.model.members.iter().map(|member| console::measure_text_width(&member.label));
+        self.width = labels.max().unwrap_or(0).clamp(self.width, 24);
+        let mut out = Vec::new();
+        if let Body::MemberState { state, stage } = &event.body
+            && (*state == MemberState::Running || *stage == Stage::DelayedStart)
+            && before.as_ref() != Some(stage)
+            && self.level >= Level::Info
+        {
+            out.push(self.line(event.elapsed_ns, event.member, &stage.describe()));
+        }
+        // The actions of a pipeline are told by stage; whoever wants all of them asks for more.
+        let action = matches!(event.body, Body::ActionStarted { .. } | Body::ActionEnded { .. });
+        out.extend(lines.iter().filter_map(|line| self.render(line, action)));
+        out
+    }
+
+    /// The end of the run in short.
+    pub(crate) fn summary(&self, dir: &str) -> String {
+        super::summary::text(&self.model, dir, self.paint)
+    }
+
+    pub(crate) fn tick(&mut self, elapsed_ns: u64) -> Vec<String> {
+        let lines = self.model.tick(elapsed_ns);
+        lines.iter().filter_map(|line| self.render(line, false)).collect()
+    }
+
+    pub(crate) fn finish(&mut self) -> Vec<String> {
+        let lines = self.model.finish();
+        lines.iter().filter_map(|line| self.render(line, false)).collect()
+    }
+
+    fn render(&self, line: &LogLine, action: bool) -> Option<String> {
+        let (level, text) = match &line.content {
+            Content::Text(LogLevel::Info, text) if action => (Level::Debug, text.clone()),
+            Content::Text(level, text) => ((*level).into(), self.tagged(*level, text)),
+            Content::Input(text) => (Level::Debug, format!("> {}", safe(text.trim_end_matches('\n')))),
+            // Signals are told as what they mean: results and calls.
+            Content::Target { text, .. } if text.contains("<LAVA_") => (Level::Debug, format!("| {}", safe(text))),
+            Content::Target { text, partial } => {
+                let end = if *partial { self.paint.dim(" (no line end yet)") } else { String::new() };
+                (Level::Target, format!("| {}{end}", safe(text)))
+            }
+            Content::Result { record, .. } => (result_level(record), self.result(record)),
+        };
+        (level <= self.level).then(|| self.line(line.elapsed_ns, line.member, &text))
+    }
+
+    fn tagged(&self, level: LogLevel, text: &str) -> String {
+        let text: Vec<_> = text.lines().map(safe).collect();
+        let text = text.join(&format!("\n{}", " ".repeat(self.width + 12)));
+        match level {
+            LogLevel::Info => text,
+            LogLevel::Debug => self.paint.dim(&text),
+            LogLevel::Event | LogLevel::Feedback => format!("{:8} {text}", level.as_str()),
+            LogLevel::Warning => format!("{} {text}", self.paint.odd("warning ")),
+            LogLevel::Error | LogLevel::Exception => format!("{} {text}", self.paint.bad("error   ")),
+        }
+    }
+
+    fn result(&self, record: &ResultRecord) -> String {
+        let value = self.paint.result(record.result, &format!("{:8}", record.result.as_str()));
+        let suite = self.paint.dim(&safe(&record.definition));
+        format!("{value} {suite} {}{}", safe(&record.case), details(record))
+    }
+
+    fn line(&self, elapsed_ns: u64, member: Option<u32>, text: &str) -> String {
+        let label = member.map(|id| self.model.label(id)).unwrap_or_default();
+        let label = pad(&super::style::cut(&label, self.width), self.width);
+        let label = member.map_or(label.clone(), |id| self.paint.member(id, &label));
+        format!("{} {label}  {text}", self.paint.dim(&clock(elapsed_ns)))
+    }
+}
+
+/// Measurement, set, and who was missing.
+pub(crate) fn details(record: &ResultRecord) -> String {
+    let mut out = String::new();
+    if let Some(number) = &record.measurement {
+        out.push_str(&format!("  {number}"));
+        if let Some(units) = &record.units {
+            out.push_str(&format!(" {}", safe(units)));
+        }
+    }
+    if let Some(set) = &record.set {
+        out.push_str(&format!("  [{}]", safe(set)));
+    }
+    if let Some(missing) = record.extra.get("missing").and_then(|missing| missing.as_array()) {
+        let names: Vec<_> =
+            missing.iter().map(|name| name.as_str().map_or_else(|| name.to_string(), Into::into)).collect();
+        out.push_str(&format!("  missing: {}", names.join(", ")));
+    }
+    out
+}
+
+/// Results of tests are always shown. The dispatcher's own matter when they fail; that the job failed is told by the
+/// member's end.
+fn result_level(record: &ResultRecord) -> Level {
+    match (record.definition.as_str(), record.result) {
+        ("lava", _) if record.case == "job" => Level::Debug,
+        ("lava", ResultValue::Fail) => Level::Error,
+        ("lava", ResultValue::Skip) => Level::Warning,
+        ("lava", _) => Level::Debug,
+        _ => Level::Error,
+    }
+}
