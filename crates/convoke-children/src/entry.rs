@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use rustix::process::Signal;
@@ -51,7 +52,9 @@ pub fn dispatch_stage(stages: &[(&str, StageEntry)]) -> Option<ExitCode> {
         return None;
     }
     let name = args.next().unwrap_or_default().to_string_lossy().into_owned();
-    let result = run(&name, args.collect(), stages);
+    // Kept until the reason has been written: convoke reads it when the channel has ended.
+    let mut channel = None;
+    let result = run(&name, args.collect(), stages, &mut channel);
     Some(match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -63,7 +66,12 @@ pub fn dispatch_stage(stages: &[(&str, StageEntry)]) -> Option<ExitCode> {
     })
 }
 
-fn run(name: &str, args: Vec<OsString>, stages: &[(&str, StageEntry)]) -> Result<(), StageFailure> {
+fn run(
+    name: &str,
+    args: Vec<OsString>,
+    stages: &[(&str, StageEntry)],
+    channel: &mut Option<OwnedFd>,
+) -> Result<(), StageFailure> {
     let entry = match name {
         crate::foreign::EXEC_STAGE => StageEntry::Plain(crate::foreign::exec_stage),
         _ => {
@@ -78,10 +86,15 @@ fn run(name: &str, args: Vec<OsString>, stages: &[(&str, StageEntry)]) -> Result
     match entry {
         StageEntry::Controlled(stage) => {
             let control = Control::from_stdin()?;
+            *channel = Some(control.as_fd().try_clone_to_owned()?);
             die_with_parent(&control)?;
             stage(control)
         }
-        StageEntry::Orphan(stage) => stage(Control::from_stdin()?),
+        StageEntry::Orphan(stage) => {
+            let control = Control::from_stdin()?;
+            *channel = Some(control.as_fd().try_clone_to_owned()?);
+            stage(control)
+        }
         StageEntry::Plain(stage) => stage(args),
     }
 }

@@ -50,7 +50,21 @@ async fn data_and_barriers_cross_between_two_devices() {
         client.run_in(client_job, PtyDevice::new("two"), clients.next()),
     );
     assert_eq!((one.health, two.health), (Health::Complete, Health::Complete), "{}{}", server.log(), client.log());
-    insta::assert_snapshot!(format!("{}\n---\n{}", server.results(), client.results()), @"");
+    insta::assert_snapshot!(format!("{}\n---\n{}", server.results(), client.results()), @r"
+    lava.validate pass
+    0_server.multinode-send-ready pass
+    0_server.multinode-sync-done pass
+    lava.0_server pass
+    lava.job pass
+    ---
+    lava.validate pass
+    0_client.multinode-wait-ready pass
+    0_client.got pass
+    0_client.text pass
+    0_client.multinode-sync-done pass
+    lava.0_client pass
+    lava.job pass
+    ");
     let typed = client.typed();
     assert!(typed.contains("<LAVA_WAIT_COMPLETE 101:ip=10.0.0.1 101:free-space=5G 101:text=a b>\n"), "{typed}");
     let made = client.bodies().iter().filter(|body| matches!(body, Body::CallMade { .. })).count();
@@ -64,15 +78,24 @@ async fn a_wait_for_a_member_that_has_left_fails_at_once_and_the_script_decides(
     let mut clients = group(&roles).into_iter();
     let (server, client) = (Bench::new(), Bench::new());
     let server_job = member(sandbox(&[("server", &["true"])]), 0, &roles);
-    let client_job =
-        member(sandbox(&[("client", &["lava-test-case refused --shell '! lava-wait never'", "true"])]), 1, &roles);
+    let client_job = member(
+        sandbox(&[("client", &["lava-test-case refused --shell '! lava-wait-all never server'", "true"])]),
+        1,
+        &roles,
+    );
     let (one, two) = tokio::join!(
         server.run_in(server_job, PtyDevice::new("one"), clients.next()),
         client.run_in(client_job, PtyDevice::new("two"), clients.next()),
     );
     assert_eq!((one.health, two.health), (Health::Complete, Health::Complete), "{}{}", server.log(), client.log());
-    insta::assert_snapshot!(client.results(), @"");
+    insta::assert_snapshot!(client.results(), @r"
+    lava.validate pass
+    0_client.multinode-wait_all-never fail
+    0_client.refused pass
+    lava.0_client pass
+    lava.job pass
+    ");
     let records = client.records();
-    let wait = records.iter().find(|record| record.case == "multinode-wait-never").unwrap();
+    let wait = records.iter().find(|record| record.case == "multinode-wait_all-never").unwrap();
     assert!(wait.extra["missing"][0].as_str().unwrap().contains("its job ended"), "{wait:?}");
 }

@@ -35,10 +35,6 @@ impl PtyDevice {
         PtyDevice { info, root, shell: None, boots: 0 }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
     fn kill(&mut self) {
         if let Some(mut shell) = self.shell.take() {
             // The session leader's end hangs the terminal up for the rest.

@@ -1,9 +1,10 @@
 //! What a device prints, and what is made of it.
 
 use convoke_dispatcher::error::ErrorClass;
+use convoke_job::member::{AutoLogin, BlockKind};
 use convoke_journal::{Health, ResultValue};
 
-use crate::support::{Bench, Scripted, sandbox};
+use crate::support::{Bench, Scripted, boot, sandbox};
 
 const EXIT: &str = "<LAVA_TEST_RUNNER EXIT>\r\ndevice# ";
 
@@ -44,8 +45,19 @@ async fn a_member_goes_from_validate_to_job_and_the_device_is_off() {
     let (bench, outcome) = run(&output.concat()).await;
     assert_eq!(outcome.health, Health::Complete);
     assert!(!outcome.failed_cases);
-    insta::assert_snapshot!(bench.results(), @"");
-    insta::assert_snapshot!(bench.typed(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    0_a.one pass
+    lava.0_a pass
+    lava.1_b pass
+    lava.job pass
+    ");
+    insta::assert_snapshot!(bench.typed(), @r"
+    #
+    export SHELL=/bin/sh
+    . /lava-101/environment
+    /lava-101/bin/lava-test-runner /lava-101/0
+    ");
 }
 
 #[tokio::test]
@@ -54,14 +66,24 @@ async fn a_suite_that_does_not_end_fails_and_the_next_one_runs() {
     let (bench, outcome) = run(&output.concat()).await;
     assert_eq!(outcome.health, Health::Complete);
     assert!(outcome.failed_cases);
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a fail
+    lava.1_b pass
+    lava.job pass
+    ");
 }
 
 #[tokio::test]
 async fn the_last_suite_is_closed_by_the_runners_exit() {
     let output = [start("0_a"), end("0_a"), start("1_b"), EXIT.into()];
     let (bench, _) = run(&output.concat()).await;
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a pass
+    lava.1_b fail
+    lava.job pass
+    ");
 }
 
 #[tokio::test]
@@ -79,7 +101,12 @@ async fn forged_signals_change_nothing() {
     ];
     let (bench, outcome) = run(&output.concat()).await;
     assert_eq!(outcome.health, Health::Complete);
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a pass
+    lava.1_b pass
+    lava.job pass
+    ");
     assert!(bench.log().contains("not obeyed"), "{}", bench.log());
 }
 
@@ -91,7 +118,14 @@ async fn a_failed_installation_skips_the_suite_and_ends_the_job_after_the_rest()
     assert_eq!(outcome.health, Health::Incomplete);
     assert_eq!(failure.class, ErrorClass::Test);
     assert_eq!(failure.message, "Unable to start test stage 0: the install steps of 0_a failed");
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.1_b pass
+    lava.stage_0 fail
+    lava.lava-test-shell fail
+    lava.lava-test-retry fail
+    lava.job fail
+    ");
 }
 
 #[tokio::test]
@@ -100,7 +134,14 @@ async fn a_raise_ends_the_job_with_its_text() {
     let (bench, outcome) = run(&output.concat()).await;
     let failure = outcome.failure.unwrap();
     assert_eq!((failure.class, failure.message.as_str()), (ErrorClass::Test, "bad thing happened"));
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a fail
+    lava.1_b skip
+    lava.lava-test-shell fail
+    lava.lava-test-retry fail
+    lava.job fail
+    ");
 }
 
 #[tokio::test]
@@ -142,7 +183,15 @@ async fn results_without_a_start_go_to_the_suite_that_is_due() {
         EXIT.into(),
     ];
     let (bench, _) = run(&output.concat()).await;
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    0_a.early pass
+    lava.0_a pass
+    1_b.in skip
+    1_b.ref pass
+    lava.1_b pass
+    lava.job pass
+    ");
     let records = bench.records();
     let of = |case: &str| records.iter().find(|record| record.case == case).unwrap();
     assert_eq!(of("in").set.as_deref(), Some("set1"));
@@ -167,7 +216,16 @@ async fn expected_cases_are_looked_at_when_the_suite_ends_and_when_it_never_runs
         player.drain().await;
     });
     bench.run(job, device).await;
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    0_a.one pass
+    0_a.other fail
+    0_a.two fail
+    lava.0_a pass
+    1_b.three fail
+    lava.1_b skip
+    lava.job pass
+    ");
 }
 
 #[tokio::test]
@@ -218,6 +276,83 @@ async fn a_secret_cut_in_two_is_masked() {
     bench.run(job, device).await;
     let all = serde_json::to_string(&bench.recorder.events()).unwrap();
     assert!(!all.contains("s3cr3t-value") && all.contains("[MASKED] indeed"), "{all}");
+}
+
+#[tokio::test]
+async fn a_login_is_answered_as_the_job_says() {
+    let bench = Bench::new();
+    let mut job = sandbox(&[("a", &["true"])]);
+    job.blocks[1] = boot_with_login();
+    let device = Scripted::new(|mut player| async move {
+        player.print("\r\nsystem login: ").await;
+        assert_eq!(player.line().await.as_deref(), Some("root"));
+        player.print("Password: ").await;
+        assert_eq!(player.line().await.as_deref(), Some("hidden-word"));
+        player.print("device# ").await;
+        assert_eq!(player.line().await.as_deref(), Some("stty cols 80"));
+        player.print("device# ").await;
+        player.runner(&[start("0_a"), end("0_a"), EXIT.into()].concat()).await;
+        player.drain().await;
+    });
+    let outcome = bench.run(job, device).await;
+    assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
+    insta::assert_snapshot!(bench.typed(), @r"
+    root
+    ********
+    stty cols 80
+
+    #
+    export SHELL=/bin/sh
+    . /lava-101/environment
+    /lava-101/bin/lava-test-runner /lava-101/0
+    ");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_a_job_error() {
+    let bench = Bench::new();
+    let mut job = sandbox(&[("a", &["true"])]);
+    job.blocks[1] = boot_with_login();
+    let device = Scripted::new(|mut player| async move {
+        player.print("system login: ").await;
+        player.line().await;
+        player.print("Password: ").await;
+        player.line().await;
+        player.print("Login incorrect\r\nsystem login: ").await;
+        player.drain().await;
+    });
+    let failure = bench.run(job, device).await.failure.unwrap();
+    assert_eq!(failure.class, ErrorClass::Job);
+    insta::assert_snapshot!(failure.message, @r"
+    login-action: login as root failed: Login incorrect
+    ");
+}
+
+fn boot_with_login() -> convoke_job::member::Block {
+    let mut block = boot("sandbox");
+    if let BlockKind::Boot { auto_login, .. } = &mut block.kind {
+        *auto_login = Some(AutoLogin {
+            login_prompt: "login: ".into(),
+            username: "root".into(),
+            password: Some(("Password: ".into(), "hidden-word".into())),
+            login_commands: vec!["stty cols 80".into()],
+        });
+    }
+    block
+}
+
+#[tokio::test]
+async fn a_prompt_that_is_no_pattern_is_found_before_anything_runs() {
+    let bench = Bench::new();
+    let mut job = sandbox(&[("a", &["true"])]);
+    if let BlockKind::Boot { prompts, .. } = &mut job.blocks[1].kind {
+        prompts.push("root@(".into());
+    }
+    let device = Scripted::new(|mut player| async move { player.drain().await });
+    let calls = std::sync::Arc::clone(&device.calls);
+    let failure = bench.run(job, device).await.failure.unwrap();
+    assert!(failure.message.starts_with("actions[1]: prompt \"root@(\""), "{}", failure.message);
+    assert_eq!(*calls.lock().unwrap(), ["off"]);
 }
 
 #[tokio::test]

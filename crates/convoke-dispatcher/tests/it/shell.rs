@@ -18,7 +18,16 @@ async fn definitions_run_on_a_real_shell() {
         bench.run(sandbox(&[("cases", steps), ("broken", &["false"]), ("last", &["true"])]), PtyDevice::new("d")).await;
     assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
     assert!(outcome.failed_cases);
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    0_cases.good pass
+    0_cases.bad fail
+    0_cases.speed pass
+    lava.0_cases pass
+    lava.1_broken fail
+    lava.2_last pass
+    lava.job pass
+    ");
 }
 
 #[tokio::test]
@@ -27,8 +36,25 @@ async fn two_test_blocks_are_two_stages_and_suites_are_numbered_through() {
     let blocks = vec![deploy("sandbox"), boot("sandbox"), test(&[("a", &["true"])]), test(&[("b", &["pwd"])])];
     let outcome = bench.run(job(blocks), PtyDevice::new("d")).await;
     assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a pass
+    lava.1_b pass
+    lava.job pass
+    ");
     assert!(bench.typed().contains("/lava-101/1\n"), "{}", bench.typed());
+}
+
+#[tokio::test]
+async fn a_test_that_raised_an_error_is_tried_again() {
+    let bench = Bench::new();
+    let mut retried = test(&[("a", &["test -e ../../flag || { touch ../../flag; lava-test-raise once; }", "true"])]);
+    retried.common.failure_retry = Some(3);
+    retried.common.failure_retry_interval = Some(std::time::Duration::from_millis(1));
+    let outcome = bench.run(job(vec![deploy("sandbox"), boot("sandbox"), retried]), PtyDevice::new("d")).await;
+    assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
+    assert!(!outcome.failed_cases);
+    assert!(bench.log().contains("lava-test-retry failed: 1 of 3 attempts: once"), "{}", bench.log());
 }
 
 #[tokio::test]
@@ -39,5 +65,10 @@ async fn a_repeated_test_runs_again() {
     again.common.failure_retry_interval = Some(std::time::Duration::from_millis(1));
     let outcome = bench.run(job(vec![deploy("sandbox"), boot("sandbox"), again]), PtyDevice::new("d")).await;
     assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
-    insta::assert_snapshot!(bench.results(), @"");
+    insta::assert_snapshot!(bench.results(), @r"
+    lava.validate pass
+    lava.0_a pass
+    lava.0_a pass
+    lava.job pass
+    ");
 }

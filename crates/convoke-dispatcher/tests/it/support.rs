@@ -63,6 +63,8 @@ pub fn member(mut job: MemberJob, sub_id: u32, roles: &[&str]) -> MemberJob {
         essential: false,
         expect_role: None,
         delayed_start: false,
+        member_names: Default::default(),
+        on_sync_timeout: Default::default(),
     });
     job
 }

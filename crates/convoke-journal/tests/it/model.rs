@@ -2,12 +2,9 @@
 
 use convoke_journal::model::{Content, folder};
 use convoke_journal::{
-    Body, ErrorClass, Event, Failure, Health, LogLevel, MemberInfo, Reader, Recorder, ResultRecord, ResultValue,
-    RunModel,
+    Body, ErrorClass, Event, Failure, Health, LogLevel, MemberInfo, Recorder, ResultRecord, ResultValue, RunModel,
 };
 use proptest::prelude::*;
-
-use crate::support::fixture;
 
 fn info(sub_id: u32, role: &str) -> MemberInfo {
     let (job_id, name) = (900 + u64::from(sub_id), (900 + sub_id).to_string());
@@ -120,28 +117,38 @@ fn members_of_one_role_are_numbered() {
     assert_eq!(labels, ["server", "client.1", "client.2", "sandbox", "client.3"]);
 }
 
-fn events() -> Vec<Event> {
-    Reader::open(&fixture("two-members.jsonl")).unwrap().map(Result::unwrap).collect()
-}
-
 proptest! {
-    /// A view that looks at the clock between two events sees the same lines as one that does not, in the same order.
+    /// A view that looks at the clock between two events sees the same lines as one that does not, in the same order;
+    /// a line without end is shown once two seconds have passed without a byte.
     #[test]
-    fn what_time_brings_does_not_depend_on_who_looks(looks in prop::collection::vec(0u64..36_000_000_000, 0..40)) {
+    fn what_time_brings_does_not_depend_on_who_looks(
+        steps in prop::collection::vec((0u64..4_000, prop::sample::select(vec!["a", "b\n", "\n", "c\nd"]), 0u32..2), 1..30),
+        mut looks in prop::collection::vec(0u64..60_000, 0..40),
+    ) {
         let (mut quiet, mut curious) = (RunModel::default(), RunModel::default());
         let (mut expected, mut lines) = (Vec::new(), Vec::new());
-        let mut looks = looks;
         looks.sort_unstable();
         let mut looks = looks.into_iter().peekable();
-        for event in events() {
-            while let Some(look) = looks.next_if(|look| *look < event.elapsed_ns) {
-                lines.extend(curious.tick(look));
+        let (mut now, mut last) = (0, [None; 2]);
+        for (seq, (wait, text, member)) in (0..).zip(steps) {
+            now += wait;
+            let at = jiff::Timestamp::from_millisecond(i64::try_from(now).unwrap()).unwrap();
+            let body = Body::Console { text: Some(text.into()), base64: None };
+            let event = Event { seq, at, elapsed_ns: now * 1_000_000, member: Some(member), body };
+            while let Some(look) = looks.next_if(|look| *look < now) {
+                lines.extend(curious.tick(look * 1_000_000));
             }
-            expected.extend(quiet.apply(&event));
+            let new = quiet.apply(&event);
+            for line in new.iter().filter(|line| matches!(line.content, Content::Target { partial: true, .. })) {
+                let since = last[line.member.unwrap() as usize].unwrap();
+                prop_assert_eq!(line.elapsed_ns, (since + 2_000) * 1_000_000);
+                prop_assert!(since + 2_000 < now);
+                prop_assert_eq!(line.at.as_millisecond(), i64::try_from(since + 2_000).unwrap());
+            }
+            expected.extend(new);
             lines.extend(curious.apply(&event));
+            last[member as usize] = Some(now);
         }
-        let partial = expected.iter().any(|line| matches!(line.content, Content::Target { partial: true, .. }));
-        prop_assert!(partial, "the fixture has a line without end");
         prop_assert_eq!(expected, lines);
     }
 }

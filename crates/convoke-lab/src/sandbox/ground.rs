@@ -44,6 +44,19 @@ impl Ground {
     /// Infrastructure, with the kernel setting that is missing, where the kernel refuses; Configuration when the names cannot
     /// be names of machines, or are more than the network has addresses.
     pub async fn create(settings: GroundSettings) -> Result<Arc<Ground>, ActionError> {
+        Ground::make(settings, false).await
+    }
+
+    /// Makes it without a user namespace, as happens by itself where root is refused one. Only root can; root inside the
+    /// sandboxes is then the machine's own, short of some privileges.
+    ///
+    /// # Errors
+    /// As [`Ground::create`].
+    pub async fn create_plain(settings: GroundSettings) -> Result<Arc<Ground>, ActionError> {
+        Ground::make(settings, true).await
+    }
+
+    async fn make(settings: GroundSettings, plain: bool) -> Result<Arc<Ground>, ActionError> {
         settings.check()?;
         let root = rustix::process::geteuid().is_root();
         let config = GroundConfig {
@@ -51,6 +64,7 @@ impl Ground {
             bridge: settings.address(0),
             prefix_len: settings.network.1,
             root,
+            plain,
         };
         let mut stage = Stage::spawn("ground", &config, &[]).await.map_err(failed)?;
         let ready = loop {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use convoke_children::{Control, StageFailure};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use rustix::fs::Mode;
 
 use super::messages::{BASE, FromGround, GroundConfig, IdsMapped};
 use super::network::{Network, runtime};
@@ -15,7 +16,9 @@ use super::{refusal, skeleton};
 /// Runs it.
 pub(crate) fn run(control: Control) -> Result<(), StageFailure> {
     let (config, _) = control.recv::<GroundConfig>()?;
-    let users = enter_user_namespace(&control, config.root)?;
+    // The skeleton's folders get the modes they are made with.
+    rustix::process::umask(Mode::empty());
+    let users = enter_user_namespace(&control, &config)?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).map_err(|error| refusal::namespaces(errno(error)))?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .map_err(|error| refusal::mount("its own view of the files", errno(error)))?;
@@ -67,15 +70,19 @@ enum Users {
     Host,
 }
 
-fn enter_user_namespace(control: &Control, root: bool) -> Result<Users, StageFailure> {
+fn enter_user_namespace(control: &Control, config: &GroundConfig) -> Result<Users, StageFailure> {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    // In a user namespace the kernel gives no new /proc where a part of the present one is masked; outside it does.
+    if config.plain || (config.root && proc_is_masked()) {
+        return Ok(Users::Host);
+    }
     match unshare(CloneFlags::CLONE_NEWUSER) {
         Ok(()) => {}
         // Root does without.
-        Err(_) if root => return Ok(Users::Host),
+        Err(_) if config.root => return Ok(Users::Host),
         Err(error) => return Err(refusal::user_namespace(errno(error))),
     }
-    if root {
+    if config.root {
         control.send(&FromGround::MapIds, &[])?;
         if control.recv::<IdsMapped>()?.0.0 {
             return Ok(Users::All);
@@ -88,6 +95,14 @@ fn enter_user_namespace(control: &Control, root: bool) -> Result<Users, StageFai
     map("uid_map", format!("0 {} 1", uid.as_raw()))?;
     map("gid_map", format!("0 {} 1", gid.as_raw()))?;
     Ok(Users::One)
+}
+
+/// Whether something is mounted over a part of `/proc`, as containers do.
+fn proc_is_masked() -> bool {
+    super::init::mount_points().iter().any(|point| {
+        // That one is empty below and therefore no mask; nearly every machine has it.
+        point.starts_with("/proc") && point != Path::new("/proc") && point != Path::new("/proc/sys/fs/binfmt_misc")
+    })
 }
 
 /// The top-level folders that a sandbox sees layers of.
@@ -109,10 +124,10 @@ pub(crate) fn host_folders() -> io::Result<Vec<PathBuf>> {
 /// Mounts an overlay once, so that a kernel that refuses says so here and not in each sandbox.
 fn try_overlay(base: &Path) -> Result<(), StageFailure> {
     let trial = base.join("trial");
-    for folder in ["upper", "work", "merged"] {
+    for folder in ["lower", "upper", "work", "merged"] {
         std::fs::create_dir(trial.join(folder))?;
     }
-    let options = format!("lowerdir=/usr,upperdir={0}/upper,workdir={0}/work,userxattr", trial.display());
+    let options = format!("lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work,userxattr", trial.display());
     mount(Some("overlay"), &trial.join("merged"), Some("overlay"), MsFlags::empty(), Some(options.as_str()))
         .map_err(|error| refusal::mount("overlay", errno(error)))?;
     nix::mount::umount(&trial.join("merged")).map_err(|error| refusal::mount("overlay", errno(error)))?;

@@ -19,6 +19,8 @@ pub(crate) struct GroundConfig {
     pub(crate) prefix_len: u8,
     /// Whether convoke runs as root and offers to map all ids.
     pub(crate) root: bool,
+    /// Whether to do without a user namespace.
+    pub(crate) plain: bool,
 }
 
 /// From the stage `ground`.

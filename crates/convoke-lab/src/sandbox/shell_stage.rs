@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 /// Variables of a login of root, with the prompt.
 fn environment(name: &str) -> Vec<(OsString, OsString)> {
-    let prompt = format!("{}", prompt(name));
+    let prompt = prompt(name);
     [
         ("HOME", "/root"),
         ("USER", "root"),

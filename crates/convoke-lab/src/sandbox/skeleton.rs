@@ -10,7 +10,8 @@ use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{Access, XattrFlags};
 
@@ -19,98 +20,76 @@ const DEEP: &[&str] = &["/usr", "/etc", "/var", "/opt", "/srv", "/bin", "/sbin",
 /// Trees whose files are copied: programs change them in place.
 const COPIED: &[&str] =
     &["/etc", "/var/lib/dpkg", "/var/lib/apt/extended_states", "/var/cache/debconf", "/var/cache/ldconfig"];
-/// Trees in which only the first level of folders is made ours: many, and nothing installs into the depth of them.
-const SHALLOW: &[&str] =
-    &["/var/lib/dpkg/info", "/var/lib/apt/lists", "/usr/share/doc", "/usr/share/locale", "/usr/src"];
+/// A folder below those whose files are replaced and never changed, and are many.
+const NOT_COPIED: &str = "/var/lib/dpkg/info";
 /// Largest file that is copied, in bytes.
 const LARGEST_COPY: u64 = 8 << 20;
+/// Most folders that are made: some 7 µs each. A level of the trees that would exceed it is left out with all below it.
+const MOST_FOLDERS: usize = 8000;
 
-/// Folders still to be looked into, shared by the threads.
-struct Queue {
-    state: Mutex<(Vec<PathBuf>, usize)>,
-    changed: Condvar,
+/// A folder of the host.
+struct Folder {
+    path: PathBuf,
+    meta: Metadata,
 }
 
 /// Fills `target`, a folder on a file system of our own, with the skeleton of the host's `folders` (absolute).
+///
+/// Level by level, so that what is left out where there are too many is what lies deepest.
 pub(crate) fn build(target: &Path, folders: &[PathBuf]) {
-    let mut work = Vec::new();
-    for folder in folders {
-        let Ok(meta) = folder.symlink_metadata() else { continue };
-        if make(target, folder, &meta) && DEEP.iter().any(|deep| folder == Path::new(deep)) {
-            work.push(folder.clone());
-        }
+    let folder = |path: &PathBuf| Some(Folder { meta: path.symlink_metadata().ok()?, path: path.clone() });
+    let mut level: Vec<Folder> = folders.iter().filter_map(folder).collect();
+    let mut made = 0;
+    while !level.is_empty() && made + level.len() <= MOST_FOLDERS {
+        made += level.len();
+        level = build_level(target, &level, MOST_FOLDERS - made);
     }
-    let queue = Queue { state: Mutex::new((work, 0)), changed: Condvar::new() };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| queue.run(target));
-        }
-        queue.run(target);
-    });
 }
 
-impl Queue {
-    fn run(&self, target: &Path) {
-        while let Some(mut stack) = self.take() {
-            // Give work away only while others may be idle; a thread keeps the depth of its own tree to itself.
-            while let Some(folder) = stack.pop() {
-                look_into(target, &folder, &mut stack);
-                if stack.len() > 64 {
-                    self.give(stack.drain(..32).collect());
+/// Makes the folders of one level and gives the next. Does not look on when that has more than `most`.
+fn build_level(target: &Path, level: &[Folder], most: usize) -> Vec<Folder> {
+    /// Folders that a thread takes at a time.
+    const BATCH: usize = 32;
+    let (taken, count, below) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        let mut found = Vec::new();
+        loop {
+            let first = taken.fetch_add(BATCH, Ordering::Relaxed);
+            let Some(batch) = level.get(first..level.len().min(first + BATCH)) else { break };
+            for folder in batch {
+                let enough = count.load(Ordering::Relaxed) > most && !copied(&folder.path);
+                if make(target, folder) && !enough {
+                    let before = found.len();
+                    look_into(target, &folder.path, &mut found);
+                    count.fetch_add(found.len() - before, Ordering::Relaxed);
                 }
             }
-            self.done();
         }
-    }
-
-    fn take(&self) -> Option<Vec<PathBuf>> {
-        let mut state = self.state.lock().ok()?;
-        loop {
-            if let Some(folder) = state.0.pop() {
-                state.1 += 1;
-                return Some(vec![folder]);
-            }
-            if state.1 == 0 {
-                return None;
-            }
-            state = self.changed.wait(state).ok()?;
+        if let Ok(mut below) = below.lock() {
+            below.append(&mut found);
         }
-    }
-
-    fn give(&self, folders: Vec<PathBuf>) {
-        if let Ok(mut state) = self.state.lock() {
-            state.0.extend(folders);
-            self.changed.notify_all();
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8).min(level.len() / BATCH + 1);
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
         }
-    }
-
-    fn done(&self) {
-        if let Ok(mut state) = self.state.lock() {
-            state.1 -= 1;
-            self.changed.notify_all();
-        }
-    }
+        work();
+    });
+    below.into_inner().unwrap_or_default()
 }
 
-/// Makes the folders in `folder`, copies its files where that is wanted, and puts the folders worth looking into on `stack`.
-fn look_into(target: &Path, folder: &Path, stack: &mut Vec<PathBuf>) {
+/// Finds the folders in `folder`, and copies its files where that is wanted.
+fn look_into(target: &Path, folder: &Path, found: &mut Vec<Folder>) {
     let Ok(entries) = folder.read_dir() else { return };
-    let copied = COPIED.iter().any(|tree| folder.starts_with(tree) || Path::new(tree).parent() == Some(folder));
-    let shallow = SHALLOW.iter().any(|tree| folder == Path::new(tree));
     for entry in entries.flatten() {
         let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() {
-            let path = entry.path();
             let Ok(meta) = entry.metadata() else { continue };
-            // Two links mean no folders inside, where the file system counts them; one means that it does not.
-            let leaf = meta.nlink() == 2 && !COPIED.iter().any(|tree| path.starts_with(tree));
-            if make(target, &path, &meta) && !leaf && !shallow {
-                stack.push(path);
-            }
-        } else if kind.is_file() && copied {
+            found.push(Folder { path: entry.path(), meta });
+        } else if kind.is_file() {
             let path = entry.path();
-            if COPIED.iter().any(|tree| path.starts_with(tree)) && !folder.ends_with("dpkg/info") {
+            if copied(&path) && folder != Path::new(NOT_COPIED) {
                 // What cannot be read stays the host's.
                 let _ = copy(target, &path);
             }
@@ -118,12 +97,16 @@ fn look_into(target: &Path, folder: &Path, stack: &mut Vec<PathBuf>) {
     }
 }
 
+fn copied(path: &Path) -> bool {
+    COPIED.iter().any(|tree| path.starts_with(tree))
+}
+
 fn inside(target: &Path, path: &Path) -> PathBuf {
     target.join(path.strip_prefix("/").unwrap_or(path))
 }
 
-/// Makes one folder; whether its content is worth looking at.
-fn make(target: &Path, path: &Path, meta: &Metadata) -> bool {
+/// Makes one folder; whether its content is to be looked at.
+fn make(target: &Path, Folder { path, meta }: &Folder) -> bool {
     let mode = meta.mode() & 0o7777;
     let made = inside(target, path);
     if DirBuilder::new().mode(mode).create(&made).is_err() {
@@ -138,7 +121,11 @@ fn make(target: &Path, path: &Path, meta: &Metadata) -> bool {
         let _ = rustix::fs::setxattr(&made, "user.overlay.opaque", b"y", XattrFlags::empty());
         return false;
     }
-    true
+    // Two links mean no folders inside, where the file system counts them; one means that it does not.
+    let deep = path.components().count() > 2 || DEEP.iter().any(|deep| path == Path::new(deep));
+    let contains_files_of_interest =
+        || COPIED.iter().any(|tree| path.starts_with(tree) || Path::new(tree).starts_with(path));
+    deep && (meta.nlink() != 2 || contains_files_of_interest())
 }
 
 fn copy(target: &Path, path: &Path) -> io::Result<()> {

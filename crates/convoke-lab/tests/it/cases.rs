@@ -27,6 +27,8 @@ scenarios![
     twenty_at_once,
     bad_names_are_refused,
     the_probe_agrees,
+    root_may_do_without_a_user_namespace,
+    a_sandbox_in_a_sandbox,
 ];
 
 async fn boots_to_a_root_shell() {
@@ -40,9 +42,11 @@ async fn boots_to_a_root_shell() {
     assert_eq!(shell.run("echo one!two").await, "one!two\n");
     assert_eq!(shell.run("echo hello >/dev/console").await, "hello\n");
     // The terminal gives the shell its own job: an interrupt ends the job and not the shell.
-    shell.send("echo wait''ing; exec 3<>/dev/ptmx; cat <&3").await;
+    shell.expect("root@alpha:~# ").await;
+    shell.send("sh -c \"echo wait''ing; exec cat\"").await;
     shell.expect("waiting\r\n").await;
     shell.interrupt().await;
+    shell.expect("root@alpha:~# ").await;
     assert_eq!(shell.run("echo alive").await, "alive\n");
     alpha.power_off().await.unwrap();
     alpha.power_off().await.unwrap();
@@ -73,6 +77,7 @@ async fn is_apart_from_the_host() {
         let outside = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
         assert_ne!(line, outside.to_str().unwrap());
     }
+    assert_eq!(shell.run("stat -c %a /var/tmp /tmp; umask").await, "1777\n1777\n0022\n");
     // Root inside has no power over the machine.
     for command in [
         "echo 0 >/proc/sys/kernel/printk",
@@ -150,7 +155,7 @@ async fn writes_do_not_reach_the_host() {
     for folder in folders {
         shell.run(&format!("echo x >{folder}/{name}")).await;
     }
-    shell.run("rm -f /etc/passwd; echo gone >/etc/hostname; rm -rf /usr/share/doc /var/lib/dpkg").await;
+    shell.run("rm -f /etc/passwd; echo gone >/etc/hostname; rm -rf /usr/share/doc/tar /var/lib/dpkg").await;
     for folder in folders {
         assert!(!std::path::Path::new(&format!("{folder}/{name}")).exists(), "{folder}");
     }
@@ -158,22 +163,29 @@ async fn writes_do_not_reach_the_host() {
     assert_ne!(std::fs::read_to_string("/etc/hostname").unwrap_or_default(), "gone\n");
 }
 
+/// An archive with what `fill` puts into it.
+fn archive(fill: impl FnOnce(&mut tar::Builder<flate2::write::GzEncoder<File>>)) -> OverlayArchive {
+    let mut file: File = tempfile::tempfile().unwrap();
+    let mut archive =
+        tar::Builder::new(flate2::write::GzEncoder::new(file.try_clone().unwrap(), flate2::Compression::fast()));
+    fill(&mut archive);
+    archive.into_inner().unwrap().finish().unwrap();
+    file.rewind().unwrap();
+    OverlayArchive { file_name: "overlay-1.1.5.tar.gz".into(), file, keep_at: None }
+}
+
 /// An archive with one script, as the overlay of job `id`.
 fn overlay(id: &str, keep_at: Option<&str>) -> OverlayArchive {
-    let file = tempfile::tempfile().unwrap();
-    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(&file, flate2::Compression::fast()));
     let text = format!("#!/bin/sh\necho this is {id}\n");
     let mut header = tar::Header::new_gnu();
     header.set_size(text.len() as u64);
     header.set_mode(0o755);
     header.set_uid(1234);
     header.set_gid(1234);
-    archive.append_data(&mut header, format!("lava-{id}/bin/hello"), text.as_bytes()).unwrap();
-    archive.into_inner().unwrap().finish().unwrap();
-    let mut file: File = file;
-    file.flush().unwrap();
-    file.rewind().unwrap();
-    OverlayArchive { file_name: "overlay-1.1.5.tar.gz".into(), file, keep_at: keep_at.map(String::from) }
+    let fill = |archive: &mut tar::Builder<_>| {
+        archive.append_data(&mut header, format!("lava-{id}/bin/hello"), text.as_bytes()).unwrap();
+    };
+    OverlayArchive { keep_at: keep_at.map(String::from), ..archive(fill) }
 }
 
 async fn overlays_are_unpacked() {
@@ -310,4 +322,36 @@ async fn bad_names_are_refused() {
 
 async fn the_probe_agrees() {
     probe().await.unwrap();
+}
+
+async fn root_may_do_without_a_user_namespace() {
+    let settings = GroundSettings { names: vec!["alpha".into()], ..GroundSettings::default() };
+    let ground = Ground::create_plain(settings).await;
+    if !rustix::process::geteuid().is_root() {
+        let error = ground.unwrap_err();
+        assert!(error.message.contains("CAP_SYS_ADMIN"), "{error}");
+        return;
+    }
+    let mut alpha = ground.unwrap().sandbox(SandboxSpec::named("alpha")).unwrap();
+    let mut shell = boot(&mut alpha).await;
+    assert_eq!(shell.run("id -u").await, "0\n");
+    shell.run("touch /usr/bin/new /etc/new && rm /usr/bin/env && echo 192.0.2.7 elsewhere >>/etc/hosts").await;
+    for command in ["echo 0 >/proc/sys/kernel/printk", "date -s 2001-01-01", "mknod /tmp/disk b 254 0"] {
+        let (said, status) = shell.status(&format!("( {command} ) 2>&1")).await;
+        assert_ne!(status, 0, "{command}: {said}");
+    }
+    alpha.power_off().await.unwrap();
+}
+
+/// A sandbox is what a container is: an overlay of somebody else's files, other namespaces, no network.
+async fn a_sandbox_in_a_sandbox() {
+    let [mut alpha] = sandboxes(["alpha"]).await;
+    // The folder of this executable need not be visible inside.
+    let mut this = archive(|archive| archive.append_path_with_name("/proc/self/exe", "it").unwrap());
+    this.file_name = "this.tar.gz".into();
+    alpha.deploy(this).await.unwrap();
+    let mut shell = boot(&mut alpha).await;
+    let (said, status) = shell.status("RUST_BACKTRACE=0 /it --exact root::members_reach_each_other 2>&1").await;
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("1 passed"), "{said}");
 }

@@ -52,17 +52,14 @@ impl Shell {
     }
 
     /// Runs a command: its output and exit status.
-    #[track_caller]
-    pub(crate) fn status<'a>(&'a mut self, command: &'a str) -> impl Future<Output = (String, i32)> + 'a {
-        async move {
-            // Quoted so that the terminal's echo of the line is not taken for its output.
-            self.send(&format!("echo BEG''IN; {command}; echo E''ND $? OF IT")).await;
-            self.expect("BEGIN\r\n").await;
-            let output = self.expect(" OF IT\r\n").await;
-            let (output, status) = output.rsplit_once("END ").unwrap();
-            let status = status.split(' ').next().unwrap().parse().unwrap();
-            (output.replace("\r\n", "\n"), status)
-        }
+    pub(crate) async fn status(&mut self, command: &str) -> (String, i32) {
+        // Quoted so that the terminal's echo of the line is not taken for its output.
+        self.send(&format!("echo BEG''IN; {command}; echo E''ND $? OF IT")).await;
+        self.expect("BEGIN\r\n").await;
+        let output = self.expect(" OF IT\r\n").await;
+        let (output, status) = output.rsplit_once("END ").unwrap();
+        let status = status.split(' ').next().unwrap().parse().unwrap();
+        (output.replace("\r\n", "\n"), status)
     }
 
     /// Runs a command that must succeed: its output.

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use convoke_dispatcher::device::Device;
+use convoke_lab::sandbox::{Ground, GroundSettings, SandboxSpec};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 
@@ -24,6 +25,9 @@ pub(crate) fn main() -> Option<ExitCode> {
     match args.next()?.as_str() {
         "__live" => live(),
         "__keep" => keep(args.next().unwrap().parse().unwrap()),
+        "__refused" => refused(),
+        "__mounts" => mounts_below(),
+        "__masked" => masked(),
         _ => return None,
     }
     Some(ExitCode::SUCCESS)
@@ -36,8 +40,7 @@ fn say(line: &str) {
 }
 
 fn live() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
+    block_on(async {
         say("started");
         let mut devices = sandboxes(["alpha", "beta"]).await;
         say("ground");
@@ -90,7 +93,7 @@ fn keep(seed: u64) {
             std::hint::spin_loop();
         }
         life.kill().unwrap();
-        // `wait` reaps the killed one too.
+        life.wait().unwrap();
         loop {
             match rustix::process::wait(WaitOptions::empty()) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -110,4 +113,62 @@ fn names(table: &str) -> Vec<String> {
         .lines()
         .map(|line| line.split_whitespace().filter(|field| !field.chars().all(|c| c.is_ascii_digit())).collect())
         .collect()
+}
+
+/// Enters a user namespace as the same user, with all powers in it until the next exec.
+fn enter_user_namespace() {
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER | nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+    std::fs::write("/proc/self/setgroups", "deny").unwrap();
+    // Not 0: what is looked at is how an ordinary user is treated.
+    std::fs::write("/proc/self/uid_map", format!("1000 {uid} 1")).unwrap();
+    std::fs::write("/proc/self/gid_map", format!("1000 {gid} 1")).unwrap();
+}
+
+/// Says what the probe says where no more user namespaces are allowed.
+fn refused() {
+    enter_user_namespace();
+    std::fs::write("/proc/sys/user/max_user_namespaces", "0").unwrap();
+    block_on(async { say(&convoke_lab::sandbox::probe().await.unwrap_err().to_string()) });
+}
+
+/// Says what a sandbox shows of a folder with something mounted below.
+fn mounts_below() {
+    enter_user_namespace();
+    mount("/usr/local");
+    std::fs::create_dir("/usr/local/folder").unwrap();
+    std::fs::write("/usr/local/folder/file", "mounted\n").unwrap();
+    block_on(async {
+        let [mut alpha] = sandboxes(["alpha"]).await;
+        let mut shell = boot(&mut alpha).await;
+        say(shell.run("cat /usr/local/folder/file").await.trim());
+        shell.run("echo changed >/usr/local/folder/new && touch /usr/new /usr/bin/new && env true").await;
+        assert!(!std::path::Path::new("/usr/local/folder/new").exists());
+    });
+}
+
+/// Says what becomes of a sandbox where a part of /proc is masked.
+fn masked() {
+    if rustix::process::geteuid().is_root() {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
+        let private = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
+        nix::mount::mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+    } else {
+        enter_user_namespace();
+    }
+    mount("/proc/sys/net");
+    block_on(async {
+        let names = vec!["alpha".into()];
+        let ground = Ground::create(GroundSettings { names, ..GroundSettings::default() }).await.unwrap();
+        let mut alpha = ground.sandbox(SandboxSpec::named("alpha")).unwrap();
+        say(&alpha.boot().await.map_or_else(|error| error.to_string(), |_| "booted".to_owned()));
+    });
+}
+
+fn mount(path: &str) {
+    nix::mount::mount(Some("none"), path, Some("tmpfs"), nix::mount::MsFlags::empty(), None::<&str>).unwrap();
+}
+
+fn block_on(scenario: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(scenario);
 }

@@ -11,7 +11,6 @@ macro_rules! scenarios {
         pub(crate) const ALL: &[(&str, crate::Scenario)] = &[$((stringify!($name), || Box::pin($name()))),*];
     };
 }
-use scenarios;
 
 mod cases;
 mod console;

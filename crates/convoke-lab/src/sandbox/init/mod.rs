@@ -15,6 +15,7 @@
 mod console;
 mod devices;
 mod overlay;
+mod powers;
 mod root;
 
 use std::io;
@@ -24,11 +25,13 @@ use convoke_children::{Control, StageFailure};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
 
 use super::messages::{FromSandbox, InitConfig, OverlayNote, ToInit};
 use console::MainConsole;
+pub(crate) use root::mount_points;
 
 /// Runs it.
 pub(crate) fn run(control: Control) -> Result<(), StageFailure> {
@@ -41,7 +44,11 @@ pub(crate) fn run(control: Control) -> Result<(), StageFailure> {
     let signals =
         SignalFd::with_flags(&children, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(io::Error::from)?;
 
+    rustix::process::umask(Mode::from_raw_mode(0o022));
     root::build(&config)?;
+    if !config.user_namespace {
+        powers::drop_over_machine()?;
+    }
     nix::unistd::sethostname(&config.name)
         .map_err(|error| StageFailure::new(format!("cannot name the device `{}`: {error}", config.name)))?;
     overlay::unpack(&config.overlays, overlays)?;

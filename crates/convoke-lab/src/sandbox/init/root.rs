@@ -252,11 +252,16 @@ fn protect(path: &Path) -> Result<(), StageFailure> {
 
 /// Whether something is mounted below `folder`.
 fn has_mounts_below(folder: &Path) -> bool {
-    let Ok(table) = std::fs::read_to_string("/proc/self/mountinfo") else { return false };
-    table.lines().filter_map(|line| line.split(' ').nth(4)).any(|point| {
-        let point = point.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\");
-        Path::new(&point).starts_with(folder) && Path::new(&point) != folder
-    })
+    mount_points().iter().any(|point| point.starts_with(folder) && point != folder)
+}
+
+/// Where something is mounted, as this process sees it.
+pub(crate) fn mount_points() -> Vec<PathBuf> {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let plain = |point: &str| {
+        point.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\").into()
+    };
+    table.lines().filter_map(|line| line.split(' ').nth(4)).map(plain).collect()
 }
 
 /// Makes `root` the root, and lets go of the old one.
