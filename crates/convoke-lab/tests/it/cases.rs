@@ -29,6 +29,7 @@ scenarios![
     the_probe_agrees,
     root_may_do_without_a_user_namespace,
     a_sandbox_in_a_sandbox,
+    a_full_disk_is_the_device_s_own_trouble,
 ];
 
 async fn boots_to_a_root_shell() {
@@ -354,4 +355,26 @@ async fn a_sandbox_in_a_sandbox() {
     let (said, status) = shell.status("RUST_BACKTRACE=0 /it --exact root::members_reach_each_other 2>&1").await;
     assert_eq!(status, 0, "{said}");
     assert!(said.contains("1 passed"), "{said}");
+}
+
+async fn a_full_disk_is_the_device_s_own_trouble() {
+    let names = vec!["alpha".into(), "beta".into()];
+    let settings = GroundSettings { names, disk_limit: Some(8 << 20), ..GroundSettings::default() };
+    let ground = Ground::create(settings).await.unwrap();
+    let [mut alpha, mut beta] = ["alpha", "beta"].map(|name| ground.sandbox(SandboxSpec::named(name)).unwrap());
+    let (mut full, mut other) = (boot(&mut alpha).await, boot(&mut beta).await);
+    for folder in ["/root", "/usr", "/tmp", "/run", "/dev/shm"] {
+        let (said, status) = full.status(&format!("head -c 16M /dev/zero 2>&1 >{folder}/big; rm {folder}/big")).await;
+        assert!(said.contains("No space left on device"), "{folder}: {status} {said}");
+    }
+    other.run("head -c 4M /dev/zero >/root/big").await;
+    let mut large = archive(|archive| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(16 << 20);
+        archive.append_data(&mut header, "lava-7/large", std::io::Read::take(std::io::repeat(0), 16 << 20)).unwrap();
+    });
+    large.file.rewind().unwrap();
+    alpha.deploy(large).await.unwrap();
+    let error = alpha.boot().await.err().unwrap();
+    assert!(error.message.contains("No space left on device"), "{error}");
 }
