@@ -16,6 +16,7 @@ scenarios![
     has_a_network_of_its_own,
     members_reach_each_other,
     may_write_anywhere,
+    packages_can_be_installed,
     writes_do_not_reach_the_host,
     overlays_are_unpacked,
     a_reboot_keeps_the_disk_and_nothing_else,
@@ -143,6 +144,28 @@ async fn may_write_anywhere() {
         "mkdir /a-new-one && touch /a-new-one/file",
         "mount -t tmpfs none /mnt && umount /mnt",
         "hostname other && hostname alpha",
+    ] {
+        shell.run(&format!("( {command} ) 2>&1")).await;
+    }
+}
+
+async fn packages_can_be_installed() {
+    let [mut alpha] = sandboxes(["alpha"]).await;
+    let mut shell = boot(&mut alpha).await;
+    if shell.status("command -v dpkg-deb").await.1 != 0 {
+        return;
+    }
+    for command in [
+        "mkdir -p /tmp/p/DEBIAN /tmp/p/usr/bin /tmp/p/etc/convoke-hello",
+        "printf 'Package: convoke-hello\\nVersion: 1\\nArchitecture: all\\nMaintainer: x <x@y>\\nDescription: x\\n' \
+         >/tmp/p/DEBIAN/control",
+        "printf '#!/bin/sh\\necho hi\\n' >/tmp/p/usr/bin/convoke-hello && chmod 755 /tmp/p/usr/bin/convoke-hello",
+        "echo x >/tmp/p/etc/convoke-hello/setting",
+        "dpkg-deb --root-owner-group -b /tmp/p /tmp/p.deb",
+        "dpkg -i /tmp/p.deb",
+        "convoke-hello",
+        "dpkg -r convoke-hello && test ! -e /usr/bin/convoke-hello",
+        "apt-get install -y /tmp/p.deb && convoke-hello",
     ] {
         shell.run(&format!("( {command} ) 2>&1")).await;
     }
