@@ -16,7 +16,8 @@ pub struct CallOptions {
     /// which the caller really gives up: the smaller of the call's limit and what is left of the action's. The rule of
     /// the stuck group concludes from it whose wait ends first.
     pub limit: Option<Duration>,
-    /// What the device says of itself.
+    /// What the device says of itself. [`Quiet::Certain`] holds for the group only when everything the device sent
+    /// before has reached it: make the call after its earlier sends were answered.
     pub quiet: Quiet,
     /// The caller's own number for this call, handed back in [`GroupEvent::Waiting`](crate::GroupEvent::Waiting).
     pub call_id: Option<u64>,

@@ -4,13 +4,15 @@
 //! |---|---|
 //! | `client` | what a dispatcher needs from a coordinator |
 //! | `event` | what happens in a group, for those who record it |
-//! | `local` | a group within this process |
+//! | `local` | a group within this process: its handle and its clients |
+//! | `task` | the task that owns such a group |
 //!
 //! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
 mod client;
 mod event;
 mod local;
+mod task;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
 pub use event::{GroupEvent, WaitingCall};

@@ -8,6 +8,7 @@
 //! | `limits` | all limits on one screen, and what their passing means |
 //! | `pipeline` | the executor of the plan |
 //! | `actions` | what each action does |
+//! | [`fetch`] | fetching test definitions, in stages of its own |
 //! | `testshell` | the test shell: scanning, suites, MultiNode requests |
 //! | `calls` | one MultiNode call: recorded, limited, explained while it waits |
 //! | `console`, `prompt` | the console, waiting for a prompt |
@@ -22,6 +23,7 @@ mod console;
 mod context;
 pub mod device;
 pub mod error;
+pub mod fetch;
 mod limits;
 mod log;
 mod pipeline;

@@ -32,6 +32,8 @@ pub(crate) const CLEANUP: Duration = Duration::from_secs(300);
 pub(crate) const CALL_GRACE: Duration = Duration::from_secs(2);
 /// Between two lines that say what a member waits for (device-side.md §10).
 pub(crate) const PROGRESS: Duration = Duration::from_secs(30);
+/// How long after the end of a console the reason for it may come from outside: a cancel, or a host that has ended.
+pub(crate) const CONSOLE_GONE: Duration = Duration::from_secs(1);
 /// Silence after which the scanner lets go of what it holds back (device-side.md §8.2).
 pub(crate) const SCANNER_IDLE: Duration = Duration::from_millis(300);
 /// How long a signal that has begun may take to end (device-side.md §8.2).
@@ -80,9 +82,17 @@ impl Deadline {
         Deadline { at: far(limit), limit, owner }
     }
 
-    /// The deadline of an action that starts now below this one.
+    /// The deadline of an action that starts now below this one. An action that has hardly less time than it may take
+    /// is the one whose limit is named.
     pub(crate) fn action(&self, name: &str, limit: Duration) -> Self {
-        if far(limit) < self.at { Self::new(Owner::Action(name.into()), limit) } else { self.clone() }
+        let own = Self::new(Owner::Action(name.into()), limit);
+        if own.at < self.at {
+            own
+        } else if own.at < self.at + Duration::from_secs(1) && matches!(self.owner, Owner::Action(_)) {
+            Deadline { at: self.at, ..own }
+        } else {
+            self.clone()
+        }
     }
 
     /// What is left of it.

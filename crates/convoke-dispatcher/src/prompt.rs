@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::console::{Attached, ConsoleLink};
 use crate::error::ActionError;
-use crate::limits::{Deadline, Nature, SCANNER_IDLE, Seconds};
+use crate::limits::{CONSOLE_GONE, Deadline, Nature, SCANNER_IDLE, Seconds};
 use crate::log::Log;
 
 /// One wait: for what, for how long, and on whose behalf.
@@ -80,6 +80,8 @@ pub(crate) async fn wait(
                     }
                 }
                 Err(why) => {
+                    // Time for whoever stops this member to say so first.
+                    tokio::time::sleep(CONSOLE_GONE).await;
                     return Err(ActionError::infrastructure(format!(
                         "{name}: the console was closed ({why}) before a prompt came; its last lines: {}",
                         link.last_lines()

@@ -1,5 +1,7 @@
 //! The words of a refusal: the call as one would type it, members with their roles, the near miss.
 
+use std::collections::BTreeMap;
+
 use crate::barriers::Barriers;
 use crate::board::Board;
 use crate::names::{MemberName, MessageId, RoleName};
@@ -51,10 +53,17 @@ impl Scene<'_> {
 
     pub(crate) fn all_waiting(self, member: Slot, key: &Key, calls: &[&Parked]) -> Refusal {
         let missing = self.missing(member, key);
+        // Calls that wait for the same have the same words, which in a large group are worth keeping.
+        let mut words: BTreeMap<&Key, String> = BTreeMap::new();
+        let mut waits = Vec::with_capacity(calls.len());
+        for call in calls {
+            let words = words.entry(&call.key).or_insert_with(|| self.waits_for(call));
+            waits.push(format!("{} waits in {words}", self.name(call.member)));
+        }
         Refusal::AllWaiting {
             what: what(key),
             waiter: self.name(member),
-            waits: calls.iter().map(|call| self.waits_for(call)).collect(),
+            waits,
             hint: self.hint(key, &missing.members),
             members: self.names(&missing.members),
         }
@@ -99,18 +108,18 @@ impl Scene<'_> {
         words
     }
 
+    /// The call, and for whom it waits; the same for every caller.
     fn waits_for(self, call: &Parked) -> String {
-        let waiter = self.name(call.member);
         let what = what(&call.key);
         if call.key.want == Want::Anybody {
-            return format!("{waiter} waits in {what}, which nobody has sent");
+            return format!("{what}, which nobody has sent");
         }
         let mut names = self.missing_words(&self.missing(call.member, &call.key));
         if names.len() > NAMED {
             let more = names.split_off(NAMED).len();
             names.push(format!("{more} more"));
         }
-        format!("{waiter} waits in {what} for {}", list(&names, ", "))
+        format!("{what} for {}", list(&names, ", "))
     }
 
     /// An ID that somebody used and that this call was probably about. With members named as missing, only what one of

@@ -3,6 +3,18 @@
 //! A [`Group`] is a state machine: [`Group::apply`] takes one [`Input`] and the time, and returns the [`Output`]s it
 //! causes. It does no I/O and reads no clock. Its inputs are its log: applying them again gives the same state.
 //!
+//! # The rules are monotone
+//!
+//! Messages, arrivals at syncs, registrations and departures only ever add up; none is taken back. A call that is
+//! satisfied at one moment would be satisfied at any later one, and a call that is lost, because a member it needs has
+//! left without sending, stays lost. A script goes on either way. How far the scripts of all members get is therefore one
+//! least fixed point, and every order of events leads to it: a race between members changes when a job ends and what an
+//! early `lava-wait` finds, but not which calls are satisfied. Three things do depend on time and order, and are kept
+//! apart from the rest: limits, the rule of the stuck group (which anticipates them), and two syncs of one ID open at
+//! once on one member (see `barriers`).
+//!
+//! # The parts
+//!
 //! | module | is about |
 //! |---|---|
 //! | `names` | names, times, numbers |

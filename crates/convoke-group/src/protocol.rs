@@ -91,7 +91,8 @@ pub enum CallKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quiet {
-    /// The device reports that nothing of its test shell but the waiting call is alive.
+    /// The device reports that nothing of its test shell but the waiting call is alive. It has to reach the group after
+    /// everything the device sent before.
     Certain,
     /// Something may still act, or nothing is known.
     #[default]

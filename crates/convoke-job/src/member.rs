@@ -79,6 +79,20 @@ pub struct Membership {
     pub delayed_start: bool,
     /// How members are called in the MultiNode API (the group option `member-names`).
     pub member_names: MemberNames,
+    /// What an expired wait in the test shell does besides failing the call (the group option `on-sync-timeout`, §14).
+    pub on_sync_timeout: OnSyncTimeout,
+}
+
+/// What an expired wait in the test shell does besides failing the call (§14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnSyncTimeout {
+    /// Nothing: the script sees the helper's exit status and decides.
+    #[default]
+    Continue,
+    /// The running definition ends as failed.
+    StopDefinition,
+    /// The job fails.
+    FailJob,
 }
 
 /// One line of the group table on the device.

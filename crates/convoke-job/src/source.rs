@@ -34,12 +34,16 @@ pub struct Position {
 pub struct Source {
     name: Arc<str>,
     text: Arc<str>,
+    /// Where each line starts: findings are many, and each asks for places.
+    lines: Arc<[usize]>,
 }
 
 impl Source {
     /// A document called `name` (a path, or `-`) holding `text`.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Source { name: name.into(), text: text.into() }
+        let text = text.into();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Source { name: name.into(), text, lines }
     }
 
     /// A document read from a file. A byte order mark is dropped; bytes that are no UTF-8 are one error
@@ -75,11 +79,8 @@ impl Source {
         while !self.text.is_char_boundary(at) {
             at -= 1;
         }
-        let before = &self.text[..at];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Position {
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let line = self.lines.partition_point(|start| *start <= at);
+        let start = self.lines[line - 1];
+        Position { line, column: self.text[start..at].chars().count() + 1 }
     }
 }

@@ -141,7 +141,7 @@ async fn a_release_that_never_reached_its_caller_is_given_again() {
     let mut lab = Lab::of(2);
     let (a, b) = (lab.client("a", "peer"), lab.client("b", "peer"));
     let mut lost = Box::pin(a.call(sync("go"), limit(30)));
-    assert!(futures_poll(&mut lost).await.is_none());
+    assert!(poll_once(&mut lost).await.is_none());
     lab.parked().await;
     done(b.call(sync("go"), limit(30)).await);
     drop(lost);
@@ -154,7 +154,7 @@ async fn a_release_that_never_reached_its_caller_is_given_again() {
 }
 
 /// Polls once.
-async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     std::future::poll_fn(|context| {
         std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
             std::task::Poll::Ready(output) => Some(output),
@@ -247,10 +247,10 @@ async fn the_task_ends_with_its_last_handle() {
     while lab.events.recv().await.is_some() {}
 }
 
-#[tokio::test]
+/// Calls of many members at once from several threads: each is answered, and nothing but the last arrival is waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_members_pass_ten_barriers() {
     let lab = Lab::of(50);
-    let start = std::time::Instant::now();
     let members: Vec<_> = (0..50)
         .map(|n| {
             let client = lab.client(&format!("m{n}"), "peer");
@@ -264,6 +264,49 @@ async fn fifty_members_pass_ten_barriers() {
     for member in members {
         member.await.unwrap();
     }
-    // For the reader of the test's output; nothing depends on it.
-    eprintln!("10 syncs of 50 members: {:?}", start.elapsed());
+}
+
+/// Callers that give up at any moment leave nothing behind, and nobody else is lost with them.
+#[tokio::test(start_paused = true)]
+async fn callers_that_give_up_leave_nothing_behind() {
+    const MEMBERS: u64 = 6;
+    let lab = Lab::of(MEMBERS as usize);
+    let members: Vec<_> = (0..MEMBERS)
+        .map(|n| {
+            let client = lab.client(&format!("m{n}"), if n % 2 == 0 { "even" } else { "odd" });
+            tokio::spawn(async move {
+                let mut dice = Dice(n + 1);
+                for _ in 0..200 {
+                    let message_id = id(["x", "y", "z"][dice.below(3) as usize]);
+                    let call = match dice.below(4) {
+                        0 => Call::Sync { message_id },
+                        1 => Call::WaitAll { message_id, role: Some(RoleName::new("odd")) },
+                        2 => Call::Wait { message_id: id(&format!("{message_id}-{}", dice.below(40))) },
+                        _ => send(&format!("{message_id}-{}", dice.below(40)), json!({})),
+                    };
+                    let options =
+                        CallOptions { limit: Some(Duration::from_millis(dice.below(20))), ..CallOptions::default() };
+                    // Cut off before its limit, at it, or not at all.
+                    let cut = Duration::from_millis(dice.below(30));
+                    let _ = tokio::time::timeout(cut, client.call(call, options)).await;
+                }
+                done(client.call(sync("end"), CallOptions::default()).await);
+                client.leave("its job ended");
+            })
+        })
+        .collect();
+    for member in members {
+        member.await.unwrap();
+    }
+    assert!(lab.group.waits().await.is_empty());
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
 }

@@ -1,5 +1,4 @@
 //! The in-process group: what its clients may rely on.
-#![allow(clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod local;

@@ -53,7 +53,9 @@ impl Recorded {
 pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     match action.name {
         "lava-overlay" => overlay::describe(ctx, action),
-        "inline-repo-action" | "git-repo-action" | "url-repo-action" => overlay::fetch(ctx, action, deadline).await,
+        "inline-repo-action" | "git-repo-action" | "url-repo-action" => {
+            overlay::fetch_definition(ctx, action, deadline).await
+        }
         "test-overlay" | "test-install-overlay" | "test-runscript-overlay" => Ok(overlay::prepared(ctx, action)),
         "compress-overlay" => overlay::compress(ctx, action, deadline).await,
         "scp-deploy" => boot::guest_address(ctx, action).map(|()| rehearsed(ctx, action)),

@@ -5,7 +5,6 @@
 use std::io::{Seek, Write};
 
 use convoke_job::member::{BlockKind, Definition, DefinitionFrom};
-use convoke_overlay::definition::TestDefinition;
 use convoke_overlay::layout::{GroupTable, OverlayError, OverlayPlan, StagedDefinition, write_archive};
 use serde_json::{Map, Value};
 
@@ -14,6 +13,7 @@ use crate::calls::member_name;
 use crate::context::Context;
 use crate::device::OverlayArchive;
 use crate::error::ActionError;
+use crate::fetch::{self, Fetched};
 use crate::limits::{Deadline, Nature};
 use convoke_job::pipeline::PlannedAction;
 
@@ -42,21 +42,18 @@ pub(crate) fn describe(ctx: &Context, action: &PlannedAction) -> Outcome {
 }
 
 /// Fetches one definition.
-pub(crate) async fn fetch(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+pub(crate) async fn fetch_definition(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     let Some(index) = action.definition else { return Ok(None) };
     let Some((stage, plan)) = ctx.stages.definition(&action.namespace, index) else { return Ok(None) };
     let (entry, suite) = (plan.entry.clone(), plan.suite());
     let uuid = format!("{}_{}", ctx.job.job_id, action.level);
     ctx.log.debug(format_args!("uuid={uuid} stage {stage}, suite {suite}"));
-    let work = async |_: &mut Context| match &entry.from {
-        DefinitionFrom::Inline(document) => Ok((document.clone(), None, Vec::new())),
-        DefinitionFrom::Git { .. } | DefinitionFrom::Url { .. } => {
-            Err(ActionError::job(format!("{}: only inline definitions can be fetched", entry.name)))
-        }
-    };
-    let (document, commit, files) = ctx.guard(action.name, Nature::Job, deadline, work).await?;
-    let definition = TestDefinition::from_value(&document)
-        .map_err(|error| ActionError::job(format!("test definition {}: {error}", entry.name)))?;
+    let work = async |ctx: &mut Context| fetch::fetch(&entry, &ctx.options.scratch).await;
+    let fetched = ctx.guard(action.name, Nature::Job, deadline, work).await?;
+    if let Some(commit) = &fetched.commit {
+        ctx.log.info(format_args!("{suite}: commit {commit}"));
+    }
+    let Fetched { document, definition, commit, files } = fetched;
     let staged = StagedDefinition { index, entry, definition, document, uuid, commit, files };
     if let Some((_, plan)) = ctx.stages.definition(&action.namespace, index) {
         plan.fetched = Some(staged);

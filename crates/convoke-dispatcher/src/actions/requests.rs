@@ -148,6 +148,7 @@ pub(crate) async fn delayed_start(caller: &Caller, expect: &str, limit: Duration
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use convoke_group::MemberName;

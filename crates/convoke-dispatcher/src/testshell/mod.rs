@@ -23,6 +23,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use convoke_group::Answer;
+use convoke_job::member::Place;
 use convoke_journal::{LogLevel, ResultValue};
 use convoke_overlay::reply;
 use convoke_overlay::scanner::Scanner;
@@ -34,8 +35,8 @@ use crate::actions::Outcome;
 use crate::calls;
 use crate::console::ConsoleLink;
 use crate::context::Context;
-use crate::error::ActionError;
-use crate::limits::{Deadline, Nature, SCANNER_IDLE, SIGNAL};
+use crate::error::{ActionError, ErrorClass};
+use crate::limits::{CONSOLE_GONE, Deadline, Nature, SCANNER_IDLE, SIGNAL};
 use crate::prompt::{self, Wait};
 use convoke_job::pipeline::PlannedAction;
 use reboot::RebootWatch;
@@ -80,7 +81,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         early = shell.prompt(&attached) => early?,
     };
     shell.start(again);
-    shell.early(&early);
+    shell.early(&early, again);
     let result = shell.scan(&attached).await;
     shell.finish(result)
 }
@@ -182,14 +183,16 @@ impl Shell<'_> {
         self.link.type_line(line);
     }
 
-    /// What came before the runner was started: only requests of processes left from before count.
-    fn early(&mut self, bytes: &[u8]) {
+    /// What came before the runner was started: only requests of processes that an earlier block left behind count, and
+    /// of an attempt that was cut off only its sends.
+    fn early(&mut self, bytes: &[u8], again: bool) {
         let mut scanner = Scanner::new(Vec::new());
         let mut signals = scanner.feed(bytes);
         signals.extend(scanner.flush());
         for signal in signals {
-            if let Signal::Request(request) = signal {
-                self.request(request);
+            match signal {
+                Signal::Request(request) if !again || request.kind().is_none() => self.request(request),
+                _ => {}
             }
         }
     }
@@ -211,7 +214,15 @@ impl Shell<'_> {
                             idle = Some(Instant::now() + SCANNER_IDLE);
                             self.bytes(&bytes)
                         }
-                        Err(why) => self.closed(&why),
+                        Err(why) => {
+                            let flow = self.closed(&why);
+                            // Time for whoever stops this member to say so first.
+                            tokio::select! {
+                                biased;
+                                () = self.ctx.cancel.cancelled() => return Err(self.ctx.stopped()),
+                                () = tokio::time::sleep(CONSOLE_GONE) => flow,
+                            }
+                        }
                     };
                     if let ControlFlow::Break(result) = flow {
                         result?;
@@ -243,10 +254,19 @@ impl Shell<'_> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Flow {
-        if self.suites.is_open() && self.reboot.as_mut().is_some_and(|watch| watch.feed(bytes)) {
-            let error = ActionError::test(format!("{}: device rebooted", self.action.name));
-            return ControlFlow::Break(Err(error));
+        let mut rest = bytes;
+        while let Some(at) = self.reboot.as_mut().and_then(|watch| watch.feed(rest)) {
+            self.text(&rest[..at])?;
+            if self.suites.is_open() {
+                let error = ActionError::test(format!("{}: device rebooted", self.action.name));
+                return ControlFlow::Break(Err(error));
+            }
+            rest = &rest[at..];
         }
+        self.text(rest)
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Flow {
         let signals = self.scanner.feed(bytes);
         self.unfinished = match self.unfinished {
             _ if !self.scanner.unfinished() => None,
@@ -259,12 +279,12 @@ impl Shell<'_> {
     fn closed(&mut self, why: &str) -> Flow {
         let signals = self.scanner.flush();
         self.signals(signals)?;
-        let error = ActionError::infrastructure(format!(
-            "{}: the console was closed ({why}); its last lines: {}",
-            self.action.name,
-            self.link.last_lines()
-        ));
-        ControlFlow::Break(Err(error))
+        let message =
+            format!("{}: the console was closed ({why}); its last lines: {}", self.action.name, self.link.last_lines());
+        // A guest's connection says nothing about the health of its host's device (job-definition.md §13).
+        let guest = matches!(self.ctx.job.place, Place::Guest { .. });
+        let class = if guest { ErrorClass::Job } else { ErrorClass::Infrastructure };
+        ControlFlow::Break(Err(ActionError::new(class, message)))
     }
 
     fn signals(&mut self, signals: Vec<Signal>) -> Flow {
@@ -354,19 +374,19 @@ impl Shell<'_> {
             self.type_line(line.trim_end_matches('\n'));
         }
         let result = if extra.is_empty() { ResultValue::Pass } else { ResultValue::Fail };
-        self.result_of_call(&request, result, answered.duration, extra);
+        self.result_of_call(&request, result, Some(answered.duration), extra);
     }
 
     fn result_of_call(
         &mut self,
         request: &DeviceRequest,
         result: ResultValue,
-        duration: Duration,
+        duration: Option<Duration>,
         extra: Map<String, Value>,
     ) {
         let (kind, message_id) = words(request);
         let name = format!("multinode-{kind}-{message_id}").to_lowercase();
-        self.suites.call(Case { name, result, duration: Some(duration), extra, ..Case::default() });
+        self.suites.call(Case { name, result, duration, extra, ..Case::default() });
         self.note();
     }
 
@@ -384,9 +404,13 @@ impl Shell<'_> {
     fn finish(mut self, result: Result<(), ActionError>) -> Outcome {
         let now = self.began.elapsed();
         let why = match &result {
-            Ok(()) => "the runner ended before it did".to_owned(),
+            Ok(()) => "the runner has ended".to_owned(),
             Err(error) => error.message.clone(),
         };
+        for request in self.requests.withdraw() {
+            let extra = Map::from_iter([("error_msg".to_owned(), format!("withdrawn: {why}").into())]);
+            self.result_of_call(&request, ResultValue::Fail, None, extra);
+        }
         self.suites.finish(&why, now);
         self.note();
         if result.is_err() && !self.exited && self.link.closed().is_none() {

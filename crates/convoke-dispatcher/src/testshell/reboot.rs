@@ -13,20 +13,20 @@ pub(crate) struct RebootWatch {
 }
 
 impl RebootWatch {
-    /// Whether these bytes complete such a line's beginning.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> bool {
-        for &byte in bytes {
+    /// Where in these bytes such a line's beginning is complete.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (at, &byte) in bytes.iter().enumerate() {
             if byte == b'\n' || byte == b'\r' {
                 self.line.clear();
             } else if self.line.len() < 64 {
                 self.line.push(byte);
                 if self.line.ends_with(MARK) && stamp(&self.line[..self.line.len() - MARK.len()]) {
                     self.line.clear();
-                    return true;
+                    return Some(at + 1);
                 }
             }
         }
-        false
+        None
     }
 }
 
@@ -44,9 +44,9 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, reboots: bool) {
-        assert_eq!(RebootWatch::default().feed(text.as_bytes()), reboots, "{text}");
+        assert_eq!(RebootWatch::default().feed(text.as_bytes()).is_some(), reboots, "{text}");
         let mut slow = RebootWatch::default();
-        assert_eq!(text.bytes().any(|byte| slow.feed(&[byte])), reboots, "{text} byte by byte");
+        assert_eq!(text.bytes().any(|byte| slow.feed(&[byte]).is_some()), reboots, "{text} byte by byte");
     }
 
     #[test]

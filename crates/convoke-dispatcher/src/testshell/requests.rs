@@ -30,6 +30,8 @@ pub(crate) struct Requests {
     caller: Option<Caller>,
     /// Not yet made, with when it came and its limit.
     waiting: VecDeque<(DeviceRequest, Instant, Duration)>,
+    /// Not yet answered, in the order they came.
+    open: Vec<DeviceRequest>,
     /// A send is on its way.
     sending: bool,
     running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
@@ -37,11 +39,18 @@ pub(crate) struct Requests {
 
 impl Requests {
     pub(crate) fn new(caller: Option<Caller>) -> Self {
-        Requests { caller, waiting: VecDeque::new(), sending: false, running: FuturesUnordered::new() }
+        Requests {
+            caller,
+            waiting: VecDeque::new(),
+            open: Vec::new(),
+            sending: false,
+            running: FuturesUnordered::new(),
+        }
     }
 
     /// A request came; `limit` counts from now.
     pub(crate) fn push(&mut self, request: DeviceRequest, limit: Duration) {
+        self.open.push(request.clone());
         self.waiting.push_back((request, Instant::now(), limit));
         self.start();
     }
@@ -71,6 +80,9 @@ impl Requests {
     pub(crate) async fn next(&mut self) -> Done {
         match self.running.next().await {
             Some(done) => {
+                if let Some(at) = self.open.iter().position(|open| *open == done.request) {
+                    self.open.remove(at);
+                }
                 if is_send(&done.request) {
                     self.sending = false;
                     self.start();
@@ -79,6 +91,13 @@ impl Requests {
             }
             None => std::future::pending().await,
         }
+    }
+
+    /// Withdraws what has not been answered, and tells what it was.
+    pub(crate) fn withdraw(&mut self) -> Vec<DeviceRequest> {
+        self.waiting.clear();
+        self.running.clear();
+        std::mem::take(&mut self.open)
     }
 
     /// Whether a send has not been answered yet.

@@ -1,6 +1,6 @@
 //! A group driven beside a [`World`]: after every input the two have to agree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(crate) struct Beside {
     /// Whether early refusals are looked into by exploring every future; dear.
     foresee: bool,
     said: Option<Vec<(MemberName, String)>>,
+    /// Who is missing in each call, as last told.
+    told: BTreeMap<u64, (Vec<MemberName>, usize)>,
 }
 
 fn id(id: Id) -> MessageId {
@@ -62,7 +64,7 @@ impl Beside {
     pub(crate) fn new(world: World, foresee: bool) -> Self {
         let size = NonZeroUsize::new(world.size()).unwrap();
         let group = Group::new(GroupName::new("g"), size);
-        Self { world, group, log: Vec::new(), fates: Vec::new(), foresee, said: None }
+        Self { world, group, log: Vec::new(), fates: Vec::new(), foresee, said: None, told: BTreeMap::new() }
     }
 
     /// Lets one process take a step, and the group hear of it.
@@ -121,7 +123,13 @@ impl Beside {
                         self.answered(wait, answer, &before, &mut woken, &mut timed_out);
                     }
                 }
-                Output::Waiting { .. } => {}
+                Output::Waiting { waits, missing, unregistered } => {
+                    for WaitId(wait) in waits {
+                        let news = (missing.clone(), unregistered);
+                        assert_ne!(self.told.get(&wait), Some(&news), "said again");
+                        self.told.insert(wait, news);
+                    }
+                }
                 Output::ProbablyStuck { .. } => said = true,
             }
         }
@@ -171,6 +179,10 @@ impl Beside {
         let parked: BTreeSet<u64> = self.group.waits().iter().map(|view| view.wait.0).collect();
         let open: BTreeSet<u64> = self.world.open().map(|(_, open)| open.wait).collect();
         assert_eq!(parked, open, "a call is parked until it is answered or withdrawn");
+        for view in self.group.waits() {
+            let told = self.told.get(&view.wait.0);
+            assert_eq!(told, Some(&(view.missing, view.unregistered)), "who is missing is told as it changes");
+        }
         for (_, open) in self.world.open() {
             assert!(!self.world.is_lost(open), "nobody it needs can come: {open:?}");
         }

@@ -4,6 +4,7 @@
 mod beside;
 mod calls;
 mod certainty;
+mod interleaving;
 
 mod left;
 mod log;

@@ -144,6 +144,19 @@ fn the_latest_call_speaks_for_a_member() {
 }
 
 #[test]
+fn a_refused_caller_may_be_alive_after_all() {
+    let mut s = Stage::of(&["a", "b"]);
+    let killed = s.limit(10).wait("a", "x");
+    s.quiet = Quiet::Certain;
+    let a = s.limit(30).wait("a", "y");
+    let b = s.limit(90).wait("b", "z");
+    all_waiting(&s, killed);
+    s.is_parked(a);
+    s.is_parked(b);
+    assert_eq!(said(&s), [2]);
+}
+
+#[test]
 fn a_single_member_can_be_stuck() {
     let mut s = Stage::of(&["a"]).certain();
     let wait = s.wait("a", "x");

@@ -79,7 +79,10 @@ struct Process {
     /// What is left, next step last.
     todo: Vec<Step>,
     state: State,
+    /// The same in every order of events, as are the numbers of calls made from it.
+    key: u64,
     calls: u64,
+    forks: u64,
 }
 
 /// What a step says to the group.
@@ -117,7 +120,9 @@ impl World {
             member,
             todo: script.iter().rev().cloned().collect(),
             state: State::Unregistered,
+            key: member as u64 + 1,
             calls: 0,
+            forks: 0,
         });
         let members = scripts.len();
         Self {
@@ -168,7 +173,7 @@ impl World {
             State::Cutting(open) => return Act::Withdraw(open.wait),
             _ => {}
         }
-        let wait = index as u64 * 1000 + self.processes[index].calls;
+        let wait = self.processes[index].key * 1000 + self.processes[index].calls;
         let Some(step) = self.processes[index].todo.pop() else {
             self.processes[index].state = State::Over;
             let over = |p: &Process| p.member != member || matches!(p.state, State::Over | State::Ghost(_));
@@ -212,7 +217,9 @@ impl World {
             }
             Step::Fork(script) => {
                 let todo = script.into_iter().rev().collect();
-                self.processes.push(Process { member, todo, state: State::Ready, calls: 0 });
+                self.processes[index].forks += 1;
+                let key = self.processes[index].key * 10 + self.processes[index].forks;
+                self.processes.push(Process { member, todo, state: State::Ready, key, calls: 0, forks: 0 });
                 Act::Nothing
             }
             Step::Vanish => self.leave(member),
@@ -269,7 +276,7 @@ impl World {
                 State::Waiting(open) if past(open.kill) => {
                     let open = Open { kill: None, ..open.clone() };
                     let (member, todo) = (process.member, Vec::new());
-                    ghosts.push(Process { member, todo, state: State::Ghost(open), calls: 0 });
+                    ghosts.push(Process { member, todo, state: State::Ghost(open), key: 0, calls: 0, forks: 0 });
                     process.state = State::Ready;
                 }
                 _ => {}

@@ -287,7 +287,8 @@ impl Assembly<'_, '_> {
             multinode = Some(keys);
             for (place, role) in document.roles.iter().enumerate() {
                 let keys = self.role_keys(role, true);
-                roles.push((role.name.clone(), keys, format!("device_group[{place}]")));
+                let slave = if role.slave { ", a slave: another member boots it" } else { "" };
+                roles.push((role.name.clone(), keys, format!("device_group[{place}]{slave}")));
             }
         }
         Assembled { head, multinode, roles, blocks: self.blocks }
@@ -306,9 +307,6 @@ impl Assembly<'_, '_> {
         }
         if !role.tags.is_empty() {
             keys.insert("tags".to_owned(), json!(role.tags));
-        }
-        if role.slave {
-            keys.insert("slave".to_owned(), true.into());
         }
         if let Some(context) = deploy::context(role, self.notes) {
             keys.insert("context".to_owned(), context);
@@ -355,6 +353,11 @@ impl Assembly<'_, '_> {
             if let Some(value) = value {
                 legacy.insert(key.to_owned(), value.into());
             }
+        }
+        let slaves: Vec<&str> =
+            self.document.roles.iter().filter(|role| role.slave).map(|role| role.name.as_str()).collect();
+        if !slaves.is_empty() {
+            legacy.insert("slaves".to_owned(), json!(slaves));
         }
         let mut metadata = Map::new();
         if !legacy.is_empty() {

@@ -11,8 +11,26 @@ use crate::member::{BlockKind, DefinitionFrom, RequestCall, TestKind};
 
 /// Checks of any job; `roles` is `None` for a single-device job or one member.
 pub(crate) fn job(actions: &[DraftAction<'_>], roles: Option<&[DraftRole<'_>]>, findings: &mut Findings) {
+    fetches(actions, findings);
     namespaces(actions, roles, findings);
     unused_images(actions, roles, findings);
+}
+
+/// Every deploy prepares the definitions of all tests that follow from it: their product is what a pipeline holds.
+fn fetches(actions: &[DraftAction<'_>], findings: &mut Findings) {
+    const MOST: usize = 20_000;
+    let deploys = actions.iter().filter(|action| matches!(action.block.kind, BlockKind::Deploy { .. })).count();
+    let definitions: usize = actions
+        .iter()
+        .map(|action| match &action.block.kind {
+            BlockKind::Test(TestKind::Definitions(definitions)) => definitions.len(),
+            _ => 0,
+        })
+        .sum();
+    if let (true, Some(first)) = (deploys * definitions > MOST, actions.first()) {
+        let message = format!("{deploys} deploys of {definitions} test definitions are too many");
+        findings.push(first.at.error_at_name("action.count", message).help("deploy less often, or split the job"));
+    }
 }
 
 /// Whether two blocks run on a common member.
@@ -88,17 +106,18 @@ fn unused_images(actions: &[DraftAction<'_>], _roles: Option<&[DraftRole<'_>]>, 
     }
 }
 
-/// Checks of a group.
+/// Checks of a group. Without `complete` some actions could not be read, so that nothing is said to be missing.
 pub(crate) fn group(
     group: &DraftGroup<'_>,
     actions: &[DraftAction<'_>],
     job_limit: Option<Duration>,
+    complete: bool,
     findings: &mut Findings,
 ) {
     for role in &group.roles {
         let mine: Vec<_> = actions.iter().filter(|action| action.runs_for(role.name.as_str())).collect();
         if mine.is_empty() && role.wants_members() {
-            if let Some(count) = &role.count {
+            if let Some(count) = role.count.as_ref().filter(|_| complete) {
                 let message = format!("count is {} but no action lists this role", count.value);
                 let finding = role.at.error_at_name("role.no-actions", message);
                 findings.push(
@@ -116,7 +135,9 @@ pub(crate) fn group(
             same_prompts(&mine, &hosts, findings);
         }
     }
-    guest_addresses(group, actions, findings);
+    if complete {
+        guest_addresses(group, actions, findings);
+    }
     replays(actions, findings);
 }
 

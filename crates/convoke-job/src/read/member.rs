@@ -1,11 +1,12 @@
 //! One member from its definition, LAVA's split form (job-definition.md §12.2): the input of a dispatcher.
 
 use super::cursor::{At, Findings, scalar_text};
+use super::roles::ON_SYNC_TIMEOUT;
 use super::{context, member_blocks, roles, timeout, top};
 use crate::diagnostic::Diagnostic;
 use crate::ids::{JobId, RoleName, SubId};
 use crate::job::MemberNames;
-use crate::member::{GroupMember, MemberJob, Membership, Place};
+use crate::member::{GroupMember, MemberJob, Membership, OnSyncTimeout, Place};
 use crate::node::Node;
 
 impl MemberJob {
@@ -113,6 +114,8 @@ fn membership(at: &At<'_>, findings: &mut Findings) -> Option<Membership> {
         at.get("request").and_then(|at| findings.word(&at, "role.request", &["lava-start", "lava_start"])).is_some();
     let hostname =
         at.get("member-names").and_then(|at| findings.word(&at, "multinode.member-names", &["job-id", "hostname"]));
+    let on_sync_timeout =
+        at.get("on-sync-timeout").and_then(|at| findings.word(&at, "multinode.on-sync-timeout", &ON_SYNC_TIMEOUT));
     Some(Membership {
         role: RoleName::new(role?),
         target_group: target_group?,
@@ -123,6 +126,11 @@ fn membership(at: &At<'_>, findings: &mut Findings) -> Option<Membership> {
         expect_role: expect_role.map(RoleName::new),
         delayed_start,
         member_names: if hostname.as_deref() == Some("hostname") { MemberNames::Hostname } else { MemberNames::JobId },
+        on_sync_timeout: match on_sync_timeout.as_deref() {
+            Some("stop-definition") => OnSyncTimeout::StopDefinition,
+            Some("fail-job") => OnSyncTimeout::FailJob,
+            _ => OnSyncTimeout::Continue,
+        },
     })
 }
 

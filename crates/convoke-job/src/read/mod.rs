@@ -31,6 +31,9 @@ use actions::{DraftAction, Scope};
 use cursor::{At, Findings};
 use roles::{DraftGroup, DraftRole};
 
+/// Findings that are listed; a broken generator can give one for every line.
+const MOST_FINDINGS: usize = 1000;
+
 /// How to read a job.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -65,6 +68,15 @@ pub fn check(root: &Node, diagnostics: Vec<Diagnostic>, options: &Options) -> Ch
     let mut diagnostics = findings.0;
     diagnostics.sort_by_key(|finding| finding.labels.first().map(|label| label.span));
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    if diagnostics.len() > MOST_FINDINGS {
+        let more = diagnostics.len() - MOST_FINDINGS;
+        // Errors are worth more than warnings; each part stays in document order.
+        diagnostics.sort_by_key(|finding| !finding.is_error());
+        diagnostics.truncate(MOST_FINDINGS);
+        let finding =
+            Diagnostic::warning("findings.cut", "", root.span, format!("{more} more findings are not listed"));
+        diagnostics.push(finding.help("mend the first ones, they often bring about the others"));
+    }
     Checked { job: job.filter(|_| sound), diagnostics }
 }
 
@@ -100,7 +112,8 @@ fn job(root: &Node, options: &Options, findings: &mut Findings) -> Option<Job> {
     let actions = at.get("actions").map(|at| actions::actions(&at, &scope, findings)).unwrap_or_default();
     cross::job(&actions, group.as_ref().map(|group| group.roles.as_slice()), findings);
     if let Some(group) = group.as_ref().filter(|_| at.get("actions").is_some()) {
-        cross::group(group, &actions, top.timeouts.job, findings);
+        let given = at.get("actions").and_then(|at| at.node.as_list().map(<[_]>::len));
+        cross::group(group, &actions, top.timeouts.job, given == Some(actions.len()), findings);
     }
     if findings.0.iter().any(Diagnostic::is_error) {
         return None;

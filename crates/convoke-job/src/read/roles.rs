@@ -11,8 +11,10 @@ use crate::job::{MemberNames, Spanned, Wanted};
 use crate::node::Key;
 use crate::source::Span;
 
+/// More than any lab has devices.
+const MOST_MEMBERS: u64 = 10_000;
 /// Splitting copies the job for each member: bytes of the document times members (or roles) may not be more.
-const MOST_BYTES: u64 = 64 << 20;
+const MOST_BYTES: u64 = 32 << 20;
 
 const ROLE_KEYS: [&str; 12] = [
     "device_type",
@@ -28,6 +30,7 @@ const ROLE_KEYS: [&str; 12] = [
     "host_role",
     "expect_role",
 ];
+pub(crate) const ON_SYNC_TIMEOUT: [&str; 3] = ["continue", "stop-definition", "fail-job"];
 const GROUP_KEYS: [&str; 4] = ["roles", "timeout", "member-names", "on-sync-timeout"];
 
 /// The group as far as it could be read.
@@ -92,7 +95,7 @@ pub(crate) fn group<'a>(
         .and_then(|at| findings.word(&at, "multinode.member-names", &["job-id", "hostname"]))
         .map_or(MemberNames::JobId, |word| if word == "hostname" { MemberNames::Hostname } else { MemberNames::JobId });
     if let Some(at) = at.get("on-sync-timeout") {
-        findings.word(&at, "multinode.on-sync-timeout", &["stop-definition", "fail-job"]);
+        findings.word(&at, "multinode.on-sync-timeout", &ON_SYNC_TIMEOUT);
     }
     let Some(roles_at) = at.get("roles") else {
         findings.push(
@@ -118,7 +121,7 @@ pub(crate) fn group<'a>(
     if too_many(at, roles_at.node.as_map().map_or(0, <[_]>::len) as u64, "roles", document, findings) {
         return None;
     }
-    let roles: Vec<_> = roles_at.entries().filter_map(|(key, at)| role(key, at, extra_context, findings)).collect();
+    let roles: Vec<_> = roles_at.entries().map(|(key, at)| role(key, at, extra_context, findings)).collect();
     let members: u64 = roles.iter().filter_map(|role| role.count.as_ref()).map(|count| u64::from(count.value)).sum();
     let all_counted = roles.iter().all(|role| role.count.is_some());
     if roles_at.node.as_map().is_some_and(<[_]>::is_empty) {
@@ -133,7 +136,7 @@ pub(crate) fn group<'a>(
 }
 
 fn too_many(at: &At<'_>, count: u64, what: &str, document: usize, findings: &mut Findings) -> bool {
-    let most = MOST_BYTES / (document as u64).max(1);
+    let most = (MOST_BYTES / (document as u64).max(1)).min(MOST_MEMBERS);
     if count > most {
         let message = format!("{count} {what} are too many, a job of this size may have {most}");
         findings.push(at.error_at_name("multinode.size", message).help("lower the counts, or make the file smaller"));
@@ -141,7 +144,7 @@ fn too_many(at: &At<'_>, count: u64, what: &str, document: usize, findings: &mut
     count > most
 }
 
-fn role<'a>(key: &'a Key, at: At<'a>, extra_context: &[String], findings: &mut Findings) -> Option<DraftRole<'a>> {
+fn role<'a>(key: &'a Key, at: At<'a>, extra_context: &[String], findings: &mut Findings) -> DraftRole<'a> {
     if findings.key_is_text(key, &at, "role.name") {
         let fits = key.text.len() <= 64
             && key.text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
@@ -154,7 +157,19 @@ fn role<'a>(key: &'a Key, at: At<'a>, extra_context: &[String], findings: &mut F
         }
     }
     if !findings.is_mapping(&at, "role.kind") {
-        return None;
+        // Its name is known all the same.
+        return DraftRole {
+            name: RoleName::new(key.text.clone()),
+            at,
+            count: None,
+            guest: None,
+            wanted: None,
+            host_role: None,
+            expect_role: None,
+            delayed_start: false,
+            essential: false,
+            timeout: None,
+        };
     }
     let count = count(&at, findings);
     let guest = kind(&at, findings);
@@ -192,7 +207,7 @@ fn role<'a>(key: &'a Key, at: At<'a>, extra_context: &[String], findings: &mut F
             );
         }
     }
-    Some(DraftRole {
+    DraftRole {
         name: RoleName::new(key.text.clone()),
         at,
         count,
@@ -203,7 +218,7 @@ fn role<'a>(key: &'a Key, at: At<'a>, extra_context: &[String], findings: &mut F
         delayed_start,
         essential,
         timeout: role_timeout,
-    })
+    }
 }
 
 /// Rule 6.

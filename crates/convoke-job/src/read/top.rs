@@ -67,17 +67,18 @@ pub(crate) fn keys(at: &At<'_>, multinode: bool, findings: &mut Findings) {
             let finding = value.error_at_name("multinode.top-level", message);
             findings.push(finding.help(format!("move `{name}` into the roles that need it")));
         } else if !KEYS.contains(&name) {
-            let mut finding =
-                value.error_at_name("schema.unknown-key", format!("unknown key `{name}`{}", did_you_mean(name, KEYS)));
-            finding = finding.help(match name {
-                "target" | "device_group" | "timeout" | "logging_level" => {
-                    "this key is of the 2014 JSON format: run `convoke convert` on the original file".to_owned()
-                }
-                "connection" | "host_role" | "role" | "target_group" => {
-                    "this key is of one member's definition: submit the original group definition".to_owned()
-                }
-                _ => format!("known at the top level: {}", KEYS.join(", ")),
-            });
+            let (hint, help) = match name {
+                "target" | "device_group" | "timeout" | "logging_level" => (
+                    String::new(),
+                    "this key is of the 2014 JSON format: run `convoke convert` on the original file".to_owned(),
+                ),
+                "connection" | "host_role" | "role" | "target_group" => (
+                    String::new(),
+                    "this key is of one member's definition: submit the original group definition".to_owned(),
+                ),
+                _ => (did_you_mean(name, KEYS), format!("known at the top level: {}", KEYS.join(", "))),
+            };
+            let finding = value.error_at_name("schema.unknown-key", format!("unknown key `{name}`{hint}")).help(help);
             findings.push(finding);
         }
     }

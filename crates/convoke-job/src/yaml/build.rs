@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, Tag};
 
-use super::{Limits, scalar};
+use super::{Limits, places, scalar};
 use crate::diagnostic::Diagnostic;
 use crate::node::{Key, Node, NodeKind};
 use crate::source::Span;
@@ -94,7 +94,10 @@ impl<'text> Builder<'text> {
             return (None, self.findings);
         }
         match self.root.take() {
-            Some(node) if matches!(node.kind, NodeKind::Map(_)) => (Some(node), self.findings),
+            Some(node) if matches!(node.kind, NodeKind::Map(_)) => {
+                places::fill(&node, &mut self.findings);
+                (Some(node), self.findings)
+            }
             Some(Node { kind: NodeKind::Null, .. }) | None => {
                 let finding = Diagnostic::error("yaml.empty", "", Span::default(), "the document is empty")
                     .help("a document is a mapping of keys to values");

@@ -21,6 +21,7 @@
 //! | `yaml.duplicate-key` | warning: a key given twice |
 
 mod build;
+mod places;
 mod scalar;
 
 use crate::diagnostic::Diagnostic;

@@ -10,7 +10,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// Name and text of every YAML file of a folder, sorted.
-pub fn all(name: &str) -> Vec<(String, String)> {
+pub(crate) fn all(name: &str) -> Vec<(String, String)> {
     let mut files: Vec<_> = std::fs::read_dir(folder(name))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -22,22 +22,22 @@ pub fn all(name: &str) -> Vec<(String, String)> {
     files
 }
 
-pub fn text(path: &str) -> String {
+pub(crate) fn text(path: &str) -> String {
     std::fs::read_to_string(folder(path)).unwrap()
 }
 
-pub fn check(text: &str) -> Checked {
+pub(crate) fn check(text: &str) -> Checked {
     read(&Source::new("job.yaml", text), &Options::default())
 }
 
 #[track_caller]
-pub fn job(text: &str) -> Job {
+pub(crate) fn job(text: &str) -> Job {
     let checked = check(text);
     checked.job.unwrap_or_else(|| panic!("{}", findings(text)))
 }
 
 /// Every finding of a job: severity, code, path, place, message, help, further places.
-pub fn findings(text: &str) -> String {
+pub(crate) fn findings(text: &str) -> String {
     let source = Source::new("job.yaml", text);
     let mut out = String::new();
     for finding in read(&source, &Options::default()).diagnostics {

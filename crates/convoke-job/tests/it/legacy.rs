@@ -27,10 +27,14 @@ fn with_lab() -> LegacyOptions {
     LegacyOptions { legacy_map: lab(), ..LegacyOptions::default() }
 }
 
-/// The plain value of a YAML document that has no findings at all.
+/// The plain value of a v2 document that has no findings at all.
 #[track_caller]
 fn value(yaml: &str) -> Value {
-    let (root, findings) = yaml::parse(&Source::new("converted.yaml", yaml), yaml::Limits::default());
+    let source = Source::new("converted.yaml", yaml);
+    let checked = convoke_job::read(&source, &Default::default());
+    assert_eq!(checked.diagnostics, [], "{yaml}");
+    assert!(checked.job.is_some());
+    let (root, findings) = yaml::parse(&source, yaml::Limits::default());
     assert_eq!(findings, [], "{yaml}");
     root.unwrap().to_value()
 }
@@ -106,7 +110,9 @@ fn the_slave_job_as_text() {
     let source = fixture("legacy-2014-slave.json");
     let converted = convert(&source, &LegacyOptions::default());
     assert_eq!(findings(&source, &converted), [""; 0]);
-    insta::assert_snapshot!(converted.yaml.unwrap());
+    let yaml = converted.yaml.unwrap();
+    value(&yaml);
+    insta::assert_snapshot!(yaml);
 }
 
 #[test]
@@ -264,7 +270,7 @@ fn sandboxes_run_without_a_map() {
 
 #[test]
 fn repeated_actions_and_equal_names() {
-    let one = TEST.replace("}]}}", r#"}], "repeat": 2, "skip_install": true, "timeout": 60}}"#);
+    let one = TEST.replace("}]}}", r#"}], "repeat": 2, "skip_install": true, "timeout": 1200}}"#);
     let deploy = r#"{"command": "dummy_deploy", "parameters": {"target_type": "oe"}}"#;
     let document = converted(&job(TWO, &format!("{deploy}, {one}")), &LegacyOptions::default());
     let names: Vec<&Value> = document["actions"].as_array().unwrap()[2..]
@@ -273,7 +279,10 @@ fn repeated_actions_and_equal_names() {
         .collect();
     assert_eq!(names, ["t", "t-2"]);
     let test = &document["actions"][2]["test"];
-    assert_eq!((&test["timeout"], &test["definitions"][0]["skip_install"]), (&json!({"seconds": 60}), &json!(["all"])));
+    assert_eq!(
+        (&test["timeout"], &test["definitions"][0]["skip_install"]),
+        (&json!({"seconds": 1200}), &json!(["all"]))
+    );
     assert_eq!(document["actions"][0]["deploy"]["os"], "oe");
 }
 

@@ -3,7 +3,9 @@
 
 mod check;
 mod fixtures;
+mod fuzz;
 mod legacy;
 mod pipeline;
+mod rules;
 mod split;
 mod yaml;

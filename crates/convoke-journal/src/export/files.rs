@@ -41,6 +41,15 @@ struct Growing {
     log: Option<BufWriter<File>>,
 }
 
+impl Growing {
+    fn discard(&self, aside: &str) {
+        for name in ["console.log", "log.yaml"] {
+            // What cannot be removed is only in the way, not wrong.
+            let _ = fs::remove_file(self.folder.join(format!("{name}{aside}")));
+        }
+    }
+}
+
 impl Files {
     /// Files below `dir`, the folder of the run.
     pub fn new(dir: &Path) -> Self {
@@ -97,10 +106,7 @@ impl Files {
     /// Leaves the growing files as they were before.
     fn discard(mut self) {
         for growing in std::mem::take(&mut self.members).into_values() {
-            for name in ["console.log", "log.yaml"] {
-                // What cannot be removed is only in the way, not wrong.
-                let _ = fs::remove_file(growing.folder.join(format!("{name}{}", self.aside)));
-            }
+            growing.discard(self.aside);
         }
     }
 
@@ -174,9 +180,12 @@ impl View for Files {
         let lines = self.model.finish();
         self.lines(lines);
         self.idle(0);
-        for (sub_id, growing) in std::mem::take(&mut self.members) {
-            drop((growing.console, growing.log));
-            if !self.aside.is_empty() {
+        for (sub_id, mut growing) in std::mem::take(&mut self.members) {
+            (growing.console, growing.log) = (None, None);
+            if !self.aside.is_empty() && self.error.is_some() {
+                // Whole files from before are better than new ones that are not.
+                growing.discard(self.aside);
+            } else if !self.aside.is_empty() {
                 for name in ["console.log", "log.yaml"] {
                     let path = growing.folder.join(name);
                     let outcome = fs::rename(growing.folder.join(format!("{name}{}", self.aside)), &path);
@@ -224,7 +233,7 @@ pub enum RenderError {
 /// Makes all files of a finished run again from its journal, in bounded memory.
 ///
 /// # Errors
-/// The journal cannot be read (console and log are left as they were then), or a file cannot be written.
+/// The journal cannot be read, or a file cannot be written; consoles and logs are left as they were then.
 pub fn render(dir: &Path) -> Result<Rendered, RenderError> {
     let mut reader = Reader::open(dir)?;
     let mut files = Files::with(dir, ".part");

@@ -8,9 +8,6 @@ use crate::event::{
     Body, ErrorClass, Event, Failure, Health, LogLevel, MemberInfo, MemberState, ResultRecord, ResultValue, Stage,
 };
 
-/// A waiting member says so in its log this often (device-side.md §10).
-const WAIT_NOTE_NS: u64 = 30_000_000_000;
-
 /// A MultiNode call that has not been answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -28,12 +25,14 @@ pub struct Call {
     pub waiting: bool,
     /// Members still missing, by `sub_id`, when it waits.
     pub missing: Vec<u32>,
-    notes: u64,
 }
 
 impl Call {
     /// `lava-wait server-ready`, `lava-wait-all ready client`.
     pub fn command(&self) -> String {
+        if self.call == "group_data" {
+            return "group assembly".into();
+        }
         let role = self.role.as_ref().map(|role| format!(" {role}")).unwrap_or_default();
         format!("lava-{} {}{role}", self.call.replace('_', "-"), self.message_id)
     }
@@ -139,6 +138,8 @@ pub struct Member {
     console: Lines,
     marks: BTreeMap<String, (Option<u64>, Option<u64>)>,
     failures: Vec<(u64, Failure)>,
+    /// The last error line. A failure goes up from action to action to the member; once is enough.
+    told: String,
 }
 
 impl Member {
@@ -164,6 +165,7 @@ impl Member {
             console: Lines::default(),
             marks: BTreeMap::new(),
             failures: Vec::new(),
+            told: String::new(),
         }
     }
 
@@ -209,39 +211,14 @@ impl Member {
         self.lines - 1
     }
 
-    /// Lines that are due by the passing of time up to `now_ns`. `at` and `elapsed_ns` belong together.
-    pub(crate) fn due(
-        &mut self,
-        now_ns: u64,
-        (at, elapsed_ns): (jiff::Timestamp, u64),
-        labels: &dyn Fn(u32) -> String,
-        out: &mut Vec<LogLine>,
-    ) {
-        let wall = |ns: u64| {
-            let shift = i64::try_from(ns).unwrap_or(i64::MAX).saturating_sub(i64::try_from(elapsed_ns).unwrap_or(0));
-            at.checked_add(jiff::SignedDuration::from_nanos(shift)).unwrap_or(at)
-        };
-        loop {
-            let note = self.calls.iter().filter(|(_, call)| call.waiting);
-            let note = note.map(|(id, call)| (call.since_ns + (call.notes + 1) * WAIT_NOTE_NS, *id)).min();
-            let partial = self.console.due();
-            match (partial, note) {
-                (Some(due), note) if due <= now_ns && note.is_none_or(|(noted, _)| due <= noted) => {
-                    let text = self.console.partial();
-                    self.line(out, wall(due), due, Content::Target { text, partial: true });
-                }
-                (_, Some((due, id))) if due <= now_ns => {
-                    let Some(call) = self.calls.get_mut(&id) else { return };
-                    call.notes += 1;
-                    let whom: Vec<String> = call.missing.iter().map(|member| labels(*member)).collect();
-                    let whom = if whom.is_empty() { "nobody".into() } else { whom.join(", ") };
-                    let waited = (due - call.since_ns) / 1_000_000_000;
-                    let text = format!("{}: waiting for {waited} s, missing: {whom}", call.command());
-                    self.line(out, wall(due), due, Content::Text(LogLevel::Info, text));
-                }
-                _ => return,
-            }
-        }
+    /// The line that is due by the passing of time up to `now_ns`: one without an end. `at` and `elapsed_ns` belong
+    /// together.
+    pub(crate) fn due(&mut self, now_ns: u64, (at, elapsed_ns): (jiff::Timestamp, u64), out: &mut Vec<LogLine>) {
+        let Some(due) = self.console.due().filter(|due| *due <= now_ns) else { return };
+        let shift = i64::try_from(due).unwrap_or(i64::MAX).saturating_sub(i64::try_from(elapsed_ns).unwrap_or(0));
+        let wall = at.checked_add(jiff::SignedDuration::from_nanos(shift)).unwrap_or(at);
+        let text = self.console.partial();
+        self.line(out, wall, due, Content::Target { text, partial: true });
     }
 
     /// Takes an event of this member.
@@ -271,16 +248,23 @@ impl Member {
                     self.actions.truncate(at);
                 }
                 if let Some(failure) = failure {
-                    // The same failure goes up through the actions around it; once is enough.
                     if self.failures.last().is_none_or(|(_, last)| last.message != failure.message) {
-                        text(self, LogLevel::Error, format!("{name}: {}", failure.message));
                         self.failures.push((now, failure.clone()));
+                    }
+                    if !self.told.contains(&failure.message) {
+                        self.told = format!("{name}: {}", failure.message);
+                        text(self, LogLevel::Error, self.told.clone());
                     }
                 }
                 let took = clock(*duration_s);
                 text(self, action_level(level), format!("end: {level} {name} (duration {took}) [{namespace}]"));
             }
-            Body::Log { level, text: message } => text(self, *level, message.clone()),
+            Body::Log { level, text: message } => {
+                if matches!(level, LogLevel::Error | LogLevel::Exception) {
+                    self.told.clone_from(message);
+                }
+                text(self, *level, message.clone());
+            }
             Body::Input { text } => {
                 self.line(out, at, now, Content::Input(text.clone()));
             }
@@ -302,12 +286,10 @@ impl Member {
             }
             Body::SuiteStarted { suite } => {
                 self.suite = Some(suite.clone());
-                text(self, LogLevel::Info, format!("suite {suite} starts"));
             }
-            Body::SuiteEnded { suite } => {
+            Body::SuiteEnded { .. } => {
                 self.suite = None;
                 self.case = None;
-                text(self, LogLevel::Info, format!("suite {suite} ends"));
             }
             Body::Result(record) => self.result(record.clone(), at, now, out),
             Body::CallMade { call_id, call, message_id, role, data, from, limit_s } => {
@@ -319,7 +301,6 @@ impl Member {
                     since_ns: now,
                     waiting: false,
                     missing: Vec::new(),
-                    notes: 0,
                 };
                 let data: String = data.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 let limit = limit_s.map(|limit| format!(", limit {limit} s")).unwrap_or_default();
@@ -378,8 +359,10 @@ impl Member {
             let first = self.failures.iter().find(|(_, earlier)| earlier.message == failure.message);
             self.failed_ns = Some(first.map_or(now, |(when, _)| *when));
             self.failure = Some(failure.clone());
-            let text = format!("{}: {}", failure.class.as_str(), failure.message);
-            self.line(out, at, now, Content::Text(LogLevel::Error, text));
+            if !self.told.contains(&failure.message) {
+                let text = format!("{} error: {}", failure.class.as_str(), failure.message);
+                self.line(out, at, now, Content::Text(LogLevel::Error, text));
+            }
         }
         // LAVA's last result; made up here when the member could not record it itself.
         if !self.results.iter().any(|result| result.record.definition == "lava" && result.record.case == "job") {

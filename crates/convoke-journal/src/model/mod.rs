@@ -162,17 +162,8 @@ impl RunModel {
     pub fn tick(&mut self, elapsed_ns: u64) -> Vec<LogLine> {
         let Some(clock) = self.last else { return Vec::new() };
         let mut out = Vec::new();
-        let names: Vec<(u32, String)> = if self.members.iter().any(|member| member.waits().is_some()) {
-            self.members.iter().map(|member| (member.info.sub_id, member.label.clone())).collect()
-        } else {
-            Vec::new()
-        };
-        let label = |sub_id: u32| {
-            let known = names.iter().find(|(id, _)| *id == sub_id);
-            known.map_or_else(|| format!("member {sub_id}"), |(_, label)| label.clone())
-        };
         for member in &mut self.members {
-            member.due(elapsed_ns, clock, &label, &mut out);
+            member.due(elapsed_ns, clock, &mut out);
         }
         out.sort_by_key(|line| line.elapsed_ns);
         out

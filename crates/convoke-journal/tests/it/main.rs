@@ -4,4 +4,5 @@
 mod consumers;
 mod files;
 mod journal;
+mod model;
 mod support;

@@ -83,6 +83,10 @@ fn copy_tree<W: Write>(
             OverlayError::plan(format!("{:?}, fetched for {}", path.display().to_string(), staged.suite()), why)
         };
         let path = entry.path().map_err(|cause| tree_error(staged, cause))?.into_owned();
+        if path.to_str().is_none() {
+            warnings.push(format!("{}: {} is left out: its name is not UTF-8", staged.suite(), path.display()));
+            continue;
+        }
         let Some(name) = relative(&path) else {
             return Err(refuse(&path, "leaves the definition's directory"));
         };
@@ -135,7 +139,7 @@ fn copy_tree<W: Write>(
     Ok(())
 }
 
-/// A path of a tree without `.` components, or nothing when it is absolute, goes up or is not text.
+/// A path of a tree without `.` components, or nothing when it is absolute or goes up.
 fn relative(path: &Path) -> Option<String> {
     let mut parts = Vec::new();
     for component in path.components() {

@@ -1,9 +1,11 @@
 //! The generated files of an overlay, in the order of the archive (device-side.md §1.1, §1.3).
 
+use convoke_job::member::DefinitionFrom;
 use serde_json::{Map, Value, json};
 
 use super::environment::{environment, secrets};
 use super::{Entry, EntryKind, GroupTable, OverlayError, OverlayPlan, StagedDefinition};
+use crate::definition::RESERVED;
 use crate::helpers;
 use crate::quote::is_safe_path;
 use crate::script::{ScriptContext, install_script, run_script};
@@ -131,15 +133,17 @@ fn staged(
     }
     let directory = definition_directory(place.0, staged);
     out.directory(&directory);
-    if staged.files.is_empty() {
-        out.parents(&directory, &staged.entry.path);
-        out.file(&format!("{directory}/{}", staged.entry.path), 0o644, yaml(&suite, &staged.document)?);
-    } else {
+    if !staged.files.is_empty() {
         out.entries.push(Entry {
             path: format!("{}/{directory}", out.base),
             mode: 0o755,
             kind: EntryKind::Trees(place.0, place.1),
         });
+    }
+    let inline = matches!(staged.entry.from, DefinitionFrom::Inline(_));
+    if (inline || staged.files.is_empty()) && !RESERVED.contains(&staged.entry.path.as_str()) {
+        out.parents(&directory, &staged.entry.path);
+        out.file(&format!("{directory}/{}", staged.entry.path), 0o644, yaml(&suite, &staged.document)?);
     }
     let absolute = format!("{}/{directory}", plan.results_dir.trim_end_matches('/'));
     let context = ScriptContext {
@@ -174,7 +178,7 @@ fn metadata(staged: &StagedDefinition) -> Value {
             out.insert(key.into(), json!(joined));
         }
     }
-    if let convoke_job::member::DefinitionFrom::Git { repository, .. } = &staged.entry.from {
+    if let DefinitionFrom::Git { repository, .. } = &staged.entry.from {
         out.insert("branch_vcs".into(), json!("git"));
         out.insert("project_name".into(), json!(repository));
     }

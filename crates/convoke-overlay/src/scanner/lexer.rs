@@ -141,11 +141,7 @@ impl Lexer {
             }
             b'<' if self.pending[self.inner..] == b"<LAVA_MULTI_NODE> <"[..] => {}
             b'<' => self.inner = self.pending.len() - 1,
-            _ if self.inner > 0 => {
-                if (kind != Kind::Request || self.lines) && self.restart(sink) {
-                    return;
-                }
-            }
+            _ if self.inner > 0 && (kind != Kind::Request || self.lines) && self.restart(sink) => return,
             _ => {}
         }
         let longest = if kind == Kind::Line { LONGEST_LINE } else { LONGEST };
@@ -190,6 +186,7 @@ impl Lexer {
 /// Whether the first `>` of a TESTCASE stands inside a value: an old helper lets it through, and the result follows.
 fn lacks_result(text: &[u8]) -> bool {
     const CASE: &[u8] = b"<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=";
-    const RESULT: &[u8] = b" RESULT=";
-    text.starts_with(CASE) && !text.windows(RESULT.len()).any(|window| window == RESULT)
+    const RESULT: &[u8] = b"RESULT=";
+    let whole = |window: &[u8]| window[0].is_ascii_whitespace() && window[1..] == *RESULT;
+    text.starts_with(CASE) && !text.windows(RESULT.len() + 1).any(whole)
 }

@@ -3,6 +3,10 @@
 //! The text is matched in blocks: whole lines when the device falls silent, before a signal that changes what a result
 //! belongs to, or when [`BLOCK`] bytes are there. Matched text is never looked at again, unmatched text only for
 //! [`OVERLAP`] bytes, so the work is linear and the memory bounded, whatever a device prints.
+//!
+//! `run.sh` traces its steps, so a result that a step echoes stands in the text twice: `+ echo t1=PASS`, `t1=PASS`. What
+//! is found in a line that may be a trace is held until the same is found elsewhere, and then counts once; what has no
+//! such twin counts when the suite ends.
 
 use fancy_regex::Regex;
 
@@ -32,7 +36,12 @@ pub(crate) struct PatternText {
     text: Vec<u8>,
     /// So much of `text` has been looked at without a match.
     seen: usize,
+    /// Results from lines that may be a trace.
+    traced: Vec<Signal>,
 }
+
+/// So many results of traces are held.
+const TRACED: usize = 1000;
 
 impl PatternText {
     /// Adds text that is no signal.
@@ -56,6 +65,7 @@ impl PatternText {
     /// Looks for results in all of the text, and forgets it.
     pub(crate) fn finish(&mut self, pattern: &Pattern, out: &mut Vec<Signal>) -> bool {
         let good = self.run(pattern, self.text.len(), out);
+        out.append(&mut self.traced);
         *self = Self::default();
         good
     }
@@ -94,15 +104,21 @@ impl PatternText {
                 }
             };
             let group = |name: &str| captures.name(name).map(|group| group.as_str());
-            result(
-                pattern,
-                group("test_case_id"),
-                group("result"),
-                group("measurement"),
-                group("units"),
-                whole.as_str(),
-                out,
-            );
+            let mut found = Vec::new();
+            result(pattern, group, whole.as_str(), &mut found);
+            let line = block[..whole.start()].rfind('\n').map_or(0, |at| at + 1);
+            if is_trace(&block[line..]) {
+                self.traced.append(&mut found);
+                let surplus = self.traced.len().saturating_sub(TRACED);
+                out.extend(self.traced.drain(..surplus));
+                continue;
+            }
+            for signal in &found {
+                if let Some(twin) = self.traced.iter().position(|traced| traced == signal) {
+                    self.traced.remove(twin);
+                }
+            }
+            out.append(&mut found);
         }
         let consumed = if let std::borrow::Cow::Borrowed(_) = text {
             consumed
@@ -128,16 +144,14 @@ impl PatternText {
     }
 }
 
-fn result(
-    pattern: &Pattern,
-    case: Option<&str>,
-    result: Option<&str>,
-    measurement: Option<&str>,
-    units: Option<&str>,
-    whole: &str,
-    out: &mut Vec<Signal>,
-) {
-    let (Some(case), Some(result)) = (case, result) else { return };
+/// Whether a line may be a shell's trace: `+ ` in front, a `+` more for each level.
+fn is_trace(line: &str) -> bool {
+    line.starts_with('+') && line.trim_start_matches('+').starts_with(' ')
+}
+
+fn result<'a>(pattern: &Pattern, group: impl Fn(&str) -> Option<&'a str>, whole: &str, out: &mut Vec<Signal>) {
+    let (Some(case), Some(result)) = (group("test_case_id"), group("result")) else { return };
+    let (measurement, units) = (group("measurement"), group("units"));
     // An id with a blank inside is skipped.
     if case.is_empty() || case.contains(char::is_whitespace) {
         return;

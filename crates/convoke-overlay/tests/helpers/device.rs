@@ -1,6 +1,5 @@
 //! A device: a folder laid out like an overlay, one shell to run everything, and a PATH of BusyBox applets.
 
-use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,6 +46,7 @@ pub(crate) fn program(name: &str, package: &str) -> PathBuf {
 pub(crate) struct Device {
     folder: TempDir,
     shell: Shell,
+    tools: PathBuf,
     environment: Vec<(String, String)>,
     before: Vec<String>,
 }
@@ -55,13 +55,7 @@ impl Device {
     /// A member called 9101 of role server, with two clients and an observer beside it, all tools of BusyBox.
     pub(crate) fn new(shell: Shell) -> Self {
         let folder = tempfile::Builder::new().prefix("lava device ").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let device = Device { folder, shell, environment: Vec::new(), before: Vec::new() };
-        let busybox = program("busybox", "busybox");
-        let list = Command::new(&busybox).arg("--list").output().unwrap().stdout;
-        std::fs::create_dir(device.path("tools")).unwrap();
-        for applet in String::from_utf8(list).unwrap().lines() {
-            symlink(&busybox, device.path("tools").join(applet)).unwrap();
-        }
+        let device = Device { folder, shell, tools: all_tools(), environment: Vec::new(), before: Vec::new() };
         let interpreter = device.interpreter();
         for helper in helpers::all() {
             let text = helper.text.strip_prefix("#!/bin/sh\n").expect("the first line is #!/bin/sh");
@@ -75,14 +69,9 @@ impl Device {
     }
 
     /// Leaves only these tools in PATH, as on an image without BusyBox.
-    pub(crate) fn only(self, tools: &[&str]) -> Self {
-        let keep = |name: &str| tools.contains(&name) || (self.shell.name == "ash" && name == "ash");
-        for entry in std::fs::read_dir(self.path("tools")).unwrap() {
-            let entry = entry.unwrap();
-            if !keep(&entry.file_name().to_string_lossy()) {
-                std::fs::remove_file(entry.path()).unwrap();
-            }
-        }
+    pub(crate) fn only(mut self, tools: &[&str]) -> Self {
+        self.tools = self.path("tools");
+        make_tools(&self.tools, tools);
         self
     }
 
@@ -125,10 +114,6 @@ impl Device {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    pub(crate) fn shell(&self) -> Shell {
-        self.shell
-    }
-
     /// The interpreter in the first line of every helper. No blank may be in it, so it is not in the device's folder.
     pub(crate) fn interpreter(&self) -> String {
         match self.shell.program {
@@ -159,7 +144,7 @@ impl Device {
         let mut command = Command::new(program("busybox", "busybox"));
         command.args(["setsid", "-c"]).args(&self.before).args(words);
         command.env_clear().current_dir(self.folder.path());
-        command.env("PATH", self.path("tools")).env("SHELL", self.interpreter()).env("HOME", "/");
+        command.env("PATH", &self.tools).env("SHELL", self.interpreter()).env("HOME", "/");
         command.env("LAVA_MULTI_NODE_CACHE", self.path("cache.txt"));
         command.env("LAVA_MULTI_NODE_NETWORK_CACHE", self.path("network_cache.txt"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -184,15 +169,29 @@ impl Device {
     }
 }
 
+/// A folder with a link for every applet of BusyBox, made once and kept.
+fn all_tools() -> PathBuf {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools");
+    if !place.exists() {
+        let list = Command::new(program("busybox", "busybox")).arg("--list").output().unwrap().stdout;
+        let list = String::from_utf8(list).unwrap();
+        let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        make_tools(&made.path().join("tools"), &list.lines().collect::<Vec<_>>());
+        // Several tests may come here at once; one of them has its folder there first, with the same in it.
+        let _ = std::fs::rename(made.path().join("tools"), &place);
+    }
+    place
+}
+
+fn make_tools(place: &Path, tools: &[&str]) {
+    std::fs::create_dir(place).unwrap();
+    for tool in tools {
+        symlink(program("busybox", "busybox"), place.join(tool)).unwrap();
+    }
+}
+
 /// What came up to the runner's word about the suite.
 pub(crate) fn suite_of(seen: &str) -> String {
     let end = seen.find("\n<LAVA_TEST_RUNNER>: ").unwrap_or(seen.len());
     seen[..end].to_owned()
-}
-
-/// One wait request as it stands on the line.
-pub(crate) fn wait(id: &str) -> String {
-    let mut line = String::new();
-    writeln!(line, "<LAVA_MULTI_NODE> <LAVA_WAIT {id}>").unwrap();
-    line
 }

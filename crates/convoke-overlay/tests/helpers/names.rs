@@ -41,14 +41,12 @@ fn lists_guests_only_when_asked() {
 #[test]
 fn refuses_other_arguments() {
     each_shell(|shell| {
-        let device = Device::new(shell);
-        for wrong in
-            ["lava-self x", "lava-role x", "lava-role list x", "lava-group a b", "lava-group ''", "lava-group -x"]
-        {
-            let device = Device::new(device.shell());
-            let seen = device.run(&format!("{wrong} 2>usage || echo status $?\n"));
-            assert_eq!(seen, "status 1\n", "{wrong}");
-        }
+        let steps = "for call in 'lava-self x' 'lava-role x' 'lava-role list x' 'lava-group a b' 'lava-group -x'; do\n\
+                     $call 2>&1 || echo \"$call: $?\"\ndone\nlava-group '' || echo $?\n";
+        let expected = "usage: lava-self\nlava-self x: 1\nusage: lava-role [list]\nlava-role x: 1\n\
+                        usage: lava-role [list]\nlava-role list x: 1\nusage: lava-group [ROLE | --all]\nlava-group a b: 1\n\
+                        usage: lava-group [ROLE | --all]\nlava-group -x: 1\nusage: lava-group [ROLE | --all]\n1\n";
+        assert_eq!(Device::new(shell).run(steps), expected);
     });
 }
 

@@ -126,7 +126,9 @@ fn step(model: &RunModel, member: &Member, now_ns: u64, paint: Paint) -> String 
         if call.missing.len() > NAMES {
             names.push(format!("{} more", call.missing.len() - NAMES));
         }
-        let whom = if names.is_empty() { String::new() } else { format!(", for {}", names.join(", ")) };
+        // A wait is satisfied by the first message, every other call needs all of them.
+        let any = if call.call == "wait" && names.len() > 1 { "any of " } else { "" };
+        let whom = if names.is_empty() { String::new() } else { format!(", for {any}{}", names.join(", ")) };
         return paint.odd(&format!("waits {waited} s: {}{whom}", safe(&call.command())));
     }
     match (&member.suite, &member.case) {

@@ -5,7 +5,6 @@
 //! when the view is dropped, the block is wiped.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use console::Term;
@@ -43,12 +42,12 @@ pub(crate) struct Live<S: Screen> {
     /// The block as it stands on the screen.
     shown: Vec<String>,
     drawn: Option<Instant>,
-    summary: Option<PathBuf>,
+    summary: Option<String>,
 }
 
 impl<S: Screen> Live<S> {
     /// With the folder of the run, a summary takes the place of the block at the end.
-    pub(crate) fn new(to: S, level: Level, paint: Paint, summary: Option<&Path>) -> Self {
+    pub(crate) fn new(to: S, level: Level, paint: Paint, summary: Option<String>) -> Self {
         Live {
             out: Out::new(to),
             log: Log::new(level, paint),
@@ -57,7 +56,7 @@ impl<S: Screen> Live<S> {
             left_out: 0,
             shown: Vec::new(),
             drawn: None,
-            summary: summary.map(Into::into),
+            summary,
         }
     }
 
@@ -87,8 +86,8 @@ impl<S: Screen> Live<S> {
     fn frame(&mut self, block: &[String], columns: u16) -> String {
         let mut text = String::from("\x1b[?2026h\r");
         let up = self.rows(columns);
-        if up > 1 {
-            text.push_str(&format!("\x1b[{}A", up - 1));
+        if up > 0 {
+            text.push_str(&format!("\x1b[{up}A"));
         }
         if self.left_out > 0 {
             let left_out = format!("… {} lines left out here; the members' log.yaml has them", self.left_out);
@@ -100,8 +99,12 @@ impl<S: Screen> Live<S> {
             text.push_str(&line.replace('\n', "\x1b[K\n"));
             text.push_str("\x1b[K\n");
         }
-        text.push_str(&block.join("\x1b[K\n"));
-        text.push_str("\x1b[K\x1b[J\x1b[?2026l");
+        // The cursor rests below the block, where a message from elsewhere (a panic) does not run into it.
+        for line in block {
+            text.push_str(line);
+            text.push_str("\x1b[K\n");
+        }
+        text.push_str("\x1b[J\x1b[?2026l");
         text
     }
 

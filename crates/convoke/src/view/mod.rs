@@ -31,18 +31,18 @@ pub(crate) use live::Live;
 pub(crate) use plain::Plain;
 pub(crate) use style::Paint;
 
-/// What the log shows, from least to most. Each level shows the ones before it too.
+/// What the log shows, from least to most; each level shows the ones before it too. Results of tests are always shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Level {
     /// What failed.
     Error,
     /// What is odd.
     Warning,
-    /// Progress and results.
+    /// Progress.
     Info,
-    /// What the devices print, and what is typed to them.
+    /// What the devices print.
     Target,
-    /// Every action, call and detail.
+    /// Every action, call and detail, and what is typed to the devices.
     Debug,
 }
 
@@ -86,7 +86,7 @@ pub(crate) enum Format {
 /// The view of a run that writes to standard output; a summary ends what people read. `dir` is where the files are, as
 /// people are told.
 pub(crate) fn chosen(format: Format, level: Level, dir: &Path) -> Box<dyn View> {
-    let paint = Paint::for_stdout();
+    let (paint, dir) = (Paint::for_stdout(), dir.display().to_string());
     match format {
         Format::Json => Box::new(Json::new(io::stdout())),
         Format::Lava => Box::new(Lava::new(io::stdout())),

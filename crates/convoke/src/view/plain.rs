@@ -7,9 +7,7 @@
 //! ```
 //! The live view uses the same lines for what scrolls.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 use convoke_journal::model::{Content, LogLine};
 use convoke_journal::{Body, Event, LogLevel, MemberState, ResultRecord, ResultValue, RunModel, Stage, View};
@@ -21,13 +19,13 @@ use super::{Level, Out, Paint};
 pub(crate) struct Plain<W> {
     out: Out<W>,
     log: Log,
-    summary: Option<PathBuf>,
+    summary: Option<String>,
 }
 
 impl<W: Write> Plain<W> {
     /// With the folder of the run, a summary ends the lines.
-    pub(crate) fn new(to: W, level: Level, paint: Paint, summary: Option<&Path>) -> Self {
-        Plain { out: Out::new(to), log: Log::new(level, paint), summary: summary.map(Into::into) }
+    pub(crate) fn new(to: W, level: Level, paint: Paint, summary: Option<String>) -> Self {
+        Plain { out: Out::new(to), log: Log::new(level, paint), summary }
     }
 
     fn write(&mut self, lines: Vec<String>) {
@@ -71,13 +69,11 @@ pub(crate) struct Log {
     paint: Paint,
     /// Columns of the longest label.
     width: usize,
-    /// The last failure each member told of. It goes up through actions to the member, and once is enough.
-    told: HashMap<Option<u32>, String>,
 }
 
 impl Log {
     pub(crate) fn new(level: Level, paint: Paint) -> Self {
-        Log { model: RunModel::default(), level, paint, width: 0, told: HashMap::new() }
+        Log { model: RunModel::default(), level, paint, width: 0 }
     }
 
     pub(crate) fn event(&mut self, event: &Event) -> Vec<String> {
@@ -95,25 +91,12 @@ impl Log {
         }
         // The actions of a pipeline are told by stage; whoever wants all of them asks for more.
         let action = matches!(event.body, Body::ActionStarted { .. } | Body::ActionEnded { .. });
-        let again = self.told_again(event) && self.level < Level::Debug;
-        out.extend(lines.iter().filter(|line| !(again && is_error(line))).filter_map(|line| self.render(line, action)));
+        out.extend(lines.iter().filter_map(|line| self.render(line, action)));
         out
     }
 
-    /// Whether the event tells of the failure its member told of last.
-    fn told_again(&mut self, event: &Event) -> bool {
-        let message = match &event.body {
-            Body::ActionEnded { failure: Some(failure), .. } | Body::MemberEnded { failure: Some(failure), .. } => {
-                &failure.message
-            }
-            Body::Log { level: LogLevel::Error | LogLevel::Exception, text } => text,
-            _ => return false,
-        };
-        self.told.insert(event.member, message.clone()).as_ref() == Some(message)
-    }
-
     /// The end of the run in short.
-    pub(crate) fn summary(&self, dir: &Path) -> String {
+    pub(crate) fn summary(&self, dir: &str) -> String {
         super::summary::text(&self.model, dir, self.paint)
     }
 
@@ -131,7 +114,9 @@ impl Log {
         let (level, text) = match &line.content {
             Content::Text(LogLevel::Info, text) if action => (Level::Debug, text.clone()),
             Content::Text(level, text) => ((*level).into(), self.tagged(*level, text)),
-            Content::Input(text) => (Level::Target, format!("> {}", safe(text.trim_end_matches('\n')))),
+            Content::Input(text) => (Level::Debug, format!("> {}", safe(text.trim_end_matches('\n')))),
+            // Signals are told as what they mean: results and calls.
+            Content::Target { text, .. } if text.contains("<LAVA_") => (Level::Debug, format!("| {}", safe(text))),
             Content::Target { text, partial } => {
                 let end = if *partial { self.paint.dim(" (no line end yet)") } else { String::new() };
                 (Level::Target, format!("| {}{end}", safe(text)))
@@ -167,10 +152,6 @@ impl Log {
     }
 }
 
-fn is_error(line: &LogLine) -> bool {
-    matches!(line.content, Content::Text(LogLevel::Error | LogLevel::Exception, _))
-}
-
 /// Measurement, set, and who was missing.
 pub(crate) fn details(record: &ResultRecord) -> String {
     let mut out = String::new();
@@ -191,12 +172,14 @@ pub(crate) fn details(record: &ResultRecord) -> String {
     out
 }
 
-/// The dispatcher's own results matter when they fail; that the job failed is told by the member's end.
+/// Results of tests are always shown. The dispatcher's own matter when they fail; that the job failed is told by the
+/// member's end.
 fn result_level(record: &ResultRecord) -> Level {
     match (record.definition.as_str(), record.result) {
         ("lava", _) if record.case == "job" => Level::Debug,
-        ("lava", ResultValue::Fail) => Level::Info,
+        ("lava", ResultValue::Fail) => Level::Error,
+        ("lava", ResultValue::Skip) => Level::Warning,
         ("lava", _) => Level::Debug,
-        _ => Level::Info,
+        _ => Level::Error,
     }
 }

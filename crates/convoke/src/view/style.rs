@@ -3,7 +3,6 @@
 //! Invariant: no control character of a device reaches the terminal.
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
 
 use console::Style;
 use convoke_journal::ResultValue;
@@ -13,10 +12,9 @@ use convoke_journal::ResultValue;
 pub(crate) struct Paint(pub(crate) bool);
 
 impl Paint {
-    /// Colours on a terminal that has them, unless `NO_COLOR` is set.
+    /// Colours on a terminal that has them, unless `NO_COLOR` is set; or as the command line says.
     pub(crate) fn for_stdout() -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Paint(!unwanted && std::io::stdout().is_terminal() && can_draw())
+        Paint(console::colors_enabled())
     }
 
     fn style(self, style: Style, text: &str) -> String {

@@ -1,7 +1,6 @@
 //! The end of a run: verdict, first failure apart from its consequences, results, failing cases, where the files are.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use convoke_journal::model::{CaseResult, Counts, Member};
 use convoke_journal::{Failure, Health, RunModel};
@@ -14,7 +13,7 @@ use super::style::{clock, duration, pad, safe};
 const LISTED: usize = 40;
 
 /// The summary of a run whose files are in `dir`.
-pub(crate) fn text(model: &RunModel, dir: &Path, paint: Paint) -> String {
+pub(crate) fn text(model: &RunModel, dir: &str, paint: Paint) -> String {
     let mut out = String::from("\n");
     let verdict = match model.health() {
         Some(Health::Complete) if model.exit_status() == 0 => paint.good("Complete"),
@@ -28,7 +27,7 @@ pub(crate) fn text(model: &RunModel, dir: &Path, paint: Paint) -> String {
     failures(model, paint, &mut out);
     table(model, paint, &mut out);
     failing(model, paint, &mut out);
-    let _ = writeln!(out, "\nfiles: {}", dir.display());
+    let _ = writeln!(out, "\nfiles: {}", safe(dir));
     out
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use convoke_journal::{Event, Reader, RunModel, View};
 
 use super::live::Screen;
+use super::style::Paint;
 use super::*;
 
 fn events() -> Vec<Event> {
@@ -68,7 +69,7 @@ fn lava_lines_name_the_member() {
 
 #[test]
 fn the_summary_tells_cause_from_consequence() {
-    let dir = Path::new("convoke-runs/x");
+    let dir = "convoke-runs/x".to_owned();
     let text = shown(|paper| Box::new(Plain::new(paper, Level::Error, Paint(false), Some(dir))));
     insta::assert_snapshot!(text);
 }

@@ -1,6 +1,5 @@
 //! Runs the program as a user would, in a folder of its own, as root or as an ordinary user.
 
-use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -209,20 +208,6 @@ impl Running {
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
-    }
-
-    /// Reads standard output until a line contains `text`.
-    pub(crate) fn read_until(&mut self, text: &str) -> String {
-        let mut seen = Vec::new();
-        let out = self.0.stdout.as_mut().unwrap();
-        let mut byte = [0];
-        while !String::from_utf8_lossy(&seen).contains(text) {
-            match out.read(&mut byte) {
-                Ok(1) => seen.push(byte[0]),
-                _ => panic!("ended before {text:?}: {}", String::from_utf8_lossy(&seen)),
-            }
-        }
-        String::from_utf8_lossy(&seen).into_owned()
     }
 }
 

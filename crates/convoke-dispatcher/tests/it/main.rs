@@ -1,0 +1,10 @@
+//! Members run from start to end, on scripted consoles and on a real shell behind a real pty.
+#![allow(clippy::unwrap_used, unreachable_pub, missing_docs)]
+
+mod group;
+mod limits;
+mod pty;
+mod rehearsal;
+mod scripted;
+mod shell;
+mod support;

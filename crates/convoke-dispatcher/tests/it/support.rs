@@ -1,0 +1,316 @@
+//! Jobs made by hand, devices that are scripted, and what a run has recorded.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use convoke_coordinator::GroupClient;
+use convoke_dispatcher::device::{Console, Device, DeviceFuture, DeviceInfo, OverlayArchive};
+use convoke_dispatcher::{DispatchOptions, MemberOutcome, MemberRun, run_member};
+use convoke_job::member::{
+    Block, BlockKind, Common, Definition, DefinitionFrom, GroupMember, Membership, Place, TestKind, Timeouts,
+};
+use convoke_job::{DeviceType, JobId, MemberJob, RoleName, SubId};
+use convoke_journal::{Body, Recorder, ResultRecord};
+use serde_json::{Map, Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
+use tokio_util::sync::CancellationToken;
+
+/// A single-device job with these blocks.
+pub fn job(blocks: Vec<Block>) -> MemberJob {
+    MemberJob {
+        job_id: JobId(101),
+        job_name: "test".into(),
+        sub_id: SubId(0),
+        definition: Value::Null,
+        place: Place::Device { device_type: DeviceType::new("sandbox"), device: None, worker: None, tags: Vec::new() },
+        context: Map::new(),
+        environment: Vec::new(),
+        secrets: Vec::new(),
+        timeouts: Timeouts {
+            job: Some(Duration::from_secs(600)),
+            action: Some(Duration::from_secs(120)),
+            connection: Some(Duration::from_secs(20)),
+            ..Timeouts::default()
+        },
+        group: None,
+        blocks,
+    }
+}
+
+/// Makes `job` the member `sub_id` of a group with these roles.
+pub fn member(mut job: MemberJob, sub_id: u32, roles: &[&str]) -> MemberJob {
+    let members: Vec<GroupMember> = (0u32..)
+        .zip(roles)
+        .map(|(number, role)| GroupMember {
+            name: (101 + number).to_string(),
+            role: RoleName::new(*role),
+            sub_id: SubId(number),
+            guest: false,
+            device: None,
+        })
+        .collect();
+    job.job_id = JobId(101 + u64::from(sub_id));
+    job.sub_id = SubId(sub_id);
+    job.group = Some(Membership {
+        role: RoleName::new(roles[sub_id as usize]),
+        target_group: "group".into(),
+        size: u32::try_from(roles.len()).unwrap(),
+        members,
+        timeout: None,
+        essential: false,
+        expect_role: None,
+        delayed_start: false,
+        member_names: Default::default(),
+        on_sync_timeout: Default::default(),
+    });
+    job
+}
+
+/// A block without common keys.
+pub fn block(kind: BlockKind) -> Block {
+    Block { common: Common::default(), kind, parameters: Map::new() }
+}
+
+pub fn deploy(to: &str) -> Block {
+    block(BlockKind::Deploy { to: to.into(), os: None })
+}
+
+pub fn boot(method: &str) -> Block {
+    block(BlockKind::Boot { method: method.into(), prompts: Vec::new(), auto_login: None, host_address: None })
+}
+
+/// A test block with inline definitions: name and steps.
+pub fn test(definitions: &[(&str, &[&str])]) -> Block {
+    let definitions = definitions.iter().map(|(name, steps)| definition(name, json!({"steps": steps}), json!({})));
+    block(BlockKind::Test(TestKind::Definitions(definitions.collect())))
+}
+
+/// An inline definition with further keys.
+pub fn definition(name: &str, run: Value, more: Value) -> Definition {
+    let mut document = json!({
+        "metadata": {"format": "Lava-Test Test Definition 1.0", "name": name},
+        "run": run,
+    });
+    document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Definition {
+        name: name.into(),
+        from: DefinitionFrom::Inline(document),
+        path: format!("inline/{name}.yaml"),
+        parameters: Vec::new(),
+        skip_install: Vec::new(),
+        kmsg: false,
+        expected: None,
+    }
+}
+
+/// Deploy, boot and one test block on a sandbox.
+pub fn sandbox(definitions: &[(&str, &[&str])]) -> MemberJob {
+    job(vec![deploy("sandbox"), boot("sandbox"), test(definitions)])
+}
+
+pub fn info() -> DeviceInfo {
+    DeviceInfo {
+        name: "device-1".into(),
+        device_type: "sandbox".into(),
+        results_dir: "/lava-%s".into(),
+        shell: "/bin/sh".into(),
+        environment: Vec::new(),
+        prompts: vec!["device# ".into()],
+        dispatcher_ip: "127.0.0.1".into(),
+        os: None,
+        tags: Vec::new(),
+        action_timeouts: Vec::new(),
+        connection_timeouts: Vec::new(),
+    }
+}
+
+type Play = Box<dyn FnMut(Player) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// A device whose console is played by the test.
+pub struct Scripted {
+    pub info: DeviceInfo,
+    pub kernel: bool,
+    pub calls: Arc<Mutex<Vec<&'static str>>>,
+    play: Play,
+}
+
+impl Scripted {
+    /// `play` is called at every boot.
+    pub fn new<F>(mut play: impl FnMut(Player) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Scripted {
+            info: info(),
+            kernel: false,
+            calls: Arc::default(),
+            play: Box::new(move |player| Box::pin(play(player))),
+        }
+    }
+
+    fn note(&self, call: &'static str) {
+        self.calls.lock().unwrap().push(call);
+    }
+}
+
+impl Device for Scripted {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn deploy(&mut self, _overlay: OverlayArchive) -> DeviceFuture<'_, ()> {
+        self.note("deploy");
+        Box::pin(async { Ok(()) })
+    }
+
+    fn boot(&mut self) -> DeviceFuture<'_, Console> {
+        self.note("boot");
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let (reader, writer) = tokio::io::split(ours);
+        let (from, to) = tokio::io::split(theirs);
+        tokio::spawn((self.play)(Player { from: BufReader::new(from), to }));
+        Box::pin(async move { Ok(Console { reader: Box::new(reader), writer: Box::new(writer) }) })
+    }
+
+    fn kernel_console(&self) -> bool {
+        self.kernel
+    }
+
+    fn power_off(&mut self) -> DeviceFuture<'_, ()> {
+        self.note("off");
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The device's end of a console.
+pub struct Player {
+    from: BufReader<ReadHalf<DuplexStream>>,
+    to: WriteHalf<DuplexStream>,
+}
+
+impl Player {
+    /// The next typed line, without its LF; none when the dispatcher has closed the console.
+    pub async fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        match self.from.read_line(&mut line).await {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(line.trim_end_matches('\n').to_owned()),
+        }
+    }
+
+    pub async fn print(&mut self, text: &str) {
+        let _ = self.to.write_all(text.as_bytes()).await;
+    }
+
+    /// Behaves like a shell until a line begins with `until`: prompts for every other line.
+    pub async fn shell(&mut self, until: &str) -> Option<String> {
+        loop {
+            let line = self.line().await?;
+            if line.starts_with(until) {
+                return Some(line);
+            }
+            self.print("device# ").await;
+        }
+    }
+
+    /// Plays a runner: waits until it is started, then prints `output`.
+    pub async fn runner(&mut self, output: &str) {
+        if self.shell("/lava-101/bin/lava-test-runner").await.is_some() {
+            self.print(output).await;
+        }
+    }
+
+    /// Takes what is typed until the console is closed.
+    pub async fn drain(&mut self) {
+        while self.line().await.is_some() {}
+    }
+}
+
+/// One member with everything it needs.
+pub struct Bench {
+    pub recorder: Recorder,
+    pub cancel: CancellationToken,
+    pub options: DispatchOptions,
+    _scratch: tempfile::TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        Bench {
+            recorder: Recorder::for_tests(),
+            cancel: CancellationToken::new(),
+            options: DispatchOptions::new(PathBuf::from(scratch.path()), "convoke test"),
+            _scratch: scratch,
+        }
+    }
+
+    pub fn rehearsal() -> Self {
+        let mut bench = Self::new();
+        bench.options.rehearsal = true;
+        bench
+    }
+
+    pub async fn run(&self, job: MemberJob, device: impl Device + 'static) -> MemberOutcome {
+        self.run_in(job, device, None).await
+    }
+
+    pub async fn run_in(
+        &self,
+        job: MemberJob,
+        device: impl Device + 'static,
+        client: Option<Arc<dyn GroupClient>>,
+    ) -> MemberOutcome {
+        run_member(MemberRun {
+            job,
+            device: Box::new(device),
+            client,
+            recorder: self.recorder.clone(),
+            cancel: self.cancel.clone(),
+            options: self.options.clone(),
+        })
+        .await
+    }
+
+    pub fn bodies(&self) -> Vec<Body> {
+        self.recorder.events().into_iter().map(|event| event.body).collect()
+    }
+
+    pub fn records(&self) -> Vec<ResultRecord> {
+        let results = self.bodies().into_iter().filter_map(|body| match body {
+            Body::Result(record) => Some(record),
+            _ => None,
+        });
+        results.collect()
+    }
+
+    /// `suite.case result`, one a line, without those of the overlay's preparation.
+    pub fn results(&self) -> String {
+        let shown = |record: &ResultRecord| !(record.definition == "lava" && record.case.ends_with("-overlay"));
+        let lines = self.records().into_iter().filter(shown).map(|record| {
+            format!("{}.{} {}", record.definition, record.case, format!("{:?}", record.result).to_lowercase())
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Everything typed, one after the other.
+    pub fn typed(&self) -> String {
+        let lines = self.bodies().into_iter().filter_map(|body| match body {
+            Body::Input { text } => Some(text),
+            _ => None,
+        });
+        lines.collect()
+    }
+
+    /// All log lines.
+    pub fn log(&self) -> String {
+        let lines = self.bodies().into_iter().filter_map(|body| match body {
+            Body::Log { level, text } => Some(format!("{level:?}: {text}\n")),
+            _ => None,
+        });
+        lines.collect()
+    }
+}

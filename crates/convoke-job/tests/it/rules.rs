@@ -1,0 +1,298 @@
+//! Each rule on the smallest change of a good job: what it finds, and nothing else.
+
+use crate::fixtures;
+
+const GROUP: &str = "job_name: j
+visibility: public
+timeouts: {job: {minutes: 20}, action: {minutes: 4}}
+protocols:
+  lava-multinode:
+    timeout: {minutes: 3}
+    roles:
+      server: {device_type: sandbox, count: 1}
+      client: {device_type: sandbox, count: 2}
+      guest: {connection: ssh, count: 1, host_role: server, expect_role: server, request: lava-start}
+actions:
+- deploy: {role: [server, client], to: sandbox}
+- deploy: {role: guest, to: ssh, protocols: {lava-multinode: [{action: prepare-scp-overlay, request: lava-wait, messageID: ip, message: {a: $a}}]}}
+- boot: {role: [server, client], method: sandbox, prompts: ['# ']}
+- boot: {role: guest, method: ssh, prompts: ['# '], parameters: {hostID: ip, host_key: a}}
+- test:
+    role: [server, client]
+    timeout: {minutes: 5}
+    definitions:
+    - {from: git, repository: r, path: t.yaml, name: t}
+    - from: inline
+      path: i.yaml
+      name: i
+      repository:
+        metadata: {format: Lava-Test Test Definition 1.0, name: i}
+        run: {steps: [lava-self]}
+";
+
+const SINGLE: &str = "job_name: j
+visibility: public
+timeouts: {job: {minutes: 20}}
+device_type: qemu
+actions:
+- deploy: {to: tmpfs, images: {r: {url: 'http://h/i', image_arg: '-hda {r}'}}}
+- boot: {method: qemu, prompts: ['# '], auto_login: {login_prompt: 'login:', username: root}}
+- test: {definitions: [{from: git, repository: r, path: t.yaml, name: t}]}
+";
+
+/// What each change of a good job brings about.
+fn report(base: &str, changes: &[(&str, &str)]) -> String {
+    assert!(fixtures::check(base).diagnostics.is_empty(), "{}", fixtures::findings(base));
+    let mut out = String::new();
+    for (from, to) in changes {
+        assert_eq!(base.matches(from).count(), 1, "{from:?} stands once in the job");
+        out += &format!("{} => {}\n", from.trim(), to.trim());
+        for finding in fixtures::check(&base.replace(from, to)).diagnostics {
+            let severity = finding.severity.as_str();
+            out += &format!("  {severity} {} at {}: {}\n", finding.code, finding.path, finding.message);
+        }
+    }
+    out
+}
+
+#[test]
+fn top_level() {
+    let end = "device_type: qemu\n";
+    let with = |text: &str| format!("{end}{text}\n");
+    let added: Vec<String> = [
+        "prio: 3",
+        "device_group: []",
+        "host_role: a",
+        "priority: 101",
+        "priority: high",
+        "tags: a",
+        "tags: [1]",
+        "context: {arch: 1.5, cpu: [a, 1]}",
+        "secrets: {a: 1}",
+        "metadata: {1: a}",
+        "environment: {A: [1]}",
+        "reboot_to_fastboot: 'yes'",
+        "protocols: {lava-xnbd: {port: auto}}",
+        "protocols: {lava-lxc: {}}",
+        "protocols: []",
+        "notify: {}",
+        "notify: {criteria: {status: done}, callback: {url: u}, callbacks: []}",
+        "notify: {criteria: {status: all}, recipients: [{to: {method: email}}], verbosity: quiet}",
+    ]
+    .into_iter()
+    .map(with)
+    .collect();
+    let mut changes = vec![
+        ("job_name: j\n", ""),
+        ("job_name: j", "job_name: 1234"),
+        ("job_name: j", "job_name: ''"),
+        ("visibility: public", "visibility: publik"),
+        ("visibility: public", "visibility: {group: [a]}"),
+        ("visibility: public", "visibility: {group: a}"),
+        ("timeouts: {job: {minutes: 20}}", "timeouts: {}"),
+        ("timeouts: {job: {minutes: 20}}\n", ""),
+        ("- test: {definitions: [{from: git, repository: r, path: t.yaml, name: t}]}", "- tset: {}"),
+    ];
+    changes.extend(added.iter().map(|text| (end, text.as_str())));
+    insta::assert_snapshot!(report(SINGLE, &changes));
+}
+
+#[test]
+fn timeouts() {
+    let from = "timeouts: {job: {minutes: 20}}";
+    let changes: Vec<String> = [
+        "{job: {minutes: 20}, action: {minutes: 30}}",
+        "{job: {minutes: 0}}",
+        "{job: {}}",
+        "{job: {skip: true}}",
+        "{job: {weeks: 3}}",
+        "{job: {minutes: 1.5}}",
+        "{job: {seconds: -5}}",
+        "{job: {minutes: '5'}}",
+        "{job: 60}",
+        "{job: 5m}",
+        "{job: {days: 99999999}}",
+        "{job: {hours: 1, minutes: 30}}",
+        "{job: {minutes: 20}, acton: {minutes: 1}}",
+        "{job: {minutes: 20}, actions: {http-downlod: {minutes: 1}, login-action: {hours: 1}}}",
+    ]
+    .into_iter()
+    .map(|to| format!("timeouts: {to}"))
+    .collect();
+    let changes: Vec<_> = changes.iter().map(|to| (from, to.as_str())).collect();
+    insta::assert_snapshot!(report(SINGLE, &changes));
+}
+
+#[test]
+fn roles() {
+    let server = "server: {device_type: sandbox, count: 1}";
+    let guest = "{connection: ssh, count: 1, host_role: server, expect_role: server, request: lava-start}";
+    insta::assert_snapshot!(report(
+        GROUP,
+        &[
+            ("    timeout: {minutes: 3}\n", "    timout: {minutes: 3}\n"),
+            ("    timeout: {minutes: 3}\n", "    member-names: host\n"),
+            ("    timeout: {minutes: 3}\n", "    timeout: {minutes: 30}\n"),
+            ("    timeout: {minutes: 3}\n", "    timeout: {minutes: 6}\n"),
+            ("    roles:\n", "    rolls:\n"),
+            (server, "server: {device_type: sandbox, count: 0}"),
+            (server, "server: {device_type: sandbox, count: -1}"),
+            (server, "server: {device_type: sandbox, count: 1.0}"),
+            (server, "server: {device_type: sandbox, count: 99999}"),
+            (server, "server: {count: 1}"),
+            (server, "server: 3"),
+            (server, "server: {device_type: sandbox, count: 1, device: d, worker: w, tags: [t]}"),
+            (server, "server: {device_type: sandbox, count: 1, expect_role: client}"),
+            (server, "server: {device_type: sandbox, count: 1, essential: 1, tag: [a], environment: {A: {}}}"),
+            ("client: {device_type: sandbox, count: 2}", "client: {device_type: sandbox, count: 2, device: d}"),
+            (guest, "{connection: ssh, count: 1, expect_role: server}"),
+            (guest, "{connection: ssh, count: 1, host_role: server}"),
+            (guest, "{connection: ssh, count: 1, host_role: server, expect_role: srver}"),
+            (guest, "{connection: ssh, count: 1, host_role: guest, expect_role: server}"),
+            (guest, "{connection: ssh, count: 1, host_role: server, expect_role: server, request: lava-stop}"),
+            (guest, "{connection: ssh, count: 1, host_role: server, expect_role: server, device: d}"),
+            (guest, "{connection: telnet, count: 1, host_role: server, expect_role: server}"),
+            ("      client:", "      1:"),
+            ("      client:", "      -a b:"),
+        ]
+    ));
+}
+
+#[test]
+fn empty_groups() {
+    let text = |roles: &str| {
+        format!(
+            "job_name: j\nvisibility: public\ntimeouts: {{job: {{minutes: 9}}}}\nactions: []\nprotocols: {{lava-multinode: {roles}}}\n"
+        )
+    };
+    let all: String = ["{roles: {}}", "{roles: {a: {device_type: x, count: 0}}}", "{}", "[]", "{roles: [a]}", "~"]
+        .into_iter()
+        .map(|roles| format!("{roles}\n{}", fixtures::findings(&text(roles))))
+        .collect();
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn actions() {
+    let deploy = "- deploy: {role: [server, client], to: sandbox}";
+    let boot = "- boot: {role: [server, client], method: sandbox, prompts: ['# ']}";
+    insta::assert_snapshot!(report(
+        GROUP,
+        &[
+            (deploy, "- deploy: {role: [server, client], to: sandbx}"),
+            (deploy, "- deploy: {role: [server, client]}"),
+            (deploy, "- deploy: sandbox"),
+            (deploy, "- deploy"),
+            (deploy, "- {deploy: {to: sandbox}, boot: {method: sandbox}}"),
+            (deploy, "- deploy:\n  role: [server, client]\n  to: sandbox"),
+            (deploy, "- deploy: {to: sandbox, too: sandbox}"),
+            (deploy, "- deploy: {to: tmpfs}"),
+            (deploy, "- deploy: {to: tmpfs, images: {}}"),
+            (deploy, "- deploy: {to: tmpfs, images: {a: {url: /x, compression: rar}, b: {}}}"),
+            (
+                deploy,
+                "- deploy: {to: tftp, kernel: {url: 'http://h/k', type: elf}, nfsrootfs: {url: 'http://h/n'}, persistent_nfs: {}}"
+            ),
+            (deploy, "- deploy: {to: docker, image: 'Debian:x'}"),
+            (deploy, "- deploy: {to: docker, image: {local: true}}"),
+            (deploy, "- deploy: {role: [server, client], to: sandbox, namespace: common}"),
+            (
+                deploy,
+                "- deploy: {role: [server, client], to: sandbox, timeouts: {lava-overlay: {hours: 9}, http-download: {minutes: 1}}}"
+            ),
+            (deploy, "- deploy: {role: [server, client], to: sandbox, failure_retry: 0, repeat: two}"),
+            (deploy, "- deploy: {role: [1, nobody], to: sandbox}"),
+            (deploy, "- deploy: {role: [server, client], to: tftp, kernel: {url: 'http://h/k'}}"),
+            (boot, "- boot: {role: [server, client], method: sandbox}"),
+            (boot, "- boot: {role: [server, client], method: qemu}"),
+            (boot, "- boot: {role: [server, client], method: u-boot, promts: ['# ']}"),
+            (boot, "- boot: {role: [server, client], method: sandbox, prompts: []}"),
+            (boot, "- boot: {role: [server, client], method: sandbox, prompts: ['> ']}"),
+            (
+                boot,
+                "- boot: {role: [server, client], method: sandbox, prompts: '# ', auto_login: {username: root, password: x}}"
+            ),
+            (boot, "- boot: {role: [server, client], method: minimal, prompts: '# ', transfer_overlay: {}}"),
+            (boot, "- boot: {role: [server, client], method: grub, commands: x}"),
+            (boot, "- command: {}"),
+            ("actions:\n", "actions: []\nx:\n"),
+        ]
+    ));
+}
+
+#[test]
+fn requests() {
+    let requests = "[{action: prepare-scp-overlay, request: lava-wait, messageID: ip, message: {a: $a}}]";
+    insta::assert_snapshot!(report(
+        GROUP,
+        &[
+            (requests, "{action: prepare-scp-overlay, request: lava_wait, messageID: ip, message: {a: $a}}"),
+            (requests, "[{action: prepare-scp-overlay, request: lava-wait, messageID: 'a b', message: {a: $a}}]"),
+            (requests, "[{action: prepare-scp-overlay, request: lava-wait, messageID: ip, message: {a: a}}]"),
+            (requests, "[{action: prepare-scp-overlay, request: lava-wait, messageID: ip, message: {b: $b}}]"),
+            (requests, "[{action: prepare-scp-overlay, request: lava-wait, messageID: ip}]"),
+            (requests, "[{action: prepare-scp-overlay, request: lava-get, messageID: ip}]"),
+            (
+                requests,
+                "[{action: prepare-scp-overlay, request: lava-wait-all, role: servr, messageID: ip, message: {a: $a}}]"
+            ),
+            (
+                requests,
+                "[{action: prepare-scp-overlay, request: lava-wait, role: server, messageID: ip, message: {a: $a}}]"
+            ),
+            (requests, "[{action: scp-overlay, request: lava-send, messageID: s, message: {a: $a, 'b c': [1]}}]"),
+            (requests, "[{action: scp-overlay, request: lava-sync, messageID: s, message: {a: 1}, colour: red}]"),
+            (requests, "[3]"),
+            (requests, "3"),
+        ]
+    ));
+}
+
+#[test]
+fn tests() {
+    let git = "{from: git, repository: r, path: t.yaml, name: t}";
+    let steps = "run: {steps: [lava-self]}";
+    insta::assert_snapshot!(report(
+        GROUP,
+        &[
+            (git, "{from: git, repository: r, path: t.yaml, name: lava}"),
+            (git, "{from: git, repository: r, path: t.yaml, name: a.b}"),
+            (git, "{from: git, repository: r, path: t.yaml, name: 'a b'}"),
+            (git, "{from: git, repository: r, path: t.yaml, name: 12}"),
+            (git, "{from: git, repository: r, path: ../t.yaml, name: t}"),
+            (git, "{from: git, repository: r, name: t, nmae: x}"),
+            (git, "{from: svn, repository: r, path: t.yaml, name: t}"),
+            (git, "{from: git, repository: r, path: t.yaml, name: t, revision: abc, shallow: true}"),
+            (git, "{from: git, repository: r, path: t.yaml, name: t, revision: 0123456}"),
+            (git, "{from: tar, repository: H4sI, path: t.yaml, name: t}"),
+            (git, "{from: url, repository: 'http://h/t.tar', path: t.yaml, name: t, strip-components: -1}"),
+            (
+                git,
+                "{from: git, repository: r, path: t.yaml, name: t, skip_install: [dep], lava-signal: udp, expected: a}"
+            ),
+            (git, "{from: git, repository: r, path: t.yaml, name: t, parameters: {a-b: 1, C: [1], D: ~}}"),
+            (git, "{from: inline, repository: r, path: t.yaml, name: t}"),
+            (git, "git"),
+            (steps, "run: {steps: [echo a: b, true, ~]}"),
+            (steps, "run: {}"),
+            (steps, "rum: {steps: []}"),
+            ("format: Lava-Test Test Definition 1.0, name: i", "name: i"),
+            ("    timeout: {minutes: 5}\n", "    timeout: {minutes: 5}\n    monitors: []\n"),
+            ("    timeout: {minutes: 5}\n", "    timeout: {minutes: 5}\n    docker: {}\n"),
+            ("    timeout: {minutes: 5}\n    definitions:", "    definition:"),
+            ("run: {steps: [lava-self]}\n", "run: {steps: [lava-sync a]}\n    repeat: 2\n"),
+        ]
+    ));
+}
+
+#[test]
+fn findings_for_programs() {
+    let text = SINGLE.replace("device_type", "devicetype");
+    let source = convoke_job::Source::new("job.yaml", text);
+    let found: Vec<_> = convoke_job::read(&source, &Default::default())
+        .diagnostics
+        .iter()
+        .map(|finding| finding.to_json(&source))
+        .collect();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&found).unwrap());
+}
