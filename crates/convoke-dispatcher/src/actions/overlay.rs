@@ -20,6 +20,10 @@ use convoke_job::pipeline::PlannedAction;
 /// The `environment` file, in the order of device-side.md §1.2.
 pub(crate) fn environment(ctx: &Context) -> Vec<(String, String)> {
     let mut variables = ctx.info.environment.clone();
+    if ctx.options.rehearsal {
+        // A rehearsal has no way to a package server: once is enough, and nobody waits a minute for the next try.
+        variables.push(("LAVA_INSTALL_TRIES".to_owned(), "1".to_owned()));
+    }
     variables.extend(ctx.job.environment.iter().cloned());
     variables.extend([
         ("LAVA_JOB_ID".to_owned(), ctx.job.job_id.to_string()),
