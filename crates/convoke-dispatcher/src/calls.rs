@@ -1,7 +1,8 @@
 //! One MultiNode call: recorded, limited, and explained while it waits.
 //!
 //! Every call is a `CallMade` followed by exactly one `CallAnswered`, also when it is withdrawn. While it waits, a line
-//! every [`PROGRESS`] says for what, since when, and who has not sent yet (device-side.md §10).
+//! every [`PROGRESS`] says for what, since when, and who has not sent yet (device-side.md §10), as the coordinator tells
+//! when asked. Its level is debug: where the group is observed, the views of the journal say it for everybody.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +83,7 @@ impl Caller {
                 }
                 _ => "the coordinator does not say by whom".into(),
             };
-            self.log.info(format_args!(
+            self.log.debug(format_args!(
                 "{} has waited for {} of {}: {missing}",
                 shown.text(),
                 Seconds(Duration::from_secs(started.elapsed().as_secs())),

@@ -34,7 +34,8 @@ pub(crate) fn run<'a>(
         ctx.log.record(Body::ActionStarted {
             level: action.level.clone(),
             name: action.name.into(),
-            timeout_s: deadline.remaining().as_secs_f64(),
+            // The clock has moved on since; a limit of a minute is shown as one.
+            timeout_s: (deadline.remaining().as_secs_f64() * 1e3).round() / 1e3,
             namespace: action.namespace.clone(),
         });
         let result = match requests::make(ctx, action, &deadline).await {

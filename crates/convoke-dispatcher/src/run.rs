@@ -258,9 +258,8 @@ fn conclude(ctx: Context, result: Result<(), Ended>, ended: Result<(), Ended>) -
     };
     let mut extra = serde_json::Map::new();
     match &failure {
-        None => log.info("job finished correctly"),
+        None => log.debug("job finished correctly"),
         Some(failure) => {
-            log.error(format_args!("{:?} error: {}", failure.class, failure.message));
             extra.insert("error_type".into(), format!("{:?}", failure.class).into());
             extra.insert("error_msg".into(), failure.message.clone().into());
         }

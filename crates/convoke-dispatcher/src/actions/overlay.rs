@@ -5,6 +5,7 @@
 use std::io::{Seek, Write};
 
 use convoke_job::member::{BlockKind, Definition, DefinitionFrom};
+use convoke_overlay::definition::TestDefinition;
 use convoke_overlay::layout::{GroupTable, OverlayError, OverlayPlan, StagedDefinition, write_archive};
 use serde_json::{Map, Value};
 
@@ -20,6 +21,10 @@ use convoke_job::pipeline::PlannedAction;
 /// The `environment` file, in the order of device-side.md §1.2.
 pub(crate) fn environment(ctx: &Context) -> Vec<(String, String)> {
     let mut variables = ctx.info.environment.clone();
+    if ctx.options.rehearsal {
+        // A rehearsal has no way to a package server: once is enough, and nobody waits a minute for the next try.
+        variables.push(("LAVA_INSTALL_TRIES".to_owned(), "1".to_owned()));
+    }
     variables.extend(ctx.job.environment.iter().cloned());
     variables.extend([
         ("LAVA_JOB_ID".to_owned(), ctx.job.job_id.to_string()),
@@ -45,7 +50,7 @@ pub(crate) fn describe(ctx: &Context, action: &PlannedAction) -> Outcome {
 pub(crate) async fn fetch_definition(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     let Some(index) = action.definition else { return Ok(None) };
     let Some((stage, plan)) = ctx.stages.definition(&action.namespace, index) else { return Ok(None) };
-    let (entry, suite) = (plan.entry.clone(), plan.suite());
+    let (mut entry, suite) = (plan.entry.clone(), plan.suite());
     let uuid = format!("{}_{}", ctx.job.job_id, action.level);
     ctx.log.debug(format_args!("uuid={uuid} stage {stage}, suite {suite}"));
     let work = async |ctx: &mut Context| fetch::fetch(&entry, &ctx.options.scratch).await;
@@ -54,11 +59,29 @@ pub(crate) async fn fetch_definition(ctx: &mut Context, action: &PlannedAction, 
         ctx.log.info(format_args!("{suite}: commit {commit}"));
     }
     let Fetched { document, definition, commit, files } = fetched;
+    if ctx.options.rehearsal {
+        leave_packages_out(ctx, &mut entry, &definition);
+    }
     let staged = StagedDefinition { index, entry, definition, document, uuid, commit, files };
     if let Some((_, plan)) = ctx.stages.definition(&action.namespace, index) {
         plan.fetched = Some(staged);
     }
     Ok(None)
+}
+
+/// A rehearsal has no way to a package server. What is missing then makes the step fail that needs it, and only that.
+fn leave_packages_out(ctx: &Context, entry: &mut Definition, definition: &TestDefinition) {
+    let skip = |part: &str| entry.skip_install.iter().any(|skip| skip == part || skip == "all");
+    let mut packages: Vec<&str> = definition.deps.iter().map(String::as_str).collect();
+    packages.extend(definition.distro_deps.iter().flat_map(|(_, packages)| packages).map(String::as_str));
+    if !packages.is_empty() && !skip("deps") {
+        ctx.log.warning(format_args!(
+            "{}: a rehearsal installs no packages; its steps find only what this machine has of: {}",
+            entry.name,
+            packages.join(", ")
+        ));
+    }
+    entry.skip_install.extend(["keys", "sources", "deps"].map(str::to_owned));
 }
 
 /// The results of the three actions that prepare a definition's files: they are written with the archive.

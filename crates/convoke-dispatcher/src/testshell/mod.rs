@@ -357,7 +357,6 @@ impl Shell<'_> {
         let Done { request, answered } = done;
         let mut extra = Map::new();
         let mut refuse = |why: String, missing: &[String]| {
-            self.ctx.log.error(&why);
             extra.insert("error_msg".into(), why.clone().into());
             extra.insert("missing".into(), Value::from(missing.to_vec()));
             request.kind().map(|kind| reply::nack(kind, Some(&why)))
@@ -367,7 +366,14 @@ impl Shell<'_> {
             Answer::Done { messages } => request.kind().and_then(|kind| {
                 let messages: Vec<_> =
                     messages.into_iter().map(|(name, data)| (name.as_str().to_owned(), data)).collect();
-                reply::reply(kind, &messages, &self.members).map_or_else(|error| refuse(error.to_string(), &[]), Some)
+                reply::reply(kind, &messages, &self.members).map_or_else(
+                    |error| {
+                        // The call itself was satisfied, so nothing else says this.
+                        self.ctx.log.error(&error);
+                        refuse(error.to_string(), &[])
+                    },
+                    Some,
+                )
             }),
         };
         if let Some(line) = line {

@@ -123,7 +123,6 @@ impl Suites {
         let progress = &mut self.plans[at];
         progress.started = true;
         let suite = progress.plan.suite.clone();
-        self.log(LogLevel::Info, format!("suite {suite} starts ({})", self.plans[at].plan.uuid));
         self.out.push(Body::SuiteStarted { suite });
         self.open = Some(Open { at, since: now, implied });
         self.next = at + 1;
@@ -174,7 +173,6 @@ impl Suites {
             extra.insert("error_msg".into(), why.into());
         }
         let suite = plan.suite.clone();
-        self.log(LogLevel::Info, format!("suite {suite} ends after {:.2} s", duration.as_secs_f64()));
         self.out.push(Body::SuiteEnded { suite: suite.clone() });
         self.suite_result(suite, result, Some(duration), extra);
     }

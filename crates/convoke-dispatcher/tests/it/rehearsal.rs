@@ -12,7 +12,8 @@ use convoke_journal::{Body, Health};
 use serde_json::{Value, json};
 
 use crate::group::group;
-use crate::support::{Bench, Scripted, block, boot, deploy, job, member, test};
+use crate::pty::PtyDevice;
+use crate::support::{Bench, Scripted, block, boot, definition, deploy, job, member, test};
 
 /// A runner that ends every suite `0_a` well, whatever its uuid is.
 fn runner() -> Scripted {
@@ -252,6 +253,18 @@ async fn monitors_and_services_are_skipped_with_a_warning() {
     lava.relay skip
     lava.job pass
     ");
+}
+
+#[tokio::test]
+async fn packages_are_not_installed_but_install_steps_run() {
+    let bench = Bench::rehearsal();
+    let install = json!({"install": {"deps": ["no-such-package"], "steps": ["touch installed"]}});
+    let one = definition("one", json!({"steps": ["test -e installed"]}), install);
+    let blocks = vec![deploy("tmpfs"), boot("qemu"), block(BlockKind::Test(TestKind::Definitions(vec![one])))];
+    let outcome = bench.run(job(blocks), PtyDevice::new("d")).await;
+    assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
+    assert!(bench.results().contains("lava.0_one pass"), "{}", bench.results());
+    assert!(bench.log().contains("installs no packages"), "{}", bench.log());
 }
 
 #[tokio::test]
