@@ -267,6 +267,15 @@ async fn the_console_outlives_its_shell() {
     shell.expect("root@alpha:~# ").await;
     assert_ne!(shell.run("echo $$").await, first);
     assert_eq!(shell.run("tty").await, "/dev/pts/0\n");
+    // Without bash it is whatever sh is.
+    shell.run("rm -f /bin/bash /usr/bin/bash && ln -sf dash /usr/bin/sh").await;
+    shell.send("exit").await;
+    shell.expect("root@alpha:~# ").await;
+    assert_eq!(shell.run("echo $0").await, "/bin/sh\n");
+    // Without any shell there is no use in trying again.
+    shell.send("rm /usr/bin/sh; exit").await;
+    shell.expect("cannot run /bin/sh: No such file").await;
+    shell.end().await;
 }
 
 async fn the_console_ends_with_the_device() {
