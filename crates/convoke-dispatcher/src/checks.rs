@@ -1,7 +1,6 @@
 //! What is known to be wrong before anything runs: the step `validate`.
 
 use convoke_job::member::{BlockKind, TestKind};
-
 use convoke_job::pipeline::PlannedAction;
 
 use crate::context::Context;

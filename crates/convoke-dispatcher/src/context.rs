@@ -1,6 +1,6 @@
 //! What the actions of one member share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,8 +48,8 @@ pub(crate) struct Context {
     pub(crate) deployed: bool,
     /// Whether the running attempt of a boot block has booted the device.
     pub(crate) booted: bool,
-    /// How often each stage's runner has been started, by stage number.
-    pub(crate) started: BTreeMap<usize, u32>,
+    /// Stages whose runner may have been started.
+    pub(crate) started: BTreeSet<usize>,
 }
 
 impl Context {
@@ -78,7 +78,7 @@ impl Context {
             overlay: None,
             deployed: false,
             booted: false,
-            started: BTreeMap::new(),
+            started: BTreeSet::new(),
         }
     }
 

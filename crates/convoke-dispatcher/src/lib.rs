@@ -3,6 +3,7 @@
 //! | module | is about |
 //! |---|---|
 //! | [`run`] | one member from group assembly to its last result |
+//! | `verdict` | how a member's end is recorded and told |
 //! | `checks` | what is wrong before anything runs |
 //! | `stages` | the test blocks and what is known of their definitions |
 //! | `limits` | all limits on one screen, and what their passing means |
@@ -31,5 +32,6 @@ mod prompt;
 pub mod run;
 mod stages;
 mod testshell;
+mod verdict;
 
 pub use run::{DispatchOptions, MemberOutcome, MemberRun, run_member};

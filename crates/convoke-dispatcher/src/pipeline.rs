@@ -12,6 +12,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use convoke_job::pipeline::PlannedAction;
 use convoke_journal::{Body, ErrorClass, Failure, LogLevel, ResultRecord, ResultValue};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -20,7 +21,6 @@ use crate::actions::{self, Outcome, Recorded, requests};
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Seconds};
-use convoke_job::pipeline::PlannedAction;
 
 /// Runs `action` and what it runs, below the deadline of its parent.
 pub(crate) fn run<'a>(

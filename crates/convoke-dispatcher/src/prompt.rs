@@ -26,6 +26,8 @@ pub(crate) struct Wait<'a> {
     pub(crate) connection: Duration,
     /// The action's deadline.
     pub(crate) deadline: &'a Deadline,
+    /// Which error the passing of the deadline is. Silence beyond the connection limit is always the job's.
+    pub(crate) nature: Nature,
 }
 
 /// What was found.
@@ -52,7 +54,7 @@ pub(crate) async fn wait(
     attached: &Attached<'_>,
     wait: Wait<'_>,
 ) -> Result<Seen, ActionError> {
-    let Wait { name, prompts, check, connection, deadline } = wait;
+    let Wait { name, prompts, check, connection, deadline, .. } = wait;
     let mut matcher = matcher(prompts)?;
     let limit = connection.min(deadline.remaining());
     let started = Instant::now();
@@ -111,7 +113,7 @@ fn no_prompt(wait: &Wait<'_>, link: &ConsoleLink) -> ActionError {
     let last = link.last_lines();
     let last = if last.is_empty() { "nothing came from it".into() } else { format!("its last lines: {last}") };
     if deadline.remaining().is_zero() {
-        let mut error = deadline.passed(name, Nature::Job);
+        let mut error = deadline.passed(name, wait.nature);
         error.message = format!("{}: the console showed none of the prompts {prompts:?}; {last}", error.message);
         return error;
     }

@@ -18,9 +18,7 @@ use convoke_coordinator::GroupClient;
 use convoke_job::MemberJob;
 use convoke_job::member::BlockKind;
 use convoke_job::pipeline::{DeviceLimits, PlannedAction, pipeline as planned};
-use convoke_journal::{
-    Body, ErrorClass, Failure, Health, LogLevel, MemberState, Recorder, ResultRecord, ResultValue, Stage,
-};
+use convoke_journal::{ErrorClass, Failure, Health, LogLevel, MemberState, Recorder, ResultRecord, ResultValue, Stage};
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +31,7 @@ use crate::error::ActionError;
 use crate::limits::{Deadline, GROUP_START, JOB_DEFAULT};
 use crate::log::Log;
 use crate::pipeline;
+use crate::verdict::{Ended, conclude};
 
 /// Everything one member needs.
 pub struct MemberRun {
@@ -115,19 +114,6 @@ async fn without_panic<T>(work: impl Future<Output = Result<T, Ended>>) -> Resul
                 ActionError::new(ErrorClass::Bug, format!("the dispatcher panicked: {text}")),
             ))
         }
-    }
-}
-
-/// What ended a member, and what to tell the others.
-struct Ended {
-    /// In words: `its boot failed`.
-    what: &'static str,
-    error: ActionError,
-}
-
-impl Ended {
-    fn new(what: &'static str, error: ActionError) -> Self {
-        Ended { what, error }
     }
 }
 
@@ -232,49 +218,4 @@ async fn finalize(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), Ended
         result.map_err(|error| Ended::new("its device could not be powered off", error))?;
     }
     Ok(())
-}
-
-/// Records the verdict and leaves the group.
-fn conclude(ctx: Context, result: Result<(), Ended>, ended: Result<(), Ended>) -> MemberOutcome {
-    let (log, client) = (ctx.log.clone(), ctx.client.clone());
-    // Whatever the device started ends with it.
-    drop(ctx);
-    let ended = result.and(ended);
-    let (failure, why) = match ended {
-        Ok(()) => (None, "its job ended".to_owned()),
-        Err(Ended { error, .. }) if error.class == ErrorClass::Canceled => {
-            let why = format!("it was cancelled: {}", error.message);
-            (Some(pipeline::failure(&error)), why)
-        }
-        Err(Ended { what, error }) => {
-            let why = format!("{what}: {}", error.message);
-            (Some(pipeline::failure(&error)), why)
-        }
-    };
-    let health = match &failure {
-        None => Health::Complete,
-        Some(failure) if failure.class == ErrorClass::Canceled => Health::Canceled,
-        Some(_) => Health::Incomplete,
-    };
-    let mut extra = serde_json::Map::new();
-    match &failure {
-        None => log.debug("job finished correctly"),
-        Some(failure) => {
-            extra.insert("error_type".into(), format!("{:?}", failure.class).into());
-            extra.insert("error_msg".into(), failure.message.clone().into());
-        }
-    }
-    log.result(ResultRecord {
-        definition: "lava".into(),
-        case: "job".into(),
-        result: if failure.is_none() { ResultValue::Pass } else { ResultValue::Fail },
-        extra,
-        ..ResultRecord::default()
-    });
-    log.state(MemberState::Finished, Stage::Finalize);
-    log.record(Body::MemberEnded { health, failure: failure.clone() });
-    if let Some(client) = client {
-        client.leave(&why);
-    }
-    MemberOutcome { health, failure, failed_cases: log.failed() > 0 }
 }

@@ -1,6 +1,7 @@
 //! Booting, logging in, the first prompt (job-definition.md §8, device-side.md §3).
 
 use convoke_job::member::{AutoLogin, BlockKind};
+use convoke_job::pipeline::PlannedAction;
 use serde_json::Map;
 
 use crate::actions::{Outcome, Recorded};
@@ -9,7 +10,6 @@ use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Nature};
 use crate::prompt::{self, Wait};
-use convoke_job::pipeline::PlannedAction;
 
 /// Actions in which a device starts. A block without any of them starts it where the console is first needed.
 pub(crate) const STARTERS: [&str; 5] =
@@ -125,6 +125,7 @@ impl Talk<'_> {
             check,
             connection: self.action.connection_limit,
             deadline: self.deadline,
+            nature: Nature::Job,
         };
         prompt::wait(&self.ctx.log, self.link, self.attached, wait).await.map(|seen| seen.index)
     }

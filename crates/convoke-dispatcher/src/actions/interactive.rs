@@ -3,6 +3,7 @@
 
 use convoke_group::{Answer, Call, MessageId, Quiet, RoleName};
 use convoke_job::member::{BlockKind, TestKind};
+use convoke_job::pipeline::PlannedAction;
 use convoke_journal::{Body, ResultRecord, ResultValue};
 use serde_json::{Map, Value};
 
@@ -11,7 +12,6 @@ use crate::calls;
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Nature};
-use convoke_job::pipeline::PlannedAction;
 
 /// Runs the MultiNode steps of the block's scripts.
 pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {

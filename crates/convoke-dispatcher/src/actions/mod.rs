@@ -20,13 +20,13 @@ pub(crate) mod requests;
 pub(crate) mod shell;
 
 use convoke_job::member::BlockKind;
+use convoke_job::pipeline::PlannedAction;
 use convoke_journal::ResultValue;
 use serde_json::{Map, Value};
 
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::Deadline;
-use convoke_job::pipeline::PlannedAction;
 
 /// What an action's work gives: a result to be recorded, nothing, or the error that ends it.
 pub(crate) type Outcome = Result<Option<Recorded>, ActionError>;

@@ -5,6 +5,7 @@
 use std::io::{Seek, Write};
 
 use convoke_job::member::{BlockKind, Definition, DefinitionFrom};
+use convoke_job::pipeline::PlannedAction;
 use convoke_overlay::definition::TestDefinition;
 use convoke_overlay::layout::{GroupTable, OverlayError, OverlayPlan, StagedDefinition, write_archive};
 use serde_json::{Map, Value};
@@ -16,7 +17,6 @@ use crate::device::OverlayArchive;
 use crate::error::ActionError;
 use crate::fetch::{self, Fetched};
 use crate::limits::{Deadline, Nature};
-use convoke_job::pipeline::PlannedAction;
 
 /// The `environment` file, in the order of device-side.md §1.2.
 pub(crate) fn environment(ctx: &Context) -> Vec<(String, String)> {

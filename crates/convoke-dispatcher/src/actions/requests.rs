@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use convoke_group::{Answer, Call, MessageId, Messages, Quiet, RoleName};
 use convoke_job::member::{GroupMember, Request, RequestCall};
+use convoke_job::pipeline::PlannedAction;
 use serde_json::{Map, Value};
 
 use crate::calls::{self, Caller};
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Nature};
-use convoke_job::pipeline::PlannedAction;
 
 /// Makes the requests of `action` in list order.
 pub(crate) async fn make(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Result<(), ActionError> {

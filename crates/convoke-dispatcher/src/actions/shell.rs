@@ -5,6 +5,7 @@
 //! `--rehearse` it is the job's error.
 
 use convoke_job::member::{BlockKind, TestKind};
+use convoke_job::pipeline::PlannedAction;
 use convoke_journal::{ResultRecord, ResultValue};
 use serde_json::{Map, Value};
 
@@ -12,7 +13,6 @@ use crate::actions::{Outcome, boot, overlay};
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::Deadline;
-use convoke_job::pipeline::PlannedAction;
 
 /// Actions that run definitions in a container's shell.
 pub(crate) const DOCKER: [&str; 2] = ["lava-multinode-docker-test-shell", "lava-docker-test-shell"];

@@ -1,15 +1,15 @@
 //! Two members of one group, each with a device of its own.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use convoke_coordinator::{GroupClient, LocalGroup};
-use convoke_group::{GroupName, MemberName, RoleName};
+use convoke_coordinator::{CallOptions, GroupClient, LocalFuture, LocalGroup};
+use convoke_group::{Answer, Call, GroupName, MemberName, MessageId, RoleName};
 use convoke_journal::{Body, Health};
 use tokio::sync::mpsc;
 
 use crate::pty::PtyDevice;
-use crate::support::{Bench, member, sandbox};
+use crate::support::{Bench, Scripted, member, sandbox};
 
 /// Clients of a group with these roles, in order; names count from 101.
 pub fn group(roles: &[&str]) -> Vec<Arc<dyn GroupClient>> {
@@ -19,6 +19,96 @@ pub fn group(roles: &[&str]) -> Vec<Arc<dyn GroupClient>> {
         group.client(MemberName::new((101 + number).to_string()), RoleName::new(*role))
     };
     roles.iter().enumerate().map(client).collect()
+}
+
+/// A client of a coordinator that never answers; it keeps what it is told.
+#[derive(Default)]
+struct Mute {
+    left: Mutex<Vec<String>>,
+}
+
+impl GroupClient for Mute {
+    fn call(&self, call: Call, _options: CallOptions) -> LocalFuture<'_, Answer> {
+        Box::pin(async move {
+            if call == Call::Assemble {
+                return Answer::Done { messages: Vec::new() };
+            }
+            std::future::pending().await
+        })
+    }
+
+    fn leave(&self, why: &str) {
+        self.left.lock().unwrap().push(why.into());
+    }
+
+    fn waits(&self) -> LocalFuture<'_, Vec<convoke_group::WaitView>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_group_is_left_once_at_the_very_end_with_a_reason() {
+    for (output, left) in [
+        ("<LAVA_TEST_RUNNER EXIT>\r\n", "its job ended"),
+        ("<LAVA_SIGNAL_TESTRAISE no luck>\r\n", "its test failed: no luck"),
+    ] {
+        let (bench, client) = (Bench::new(), Arc::new(Mute::default()));
+        let device = Scripted::new(move |mut player| async move {
+            player.runner(output).await;
+            player.drain().await;
+        });
+        let job = member(sandbox(&[("a", &["true"])]), 0, &["one", "two"]);
+        bench.run_in(job, device, Some(Arc::clone(&client) as Arc<dyn GroupClient>)).await;
+        assert_eq!(*client.left.lock().unwrap(), [left]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_never_answers_is_given_up_when_the_limit_has_passed() {
+    let (bench, client) = (Bench::new(), Arc::new(Mute::default()));
+    let device = Scripted::new(move |mut player| async move {
+        player.runner("<LAVA_SIGNAL_STARTRUN 0_a 101_1.1.2.1>\r\n<LAVA_MULTI_NODE> <LAVA_WAIT x>\r\n").await;
+        let reply = player.line().await.unwrap_or_default();
+        assert!(reply.contains("nack") && reply.contains("no answer from the coordinator within 30 s"), "{reply}");
+        player.print("<LAVA_TEST_RUNNER EXIT>\r\n").await;
+        player.drain().await;
+    });
+    let job = member(sandbox(&[("a", &["true"])]), 0, &["one", "two"]);
+    let outcome = bench.run_in(job, device, Some(client)).await;
+    assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
+}
+
+#[tokio::test]
+async fn a_send_before_the_end_of_the_script_reaches_the_group() {
+    let roles = ["one", "two"];
+    let clients = group(&roles);
+    let bench = Bench::new();
+    let device = Scripted::new(|mut player| async move {
+        player.runner("<LAVA_MULTI_NODE> <LAVA_SEND last k=v>\r\n<LAVA_TEST_RUNNER EXIT>\r\n").await;
+        player.drain().await;
+    });
+    let one = member(sandbox(&[("a", &["true"])]), 0, &roles);
+    let wait = clients[1].call(Call::Wait { message_id: MessageId::new("last") }, CallOptions::default());
+    let (outcome, answer) = tokio::join!(bench.run_in(one, device, Some(Arc::clone(&clients[0]))), wait);
+    assert_eq!(outcome.health, Health::Complete);
+    assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_still_waits_when_the_script_ends_is_withdrawn_and_recorded() {
+    let roles = ["one", "two"];
+    let clients = group(&roles);
+    let bench = Bench::new();
+    let device = Scripted::new(|mut player| async move {
+        player.runner("<LAVA_MULTI_NODE> <LAVA_WAIT never>\r\n<LAVA_TEST_RUNNER EXIT>\r\n").await;
+        player.drain().await;
+    });
+    let one = member(sandbox(&[("a", &["true"])]), 0, &roles);
+    bench.run_in(one, device, Some(Arc::clone(&clients[0]))).await;
+    assert!(bench.results().contains("0_a.multinode-wait-never fail"), "{}", bench.results());
+    let made = bench.bodies().iter().filter(|body| matches!(body, Body::CallMade { .. })).count();
+    let answered = bench.bodies().iter().filter(|body| matches!(body, Body::CallAnswered { .. })).count();
+    assert_eq!(made, answered);
 }
 
 #[tokio::test]

@@ -1,0 +1,137 @@
+//! What each signal of a device does, and what its requests are answered.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use convoke_group::Answer;
+use convoke_journal::{Body, LogLevel, ResultValue};
+use convoke_overlay::reply;
+use convoke_overlay::signal::{DeviceRequest, Signal};
+use serde_json::{Map, Value};
+
+use crate::calls;
+use crate::error::ActionError;
+use crate::testshell::requests::{Done, words};
+use crate::testshell::shell::{Flow, Shell};
+use crate::testshell::suites::{Case, value};
+
+impl Shell<'_> {
+    pub(super) fn signals(&mut self, signals: Vec<Signal>) -> Flow {
+        for signal in signals {
+            let flow = self.signal(signal);
+            self.note();
+            flow?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn signal(&mut self, signal: Signal) -> Flow {
+        let now = self.began.elapsed();
+        let log = &self.ctx.log;
+        match signal {
+            Signal::RunnerExit => return ControlFlow::Break(Ok(())),
+            Signal::InstallFail => {
+                let suite = self.suites.install_failed(now);
+                let suite = suite.unwrap_or_else(|| format!("a definition of stage {}", self.number));
+                log.error(format_args!("unable to start stage {}: the install steps of {suite} failed", self.number));
+                self.failed_install.get_or_insert(suite);
+            }
+            Signal::StartRun { suite, .. } => {
+                self.suites.start(&suite, now);
+            }
+            Signal::EndRun { suite, .. } => {
+                self.suites.end(&suite, now);
+            }
+            Signal::SuiteExited { suite, status } => {
+                self.suites.exited(&suite, status, now);
+            }
+            Signal::StartTestCase(case) => self.suites.mark(case, true),
+            Signal::EndTestCase(case) => self.suites.mark(case, false),
+            Signal::TestCase { case, result, measurement, units }
+            | Signal::Pattern { case, result, measurement, units } => {
+                let units = units.filter(|_| measurement.is_some());
+                let case = Case { name: case, result: value(result), measurement, units, ..Case::default() };
+                self.suites.case(case, now);
+            }
+            Signal::TestSetStart(name) => self.suites.set(Some(name)),
+            Signal::TestSetStop => self.suites.set(None),
+            Signal::TestReference { case, result, url } => {
+                let case = Case { name: case, result: value(result), reference: Some(url), ..Case::default() };
+                self.suites.case(case, now);
+            }
+            Signal::TestRaise(text) => {
+                let text = if text.trim().is_empty() { "the test raised an error".into() } else { text };
+                return ControlFlow::Break(Err(ActionError::test(text)));
+            }
+            Signal::TestFeedback(namespace) => {
+                log.line(LogLevel::Feedback, format_args!("namespace {namespace} has no console of its own"));
+            }
+            Signal::TestEvent(text) => log.line(LogLevel::Event, text),
+            Signal::ReturnCode(_) => {}
+            Signal::Request(request) => self.request(request),
+            Signal::DependenciesFailed { suite, status } => self.suites.dependencies_failed(&suite, status),
+            Signal::Warning { text, why } => log.warning(format_args!("odd, but obeyed: {text} ({why})")),
+            Signal::Ignored { text, why } => log.warning(format_args!("not obeyed: {text} ({why})")),
+        }
+        ControlFlow::Continue(())
+    }
+
+    pub(super) fn request(&mut self, request: DeviceRequest) {
+        let limit = calls::limit(None, &self.ctx.job, self.deadline.remaining());
+        self.requests.push(request, limit);
+    }
+
+    /// Types the reply and records the result.
+    pub(super) fn answered(&mut self, done: Done) {
+        let Done { request, answered } = done;
+        let mut extra = Map::new();
+        let mut refuse = |why: String, missing: &[String]| {
+            extra.insert("error_msg".into(), why.clone().into());
+            extra.insert("missing".into(), Value::from(missing.to_vec()));
+            request.kind().map(|kind| reply::nack(kind, Some(&why)))
+        };
+        let line = match answered.answer {
+            Answer::Refused { refusal } => refuse(refusal.to_string(), calls::missing(&refusal)),
+            Answer::Done { messages } => request.kind().and_then(|kind| {
+                let messages: Vec<_> =
+                    messages.into_iter().map(|(name, data)| (name.as_str().to_owned(), data)).collect();
+                reply::reply(kind, &messages, &self.members).map_or_else(
+                    |error| {
+                        // The call itself was satisfied, so nothing else says this.
+                        self.ctx.log.error(&error);
+                        refuse(error.to_string(), &[])
+                    },
+                    Some,
+                )
+            }),
+        };
+        if let Some(line) = line {
+            self.type_line(line.trim_end_matches('\n'));
+        }
+        let result = if extra.is_empty() { ResultValue::Pass } else { ResultValue::Fail };
+        self.result_of_call(&request, result, Some(answered.duration), extra);
+    }
+
+    pub(super) fn result_of_call(
+        &mut self,
+        request: &DeviceRequest,
+        result: ResultValue,
+        duration: Option<Duration>,
+        extra: Map<String, Value>,
+    ) {
+        let (kind, message_id) = words(request);
+        let name = format!("multinode-{kind}-{message_id}").to_lowercase();
+        self.suites.call(Case { name, result, duration, extra, ..Case::default() });
+        self.note();
+    }
+
+    /// Records what the suites have to say.
+    pub(super) fn note(&mut self) {
+        for body in self.suites.take() {
+            match body {
+                Body::Result(record) => self.ctx.log.result(record),
+                body => self.ctx.log.record(body),
+            }
+        }
+    }
+}
