@@ -8,7 +8,7 @@
 //!                                    └─ a task a member (convoke-dispatcher)   ──► supervisor: essential, host gone, cancel
 //! ```
 //!
-//! Invariant: when [`execute`] returns, every member has ended and so has every process of the run. Dropping its future
+//! Invariant: when [`execute()`] returns, every member has ended and so has every process of the run. Dropping its future
 //! ends them too, without their last words.
 
 mod execute;

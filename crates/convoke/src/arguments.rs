@@ -64,7 +64,7 @@ pub(crate) struct RunArguments {
     /// Put a sandbox in the place of every device: try a lab's job on this machine
     #[arg(long)]
     pub(crate) rehearse: bool,
-    /// Folder for the files of the run [default: convoke-runs/<time>-<job name>]
+    /// Folder for the files of the run [default: `convoke-runs/TIME-NAME`]
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// What is printed while the job runs
