@@ -8,7 +8,8 @@ use crate::{layering, setup, tidy};
 
 /// The top of the repository.
 pub(crate) fn root() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
 }
 
 /// Runs a command and turns a failure into words.
@@ -46,7 +47,8 @@ pub(crate) fn lint() -> Result<(), String> {
     step("rustdoc", || {
         run_command(
             cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"])
-                .env("RUSTDOCFLAGS", "-D warnings"),
+                // Private items are documented too, so links to them resolve.
+                .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
         )
     })
 }
@@ -76,5 +78,6 @@ fn shellcheck() -> Result<(), String> {
     let entries = std::fs::read_dir(&helpers).map_err(|error| format!("{}: {error}", helpers.display()))?;
     files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()));
     files.sort();
-    run_command(Command::new("shellcheck").arg("--external-sources").args(files))
+    // Helpers source their libraries from where they stand themselves.
+    run_command(Command::new("shellcheck").args(["--external-sources", "--source-path", "SCRIPTDIR"]).args(files))
 }

@@ -49,7 +49,8 @@ pub struct ForeignOutput {
 /// Runs a program to its end.
 ///
 /// # Errors
-/// When it cannot be started. When the control channel ends first, the whole process group is killed, this process included.
+/// When it cannot be started. When the control channel ends first, the whole process group is killed, this process included
+/// (unless it is PID 1 of a namespace, which gets [`io::ErrorKind::UnexpectedEof`] and ends by itself).
 pub fn run(control: &Control, foreign: &Foreign) -> io::Result<ForeignOutput> {
     let stdout = rustix::fs::memfd_create("stdout", MemfdFlags::CLOEXEC)?;
     let stderr = rustix::fs::memfd_create("stderr", MemfdFlags::CLOEXEC)?;
@@ -74,6 +75,8 @@ pub fn run(control: &Control, foreign: &Foreign) -> io::Result<ForeignOutput> {
             Ok(_) if !fds[1].revents().is_empty() => {
                 // Convoke is gone: nobody waits for an answer, and nothing may stay.
                 rustix::process::kill_current_process_group(Signal::KILL)?;
+                // Only PID 1 of a namespace comes here: it cannot be killed from inside, and all else ends with it.
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the control channel has ended"));
             }
             Ok(_) if !fds[0].revents().is_empty() => break,
             Ok(_) | Err(Errno::INTR) => {}

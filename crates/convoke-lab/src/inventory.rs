@@ -14,7 +14,7 @@ use crate::config::Lab;
 pub fn check_inventory(job: &Job, lab: &Lab) -> Vec<Diagnostic> {
     let wanted = wanted(job);
     let found = check(&wanted, &lab.inventory());
-    let mut diagnostics: Vec<Diagnostic> = found.iter().map(|shortage| diagnostic(shortage, job)).collect();
+    let mut diagnostics: Vec<Diagnostic> = found.iter().map(|shortage| diagnostic(shortage, job, lab)).collect();
     diagnostics.sort_by_key(|finding| finding.labels.first().map(|label| label.span));
     diagnostics
 }
@@ -49,12 +49,15 @@ fn need_of(need: &job::Wanted, member: u32, role: Option<&str>) -> Wanted {
     }
 }
 
-fn diagnostic(shortage: &Shortage, job: &Job) -> Diagnostic {
+fn diagnostic(shortage: &Shortage, job: &Job, lab: &Lab) -> Diagnostic {
     let places = places(shortage, job);
     let (path, span, _) = places.first().cloned().unwrap_or_default();
     let mut finding = Diagnostic::error(shortage.kind.code(), path, span, shortage.message.clone());
     if let Some(help) = &shortage.help {
-        finding = finding.help(help.clone());
+        // Whoever has no lab file is told what one is for.
+        let bare = shortage.kind == ShortageKind::Type && lab.devices.is_empty();
+        let more = if bare { "; list devices in a lab file, or rehearse the job on sandboxes" } else { "" };
+        finding = finding.help(format!("{help}{more}"));
     }
     for (place, (_, span, text)) in places.into_iter().enumerate() {
         finding = if place == 0 { finding.at(text) } else { finding.also(span, text) };

@@ -8,6 +8,8 @@ use crate::sandbox;
 
 /// All stages by name.
 const STAGES: &[(&str, StageEntry)] = &[
+    convoke_dispatcher::fetch::STAGES[0],
+    convoke_dispatcher::fetch::STAGES[1],
     ("ground", StageEntry::Controlled(sandbox::ground_stage::run)),
     ("sandbox", StageEntry::Controlled(sandbox::enter_stage::run)),
     ("init", StageEntry::Orphan(sandbox::init::run)),

@@ -10,8 +10,28 @@
 //! | `../device/{ip,mac,storage,probe-ip,probe-channel}` | the layout | lava-target-*, lava-probe-* |
 //! | `../multinode/{cache.txt,network_cache.txt}` | lava-wait, lava-wait-all, lava-network | tests |
 //! | `../multinode/lava-console.lock/` | whoever waits for a reply | the same |
+//! | `../multinode/lava-console.lock.unanswered` | a waiting helper that is ended | the next one that waits |
 //! | `../runner-start` | lava-test-runner | itself, in the next stage |
 //! | `../background/` | lava-background-process-start | lava-background-process-stop |
+//! | `../device/distro` | the layout | lava-install-packages and its relatives |
+//!
+//! From the environment file they take, beside LAVA's own `KMSG` and `CHARACTER_DELAY`:
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `LAVA_QUIET_REPORT=1` | the dispatcher wants the two lines below |
+//! | `LAVA_CONSOLE` | the console, when the runner shall not look for it |
+//! | `LAVA_MULTI_NODE_DIR` | in the place of `../multinode` for names and roles |
+//! | `LAVA_MULTI_NODE_CACHE`, `LAVA_MULTI_NODE_NETWORK_CACHE` | in the place of the files in `/tmp` |
+//! | `LAVA_MULTI_NODE_DEBUG` | words for people about each request, on standard error |
+//! | `LAVA_INSTALL_TRIES`, `LAVA_INSTALL_PAUSE` | how often, and seconds between; 5 and 60 |
+//!
+//! Lines for a dispatcher that asked for them; one that did not know them would ignore them:
+//!
+//! - `<LAVA_QUIET CALL ID>`, CALL one of WAIT, WAIT_ALL and SYNC, immediately before the request it belongs to: it is
+//!   certain that nothing else of the device's test shell is alive.
+//! - `<LAVA_GAVE_UP CALL ID>`: the helper that made this request was ended before its reply came. The reply must not be
+//!   typed any more, for the next helper that waits would take it for its own.
 
 /// One helper command.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +69,7 @@ static HELPERS: &[Helper] = helpers![
     "lava-group" true
     "lava-install-packages" false
     "lava-installed-packages" false
+    "lava-lock.lib" true
     "lava-multi-node.lib" true
     "lava-network" true
     "lava-network.lib" false
@@ -56,6 +77,7 @@ static HELPERS: &[Helper] = helpers![
     "lava-packages.lib" false
     "lava-probe-channel" false
     "lava-probe-ip" false
+    "lava-quiet.lib" true
     "lava-role" true
     "lava-self" true
     "lava-send" true

@@ -146,6 +146,7 @@ fn rehearsed(members: &[MemberJob]) -> Vec<Option<SandboxSpec>> {
                     None => made.next(device_type.as_str()),
                 });
                 spec.device_type = device_type.to_string();
+                spec.environment.push(("LAVA_REHEARSAL".into(), "1".into()));
                 spec.tags = tags.iter().map(ToString::to_string).collect();
                 Some(spec)
             }
@@ -197,8 +198,11 @@ fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<SandboxSpec>>
 fn spec(name: &str, lab: &Lab) -> SandboxSpec {
     let settings = lab.sandbox_settings(name);
     let tags = lab.device(name).map_or(&lab.sandboxes.tags, |device| &device.tags);
+    // The group's network leads nowhere else: an installation that fails once fails always.
+    let mut environment = vec![("LAVA_INSTALL_TRIES".to_owned(), "1".to_owned())];
+    environment.extend(settings.environment);
     SandboxSpec {
-        environment: settings.environment,
+        environment,
         tags: tags.iter().map(ToString::to_string).collect(),
         os: settings.os,
         disk_limit: settings.disk,

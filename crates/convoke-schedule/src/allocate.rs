@@ -46,7 +46,6 @@ pub fn allocate(wanted: &[Wanted], inventory: &Inventory) -> Result<Vec<Assignme
         let sets = deficits(&wants, inventory, When::Now);
         return Err(sets.iter().map(|set| Shortage::busy(set, inventory)).collect());
     }
-    let matches = settle(&wants, found.matches);
     let order = matching::by_name(inventory);
     let assigned = |found: &Option<Match>| {
         found.map(|found| match found {
@@ -54,27 +53,8 @@ pub fn allocate(wanted: &[Wanted], inventory: &Inventory) -> Result<Vec<Assignme
             Match::Made(index) => Assigned::Made { device_type: inventory.on_demand[index].device_type.clone() },
         })
     };
-    let assignments = wanted.iter().zip(&matches);
+    let assignments = wanted.iter().zip(&found.matches);
     Ok(assignments
         .filter_map(|(want, found)| Some(Assignment { member: want.member, device: assigned(found)? }))
         .collect())
-}
-
-/// Among members with the same need, the first in the list gets the first device by name: the matching leaves open
-/// which of them gets which.
-fn settle(wanted: &[&Wanted], mut matches: Vec<Option<Match>>) -> Vec<Option<Match>> {
-    let mut done = vec![false; wanted.len()];
-    for first in 0..wanted.len() {
-        if done[first] {
-            continue;
-        }
-        let alike: Vec<usize> = (first..wanted.len()).filter(|place| wanted[*place].same_need(wanted[first])).collect();
-        let mut theirs: Vec<_> = alike.iter().map(|place| matches[*place]).collect();
-        theirs.sort_unstable();
-        for (place, found) in alike.into_iter().zip(theirs) {
-            matches[place] = found;
-            done[place] = true;
-        }
-    }
-    matches
 }

@@ -87,7 +87,7 @@ fn classes<'a>(wanted: &[&'a Wanted]) -> Vec<Vec<&'a Wanted>> {
     let mut classes: Vec<Vec<&Wanted>> = Vec::new();
     for want in wanted {
         let alike = |class: &&mut Vec<&Wanted>| class[0].role == want.role && class[0].same_need(want);
-        match classes.iter_mut().find(alike) {
+        match classes.iter_mut().rev().find(alike) {
             Some(class) => class.push(want),
             None => classes.push(vec![want]),
         }

@@ -1,6 +1,6 @@
 //! The cheapest of the largest flows in a small network.
 //!
-//! Successive shortest paths: each step sends one unit along the cheapest path of the residual network, found by
+//! Successive shortest paths: each step sends what fits along the cheapest path of the residual network, found by
 //! Dijkstra's algorithm on reduced costs, so the flow is always the cheapest of its size. Edges are looked at in the
 //! order they were added, so the result depends on nothing else. Costs are not negative.
 
@@ -48,11 +48,12 @@ impl Network {
         let mut potential = vec![0; self.outgoing.len()];
         let mut sent = 0;
         while let Some(path) = self.cheapest_path(source, sink, &mut potential) {
+            let units = path.iter().map(|handle| self.edges[*handle].room).min().unwrap_or_default();
             for handle in path {
-                self.edges[handle].room -= 1;
-                self.edges[handle ^ 1].room += 1;
+                self.edges[handle].room -= units;
+                self.edges[handle ^ 1].room = self.edges[handle ^ 1].room.saturating_add(units);
             }
-            sent += 1;
+            sent += units;
         }
         sent
     }

@@ -1,7 +1,8 @@
-//! Members to devices as a network: source, members, devices, workers, sink.
+//! Members to devices as a network: source, needs, devices, workers, sink.
 //!
-//! A member has an edge to every device that suits it, a device one to its worker or the sink, a worker one to the sink
-//! as wide as its job limit. A flow that covers all members is an allocation. What an edge costs says how good a fit it
+//! Members that ask for the same thing are one need, as wide as they are many: the network grows with the roles of a
+//! group, not with their counts. A need has an edge to every device that suits it, a device one to its worker or the
+//! sink, a worker one to the sink as wide as its job limit. A flow that covers all members is an allocation. What an edge costs says how good a fit it
 //! is (scheduling.md §9.5): first tags the device has for nothing, then how many others wait for it, then how recently it
 //! was used, then its place by name; a difference in an earlier one always outweighs the later ones.
 
@@ -53,31 +54,32 @@ pub(crate) fn best(wanted: &[&Wanted], inventory: &Inventory, when: When, limits
     let order = by_name(inventory);
     let recency = recency(inventory);
     let workers = workers(inventory, limits, when);
+    let needs = needs(wanted);
     let (source, sink) = (0, 1);
-    let first_member = 2;
-    let first_device = first_member + wanted.len();
+    let first_need = 2;
+    let first_device = first_need + needs.len();
     let first_made = first_device + order.len();
     let first_worker = first_made + inventory.on_demand.len();
     let mut network = Network::new(first_worker + workers.len());
 
-    let mut choices = vec![Vec::new(); wanted.len()];
-    for (place, want) in wanted.iter().enumerate() {
-        network.edge(source, first_member + place, 1, 0);
+    let mut choices = vec![Vec::new(); needs.len()];
+    for (number, members) in needs.iter().enumerate() {
+        let (node, want) = (first_need + number, wanted[members[0]]);
+        let many = u32::try_from(members.len()).unwrap_or(u32::MAX);
+        network.edge(source, node, many, 0);
         for (rank, index) in order.iter().enumerate() {
             let device = &inventory.devices[*index];
             if inventory.counts(device, when) && want.suits(device) {
                 let spare = device.tags.len() - want.tags.len();
                 let price = cost([spare as u64, device.demand.into(), recency[*index], rank as u64]);
-                let edge = network.edge(first_member + place, first_device + rank, 1, price);
-                choices[place].push((edge, Match::Listed(rank)));
+                choices[number].push((network.edge(node, first_device + rank, 1, price), Match::Listed(rank)));
             }
         }
         for (index, made) in inventory.on_demand.iter().enumerate() {
             if want.suits_made(made) {
                 // Dearer than any device that is there anyway.
                 let price = cost([FIELD_MOST, 0, 0, 0]);
-                let edge = network.edge(first_member + place, first_made + index, 1, price);
-                choices[place].push((edge, Match::Made(index)));
+                choices[number].push((network.edge(node, first_made + index, many, price), Match::Made(index)));
             }
         }
     }
@@ -96,10 +98,28 @@ pub(crate) fn best(wanted: &[&Wanted], inventory: &Inventory, when: When, limits
     }
 
     let sent = network.run(source, sink);
-    let taken = |choices: &Vec<(usize, Match)>| {
-        choices.iter().find(|(edge, _)| network.carried(*edge) > 0).map(|(_, found)| *found)
-    };
-    Matching { matches: choices.iter().map(taken).collect(), covers: sent as usize == wanted.len() }
+    let mut matches = vec![None; wanted.len()];
+    for (members, choices) in needs.iter().zip(&choices) {
+        // Choices are in the order of names, so the first member gets the first device.
+        let taken = choices.iter().flat_map(|(edge, found)| (0..network.carried(*edge)).map(move |_| *found));
+        for (member, found) in members.iter().zip(taken) {
+            matches[*member] = Some(found);
+        }
+    }
+    Matching { matches, covers: sent as usize == wanted.len() }
+}
+
+/// Places in `wanted` that ask for the same thing together, in order of first appearance.
+fn needs(wanted: &[&Wanted]) -> Vec<Vec<usize>> {
+    let mut needs: Vec<Vec<usize>> = Vec::new();
+    for (place, want) in wanted.iter().enumerate() {
+        // Equal ones mostly follow each other: look from the end.
+        match needs.iter_mut().rev().find(|need| wanted[need[0]].same_need(want)) {
+            Some(need) => need.push(place),
+            None => needs.push(vec![place]),
+        }
+    }
+    needs
 }
 
 /// Rank by last use of every device, longest ago first; equal times share a rank.

@@ -172,8 +172,14 @@ impl Shortage {
 
 /// Devices that suit any of the set.
 fn suiting<'a>(set: &[&Wanted], inventory: &'a Inventory, when: When) -> impl Iterator<Item = &'a DeviceEntry> {
+    let mut kinds: Vec<&Wanted> = Vec::new();
+    for want in set {
+        if !kinds.iter().rev().any(|known| known.same_need(want)) {
+            kinds.push(want);
+        }
+    }
     let found = inventory.devices.iter().filter(move |device| inventory.counts(device, when));
-    let found: Vec<_> = found.filter(|device| set.iter().any(|want| want.suits(device))).collect();
+    let found: Vec<_> = found.filter(|device| kinds.iter().any(|want| want.suits(device))).collect();
     found.into_iter()
 }
 

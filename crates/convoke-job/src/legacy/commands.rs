@@ -84,11 +84,14 @@ impl Command {
     }
 }
 
-/// Warns of each parameter that has no counterpart.
+const FILES: [&str; 10] =
+    ["image", "kernel", "ramdisk", "dtb", "modules", "nfsrootfs", "rootfs", "boot", "system", "data"];
+
+/// Says which parameters have no counterpart, and which files of a deploy are not at an address.
 pub(crate) fn check_parameters(action: &Action<'_>, notes: &mut Notes) {
     let known = TABLE.iter().find(|(name, ..)| *name == action.name).map_or(&[][..], |(_, _, known)| known);
     let login = action.command.deploys() || action.command.boots();
-    for (key, _) in action.parameters.and_then(|node| node.as_map()).unwrap_or_default() {
+    for (key, value) in action.parameters.and_then(|node| node.as_map()).unwrap_or_default() {
         let name = key.text.as_str();
         let common = ["role", "timeout", "repeat"].contains(&name);
         let known = common || known.contains(&name) || login && LOGIN.contains(&name);
@@ -96,6 +99,15 @@ pub(crate) fn check_parameters(action: &Action<'_>, notes: &mut Notes) {
             let message = format!("\"{name}\" of {} has no counterpart and is dropped", action.name);
             let path = format!("{}.parameters.{name}", action.path);
             notes.add(Diagnostic::warning("legacy.parameter", path, key.span, message));
+        } else if action.command.deploys() && FILES.contains(&name) {
+            let schemes = ["http://", "https://", "file://", "scp://"];
+            let address = value.as_text().is_some_and(|url| schemes.iter().any(|scheme| url.starts_with(scheme)));
+            if !address {
+                let message = format!("\"{name}\" is an address to download from, not {}", value.describe());
+                let finding =
+                    Diagnostic::error("legacy.url", format!("{}.parameters.{name}", action.path), value.span, message);
+                notes.add(finding.help(format!("start it with one of {}", schemes.join(", "))));
+            }
         }
     }
 }

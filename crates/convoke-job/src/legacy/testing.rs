@@ -72,7 +72,9 @@ fn definitions(action: &Action<'_>, names: &mut Names, notes: &mut Notes) -> Vec
             notes.add(Diagnostic::error("legacy.value", path, item.span, message));
             continue;
         };
-        notes.assume("testdef_urls: each URL is one YAML file, not an archive");
+        let message = "a definition that is one file at a URL: dispatchers fetch archives and git repositories";
+        let finding = Diagnostic::warning("legacy.testdef-url", path, item.span, message);
+        notes.add(finding.help("put the file into a repository, and name it with \"testdef_repos\""));
         let file = file_name(url);
         let name = names.give(stem(file), &action.roles);
         found.push(object(json!({"from": "url", "repository": url, "path": file, "name": name})));

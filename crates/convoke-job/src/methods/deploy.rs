@@ -28,7 +28,7 @@ pub(super) fn tree(to: &str, block: &Block, context: &TreeContext) -> Method {
             children.push(environment);
             action("scp-overlay", children)
         }
-        "docker" => action("deploy-docker", vec![environment, overlay(to, block, context)]),
+        "docker" => action("deploy-docker", vec![environment, overlay(to, block, context)]).retrying(),
         "downloads" => {
             let mut children = vec![overlay(to, block, context)];
             children.extend(downloads(block.parameters.get("images")));

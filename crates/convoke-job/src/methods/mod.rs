@@ -104,6 +104,11 @@ impl ActionTree {
         names
     }
 
+    /// Whether any of its actions can be run again.
+    pub fn can_retry(&self) -> bool {
+        self.retries || self.children.iter().any(ActionTree::can_retry)
+    }
+
     fn retrying(mut self) -> Self {
         self.retries = true;
         self

@@ -1,6 +1,6 @@
 //! Boot blocks (job-definition.md §8).
 
-use super::actions::check_keys;
+use super::block::check_keys;
 use super::cursor::{At, Findings};
 use super::deploy::method;
 use super::tables;
@@ -51,7 +51,7 @@ fn auto_login(at: &At<'_>, findings: &mut Findings) -> Option<AutoLogin> {
     }
     for (key, value) in at.entries() {
         if !KEYS.contains(&key.text.as_str()) {
-            let hint = super::cursor::did_you_mean(&key.text, &KEYS);
+            let hint = super::hints::did_you_mean(&key.text, &KEYS);
             let finding = value.warning_at_name("boot.auto-login", format!("unknown key `{}`{hint}", key.text));
             findings.push(finding.help(format!("known here: {}", KEYS.join(", "))));
         }

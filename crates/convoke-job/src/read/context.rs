@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::cursor::{At, Findings, closest, did_you_mean};
+use super::cursor::{At, Findings};
+use super::hints::{closest, did_you_mean};
 use crate::node::NodeKind;
 
 const KEYS: &[&str] = &[

@@ -1,5 +1,6 @@
 //! A place in the document while it is read: the value, its key and its path, and typed access with findings.
 
+use super::hints::did_you_mean;
 use crate::diagnostic::Diagnostic;
 use crate::node::{Key, Node, NodeKind};
 use crate::source::Span;
@@ -96,8 +97,15 @@ impl Findings {
     }
 
     fn wrong(&mut self, at: &At<'_>, code: &'static str, expected: &str, mend: Option<&str>) {
-        let mend_text = mend.map(|mend| format!(" ({mend})")).unwrap_or_default();
-        self.push(at.error(code, format!("{expected} expected, got {}{mend_text}", at.node.describe())));
+        let told = mend.map(|mend| format!(" ({mend})")).unwrap_or_default();
+        let finding = at.error(code, format!("{expected} expected, got {}{told}", at.node.describe()));
+        let help = mend.unwrap_or(match expected {
+            "mapping" => "write `key: value` lines here",
+            "list" => "write a list here: `- item` lines, or `[item, item]`",
+            "integer" => "write a whole number here",
+            _ => "write one value here",
+        });
+        self.push(finding.help(help));
     }
 
     /// Text; a number, boolean or date is told to be quoted.
@@ -116,7 +124,7 @@ impl Findings {
     pub(crate) fn filled_text(&mut self, at: &At<'_>, code: &'static str) -> Option<String> {
         let text = self.text(at, code)?;
         if text.trim().is_empty() {
-            self.push(at.error(code, "must not be empty"));
+            self.push(at.error(code, "must not be empty").help("write something here, or remove the key"));
             return None;
         }
         Some(text)
@@ -129,7 +137,7 @@ impl Findings {
             return Some(text);
         }
         let message = format!("{text:?} is not one of {}{}", words.join(", "), did_you_mean(&text, words));
-        self.push(at.error(code, message));
+        self.push(at.error(code, message).help("use one of these"));
         None
     }
 
@@ -146,12 +154,14 @@ impl Findings {
     /// A whole number of at least `least` that fits 32 bits.
     pub(crate) fn integer(&mut self, at: &At<'_>, code: &'static str, least: u32) -> Option<u32> {
         match &at.node.kind {
-            NodeKind::Int(number) => match u32::try_from(*number) {
-                Ok(number) if number >= least => return Some(number),
-                Ok(_) => self.push(at.error(code, format!("must be at least {least}, is {number}"))),
-                Err(_) if *number < 0 => self.push(at.error(code, format!("must be at least {least}, is {number}"))),
-                Err(_) => self.push(at.error(code, format!("{number} is too large"))),
-            },
+            NodeKind::Int(number) => {
+                let finding = match u32::try_from(*number) {
+                    Ok(number) if number >= least => return Some(number),
+                    Err(_) if *number > 0 => at.error(code, format!("{number} is too large")),
+                    _ => at.error(code, format!("must be at least {least}, is {number}")),
+                };
+                self.push(finding.help(format!("write a whole number from {least} on")));
+            }
             NodeKind::Text(text) if text.parse::<i64>().is_ok() => {
                 self.wrong(at, code, "integer", Some("remove the quotes"));
             }
@@ -212,7 +222,7 @@ impl Findings {
     pub(crate) fn key_is_text(&mut self, key: &Key, value: &At<'_>, code: &'static str) -> bool {
         if !key.is_text {
             let message = format!("the key `{}` is not text (quote it)", key.text);
-            self.push(Diagnostic::error(code, value.path.clone(), key.span, message));
+            self.push(Diagnostic::error(code, value.path.clone(), key.span, message).help("quote it"));
         }
         key.is_text
     }
@@ -229,35 +239,4 @@ pub(crate) fn scalar_text(node: &Node) -> Option<Option<String>> {
         NodeKind::Text(text) | NodeKind::Date(text) => Some(text.clone()),
         NodeKind::List(_) | NodeKind::Map(_) => return None,
     })
-}
-
-/// The known name most like `word`, when one is like it.
-pub(crate) fn closest<'n>(word: &str, known: &[&'n str]) -> Option<&'n str> {
-    if word.len() > 100 {
-        return None;
-    }
-    let word = word.to_lowercase();
-    known
-        .iter()
-        // Names come from the document, too: a hostile one must not make hints expensive.
-        .filter(|name| name.len() <= 100)
-        .take(200)
-        .map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), *name))
-        .filter(|(likeness, _)| *likeness >= 0.86)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
-}
-
-/// ` (did you mean NAME?)`, or nothing.
-pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
-    closest(word, known).map(|name| format!(" (did you mean {name}?)")).unwrap_or_default()
-}
-
-/// The names, the first dozen of them.
-pub(crate) fn listing(names: &[&str]) -> String {
-    let mut text = names.iter().take(12).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > 12 {
-        text += ", …";
-    }
-    text
 }

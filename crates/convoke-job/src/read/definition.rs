@@ -1,8 +1,8 @@
 //! One entry of `definitions` (job-definition.md §9.1, device-side.md §5.1; rules 35 and 46).
 
-use std::collections::HashMap;
-
-use super::cursor::{At, Findings, did_you_mean};
+use super::cursor::{At, Findings};
+use super::hints::did_you_mean;
+use super::inline;
 use crate::member::{Definition, DefinitionFrom};
 use crate::node::NodeKind;
 
@@ -27,9 +27,7 @@ const KEYS: &[&str] = &[
     "md5sum",
     "sha256sum",
     "sha512sum",
-    "role",
 ];
-const INLINE_KEYS: &[&str] = &["metadata", "install", "parameters", "params", "parse", "run", "expected"];
 const SKIPS: [&str; 6] = ["keys", "sources", "deps", "steps", "git-repos", "all"];
 
 pub(crate) fn definition(at: &At<'_>, findings: &mut Findings) -> Option<Definition> {
@@ -115,7 +113,7 @@ fn skip_install(at: &At<'_>, findings: &mut Findings) -> Vec<String> {
 }
 
 /// Parameters become shell variables.
-fn parameters(at: &At<'_>, findings: &mut Findings) -> Vec<(String, Option<String>)> {
+pub(crate) fn parameters(at: &At<'_>, findings: &mut Findings) -> Vec<(String, Option<String>)> {
     let parameters = findings.scalars(at, "testdef.parameters");
     for (key, value) in at.entries() {
         let identifier = key.text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -138,7 +136,7 @@ fn source(at: &At<'_>, from: &str, repository: &At<'_>, findings: &mut Findings)
     };
     match from {
         "inline" => {
-            inline(repository, findings);
+            inline::inline(repository, findings);
             Some(DefinitionFrom::Inline(repository.node.to_value()))
         }
         "git" => {
@@ -184,104 +182,4 @@ fn source(at: &At<'_>, from: &str, repository: &At<'_>, findings: &mut Findings)
             })
         }
     }
-}
-
-/// The shape of a definition that stands in the job (device-side.md §5.2).
-fn inline(at: &At<'_>, findings: &mut Findings) {
-    if at.node.as_map().is_none() {
-        let message = format!("the definition itself expected for `from: inline`, got {}", at.node.describe());
-        findings.push(
-            at.error("testdef.inline", message).help("write the definition here, or use `from: git` or `from: url`"),
-        );
-        return;
-    }
-    for (key, value) in at.entries() {
-        if !INLINE_KEYS.contains(&key.text.as_str()) {
-            let message = format!("unknown key `{}`{}", key.text, did_you_mean(&key.text, INLINE_KEYS));
-            findings.push(value.warning_at_name("testdef.key", message).help("remove it, it has no effect"));
-        }
-    }
-    match at.get("metadata") {
-        None => {
-            let finding = at.error_at_name("testdef.inline", "`metadata` is required");
-            findings.push(finding.help("add `metadata: {format: Lava-Test Test Definition 1.0, name: NAME}`"));
-        }
-        Some(metadata) if findings.is_mapping(&metadata, "testdef.inline") => {
-            for key in ["format", "name"] {
-                match metadata.get(key) {
-                    Some(at) => {
-                        findings.filled_text(&at, "testdef.inline");
-                    }
-                    None => {
-                        let finding = metadata.error_at_name("testdef.inline", format!("`{key}` is required"));
-                        findings.push(finding.help(format!("add `{key}`")));
-                    }
-                }
-            }
-        }
-        Some(_) => {}
-    }
-    for key in ["params", "parameters"] {
-        if let Some(at) = at.get(key) {
-            parameters(&at, findings);
-        }
-    }
-    match at.get("run") {
-        None => {
-            findings.push(at.error_at_name("testdef.inline", "`run` is required").help("add `run: {steps: [...]}`"));
-        }
-        Some(run) if findings.is_mapping(&run, "testdef.inline") => match run.get("steps") {
-            Some(steps) => self::steps(&steps, findings),
-            None => {
-                let finding = run.error_at_name("testdef.inline", "`steps` is required");
-                findings.push(finding.help("add the list of shell lines to run"));
-            }
-        },
-        Some(_) => {}
-    }
-    if let Some(install) = at.get("install").filter(|at| at.node.kind != NodeKind::Null)
-        && findings.is_mapping(&install, "testdef.inline")
-        && let Some(steps) = install.get("steps")
-    {
-        self::steps(&steps, findings);
-    }
-    if let Some(expected) = at.get("expected") {
-        findings.texts(&expected, "testdef.expected");
-    }
-}
-
-/// Shell lines. `- echo a: b` is a mapping in YAML, which is seen only when the test fails.
-fn steps(at: &At<'_>, findings: &mut Findings) {
-    if at.node.kind == NodeKind::Null || !findings.is_list(at, "testdef.steps") {
-        return;
-    }
-    for step in at.items() {
-        match &step.node.kind {
-            NodeKind::Text(_) | NodeKind::Null => {}
-            kind => {
-                let message = format!("a shell line expected, got {}", step.node.describe());
-                let help = match kind {
-                    NodeKind::Map(_) => "`: ` makes a mapping in YAML: put the whole line in quotes",
-                    _ => "put the line in quotes",
-                };
-                findings.push(step.error("testdef.steps", message).help(help));
-            }
-        }
-    }
-}
-
-/// The names of calls in inline steps, for checks that look at them.
-pub(crate) fn calls(value: &serde_json::Value) -> HashMap<&'static str, usize> {
-    let mut found = HashMap::new();
-    let steps = value.get("run").and_then(|run| run.get("steps")).and_then(serde_json::Value::as_array);
-    for line in steps.into_iter().flatten().filter_map(serde_json::Value::as_str) {
-        for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
-            for call in ["lava-sync", "lava-wait-all", "lava-wait", "lava-send"] {
-                if word == call {
-                    *found.entry(call).or_default() += 1;
-                }
-            }
-        }
-    }
-    found
 }

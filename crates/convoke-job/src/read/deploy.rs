@@ -1,7 +1,8 @@
 //! Deploy blocks: known method, its keys, and what it downloads (job-definition.md §7).
 
-use super::actions::check_keys;
-use super::cursor::{At, Findings, did_you_mean};
+use super::block::check_keys;
+use super::cursor::{At, Findings};
+use super::hints::did_you_mean;
 use super::tables::{self, Keys};
 use crate::member::BlockKind;
 use crate::node::NodeKind;

@@ -24,7 +24,8 @@ fn read(root: &Node, job_id: JobId, findings: &mut Findings) -> Option<MemberJob
     let at = At::root(root);
     let top = top::top(&at, findings);
     if at.get("job_name").is_none() {
-        findings.push(at.error_at_name("schema.missing", "`job_name` is required"));
+        let finding = at.error_at_name("schema.missing", "`job_name` is required");
+        findings.push(finding.help("add `job_name:` with a short description"));
     }
     let protocol = at.get("protocols").and_then(|protocols| protocols.get("lava-multinode"));
     let group = protocol.as_ref().map(|at| membership(at, findings));
@@ -75,7 +76,8 @@ fn place(at: &At<'_>, of_role: &At<'_>, findings: &mut Findings) -> Option<Place
     if at.get("connection").is_some() {
         let host = at.get("host_role").and_then(|host| findings.filled_text(&host, "role.unknown-host"));
         if at.get("host_role").is_none() {
-            findings.push(at.error_at_name("role.host-role-missing", "`connection` needs a `host_role`"));
+            let finding = at.error_at_name("role.host-role-missing", "`connection` needs a `host_role`");
+            findings.push(finding.help("name the role whose device is connected to"));
         }
         return Some(Place::Guest { host_role: RoleName::new(host?) });
     }

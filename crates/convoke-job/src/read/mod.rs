@@ -4,15 +4,20 @@
 //! warnings do not keep it back. No text makes this panic; documents are bounded by [`Limits`].
 
 mod actions;
+mod block;
 mod boot;
 mod context;
 mod cross;
 mod cursor;
 mod definition;
 mod deploy;
+mod guests;
+mod hints;
+mod inline;
 mod member;
 mod notify;
 mod requests;
+mod role_graph;
 mod roles;
 mod tables;
 mod test;
@@ -84,8 +89,9 @@ pub fn check(root: &Node, diagnostics: Vec<Diagnostic>, options: &Options) -> Ch
 fn member_blocks(root: &Node, multinode: bool, findings: &mut Findings) -> Vec<Block> {
     let at = At::root(root);
     let Some(actions_at) = at.get("actions") else {
-        findings
-            .push(Diagnostic { path: "actions".into(), ..at.error_at_name("schema.missing", "`actions` is required") });
+        let finding = at.error_at_name("schema.missing", "`actions` is required");
+        let finding = Diagnostic { path: "actions".into(), ..finding };
+        findings.push(finding.help("add the list of deploy, boot and test blocks"));
         return Vec::new();
     };
     let scope = Scope { multinode, roles: None, job_limit: None };

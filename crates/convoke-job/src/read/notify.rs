@@ -1,6 +1,7 @@
 //! `notify`: when to tell whom (job-definition.md §2.4). Whether users exist is the server's to check.
 
-use super::cursor::{At, Findings, did_you_mean};
+use super::cursor::{At, Findings};
+use super::hints::did_you_mean;
 
 pub(crate) fn notify(at: &At<'_>, findings: &mut Findings) {
     const KEYS: [&str; 7] = ["criteria", "verbosity", "recipients", "callback", "callbacks", "compare", "per"];

@@ -1,6 +1,7 @@
 //! MultiNode calls by actions of a block: `protocols.lava-multinode` in it (job-definition.md §6; rule 42).
 
-use super::cursor::{At, Findings, did_you_mean, listing, scalar_text};
+use super::cursor::{At, Findings, scalar_text};
+use super::hints::{did_you_mean, listing};
 use super::timeout;
 use crate::diagnostic::Diagnostic;
 use crate::ids::RoleName;
@@ -135,7 +136,7 @@ fn message(at: &At<'_>, call: Option<&RequestCall>, findings: &mut Findings) -> 
             Some(text) => out.push((key.text.clone(), text.unwrap_or_default())),
             None => {
                 let message = format!("text or number expected, got {}", value.node.describe());
-                findings.push(value.error("request.message", message));
+                findings.push(value.error("request.message", message).help("write one value here"));
             }
         }
     }

@@ -1,7 +1,8 @@
 //! Test blocks: exactly one kind, and its shape (job-definition.md §9; rules 40, 46).
 
-use super::actions::check_keys;
-use super::cursor::{At, Findings, did_you_mean};
+use super::block::check_keys;
+use super::cursor::{At, Findings};
+use super::hints::did_you_mean;
 use super::{definition, deploy, tables};
 use crate::member::TestKind;
 

@@ -1,9 +1,9 @@
 //! Timeouts: one unit, at least 1 (job-definition.md §3.1), and the `timeouts` block (§3.2).
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use super::cursor::{At, Findings, did_you_mean};
+use super::cursor::{At, Findings};
+use super::hints::did_you_mean;
 use crate::member::Timeouts;
 use crate::methods;
 use crate::node::NodeKind;
@@ -27,7 +27,8 @@ pub(crate) fn timeout(at: &At<'_>, findings: &mut Findings) -> (Option<Duration>
                 NodeKind::Int(number) if number >= 1 => given.push((*unit, number, *seconds)),
                 NodeKind::Int(number) => {
                     sound = false;
-                    findings.push(value.error("timeout.value", format!("must be at least 1, is {number}")));
+                    let finding = value.error("timeout.value", format!("must be at least 1, is {number}"));
+                    findings.push(finding.help("write a whole number from 1 on"));
                 }
                 NodeKind::Float(number) if number > 0.0 => {
                     sound = false;
@@ -100,8 +101,14 @@ fn not_a_mapping(at: &At<'_>) -> crate::Diagnostic {
     finding.help(mend)
 }
 
-/// Limits by action name. `names`: the actions there are; others are warned about.
-pub(crate) fn named(at: &At<'_>, names: &[&str], findings: &mut Findings) -> Vec<(String, Duration)> {
+/// Limits by action name. `names`: the actions there are; others are warned about. So is a limit longer than the job
+/// (rule 36), which never takes effect.
+pub(crate) fn named(
+    at: &At<'_>,
+    names: &[&str],
+    job: Option<Duration>,
+    findings: &mut Findings,
+) -> Vec<(String, Duration)> {
     if !findings.is_mapping(at, "timeout.form") {
         return Vec::new();
     }
@@ -113,6 +120,7 @@ pub(crate) fn named(at: &At<'_>, names: &[&str], findings: &mut Findings) -> Vec
             findings.push(finding.help("use the name of an action of the pipeline"));
         }
         if let (Some(limit), _) = timeout(&value, findings) {
+            exceeding(&value, limit, job, findings);
             out.push((key.text.clone(), limit));
         }
     }
@@ -127,14 +135,20 @@ pub(crate) fn timeouts(at: &At<'_>, findings: &mut Findings) -> Timeouts {
         return out;
     }
     let names = methods::all_names();
+    out.job = at.get("job").and_then(|at| timeout(&at, findings).0);
     for (key, value) in at.entries() {
+        let mut default = || {
+            let limit = timeout(&value, findings).0?;
+            exceeding(&value, limit, out.job, findings);
+            Some(limit)
+        };
         match key.text.as_str() {
-            "job" => out.job = timeout(&value, findings).0,
-            "action" => out.action = timeout(&value, findings).0,
-            "connection" => out.connection = timeout(&value, findings).0,
+            "job" => {}
+            "action" => out.action = default(),
+            "connection" => out.connection = default(),
             "queue" => out.queue = timeout(&value, findings).0,
-            "actions" => out.actions = named(&value, &names, findings),
-            "connections" => out.connections = named(&value, &names, findings),
+            "actions" => out.actions = named(&value, &names, out.job, findings),
+            "connections" => out.connections = named(&value, &names, out.job, findings),
             other => {
                 let finding = value
                     .error_at_name("schema.unknown-key", format!("unknown key `{other}`{}", did_you_mean(other, &KEYS)))
@@ -149,32 +163,13 @@ pub(crate) fn timeouts(at: &At<'_>, findings: &mut Findings) -> Timeouts {
             crate::Diagnostic { path: at.path_of("job"), ..finding }.help("add for example `job: {minutes: 30}`"),
         );
     }
-    if let Some(job) = out.job {
-        exceeding(at, &out, job, findings);
-    }
     out
 }
 
-/// Rule 36: a default or a limit by name longer than the job never takes effect.
-fn exceeding(at: &At<'_>, timeouts: &Timeouts, job: Duration, findings: &mut Findings) {
-    let mut warn = |place: Option<At<'_>>, limit: Duration| {
-        if let Some(place) = place.filter(|_| limit > job) {
-            let message = format!("{} s > job {} s", limit.as_secs(), job.as_secs());
-            let finding = place.warning("timeout.exceeds-job", message);
-            findings.push(finding.help("the job ends first: shorten it, or lengthen `timeouts.job`"));
-        }
-    };
-    for (key, limit) in [("action", timeouts.action), ("connection", timeouts.connection)] {
-        if let Some(limit) = limit {
-            warn(at.get(key), limit);
-        }
-    }
-    for (key, limits) in [("actions", &timeouts.actions), ("connections", &timeouts.connections)] {
-        let limits: HashMap<&str, Duration> = limits.iter().map(|(name, limit)| (name.as_str(), *limit)).collect();
-        for (key, value) in at.get(key).into_iter().flat_map(|named| named.entries()) {
-            if let Some(limit) = limits.get(key.text.as_str()) {
-                warn(Some(value), *limit);
-            }
-        }
+fn exceeding(at: &At<'_>, limit: Duration, job: Option<Duration>, findings: &mut Findings) {
+    if let Some(job) = job.filter(|job| limit > *job) {
+        let message = format!("{} s > job {} s", limit.as_secs(), job.as_secs());
+        let finding = at.warning("timeout.exceeds-job", message);
+        findings.push(finding.help("the job ends first: shorten it, or lengthen `timeouts.job`"));
     }
 }

@@ -1,6 +1,7 @@
 //! Top-level keys (job-definition.md §2; rules 2, 3, 20, 21, 33).
 
-use super::cursor::{At, Findings, did_you_mean};
+use super::cursor::{At, Findings};
+use super::hints::did_you_mean;
 use super::{context, notify, roles, timeout};
 use crate::diagnostic::Diagnostic;
 use crate::job::{Spanned, Visibility, Wanted};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, Tag};
 
-use super::{Limits, places, scalar};
+use super::{Limits, keys, places, scalar, tags};
 use crate::diagnostic::Diagnostic;
 use crate::node::{Key, Node, NodeKind};
 use crate::source::Span;
@@ -37,12 +37,7 @@ struct Open {
 
 enum OpenKind {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, merged: Vec<(Key, Node)>, pending: Option<PendingKey> },
-}
-
-struct Entry {
-    key: Key,
-    value: Node,
+    Map { entries: Vec<(Key, Node)>, merged: Vec<(Key, Node)>, pending: Option<PendingKey> },
 }
 
 enum PendingKey {
@@ -217,43 +212,11 @@ impl<'text> Builder<'text> {
         let end = if end.end > end.start { end.end } else { open.end };
         let kind = match open.kind {
             OpenKind::List(items) => NodeKind::List(items),
-            OpenKind::Map { entries, merged, .. } => NodeKind::Map(self.entries(entries, merged)),
+            OpenKind::Map { entries, merged, .. } => NodeKind::Map(keys::settle(entries, merged, &mut self.findings)),
         };
         let node = Node { span: Span::new(open.start, end), kind };
         self.anchor(open.anchor, &node, open.nodes, open.height)?;
         self.place(Done { node, merge: false, written: None, nodes: open.nodes, height: open.height })
-    }
-
-    /// Keys of merged mappings come first, as LAVA's loader orders them; the mapping's own keys win.
-    fn entries(&mut self, entries: Vec<Entry>, merged: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
-        let mut out: Vec<(Key, Node)> = Vec::with_capacity(entries.len() + merged.len());
-        let mut places: HashMap<String, (usize, bool)> = HashMap::new();
-        let own = entries.into_iter().map(|Entry { key, value }| (key, value, true));
-        for (key, value, own) in merged.into_iter().map(|(key, value)| (key, value, false)).chain(own) {
-            match places.get(&key.text).copied() {
-                Some((place, was_own)) => {
-                    if own && was_own {
-                        let finding = Diagnostic::warning(
-                            "yaml.duplicate-key",
-                            "",
-                            key.span,
-                            format!("the key `{}` is given twice, the last one wins", key.text),
-                        )
-                        .at("this one is used")
-                        .also(out[place].0.span, "this one is ignored")
-                        .help("remove one of them");
-                        self.findings.push(finding);
-                    }
-                    places.insert(key.text.clone(), (place, own));
-                    out[place] = (key, value);
-                }
-                None => {
-                    places.insert(key.text.clone(), (out.len(), own));
-                    out.push((key, value));
-                }
-            }
-        }
-        out
     }
 
     fn scalar(
@@ -267,14 +230,14 @@ impl<'text> Builder<'text> {
         let span = self.span(marks);
         self.count(1, span)?;
         let plain = style == ScalarStyle::Plain;
-        let kind = match tag.as_deref().map(full_tag) {
+        let kind = match tag.as_deref().map(tags::full) {
             None if plain => scalar::resolve(text),
             None => NodeKind::Text(text.to_owned()),
             Some(tag) if tag == "!" => NodeKind::Text(text.to_owned()),
-            Some(tag) => match core_tag(&tag).and_then(|tag| scalar::resolve_as(tag, text)) {
+            Some(tag) => match tags::core(&tag).and_then(|tag| scalar::resolve_as(tag, text)) {
                 Some(kind) => kind,
                 None => {
-                    self.bad_tag(&tag, span);
+                    self.findings.push(tags::bad(&tag, span));
                     NodeKind::Text(text.to_owned())
                 }
             },
@@ -286,21 +249,11 @@ impl<'text> Builder<'text> {
     }
 
     fn collection_tag(&mut self, tag: Option<&Tag>, expected: &str, marks: Marks) {
-        let Some(tag) = tag.map(full_tag) else { return };
-        if tag != "!" && core_tag(&tag) != Some(expected) {
+        let Some(tag) = tag.map(tags::full) else { return };
+        if tag != "!" && tags::core(&tag) != Some(expected) {
             let span = self.span(marks);
-            self.bad_tag(&tag, span);
+            self.findings.push(tags::bad(&tag, span));
         }
-    }
-
-    fn bad_tag(&mut self, tag: &str, span: Span) {
-        let finding = match core_tag(tag) {
-            Some(name @ ("str" | "null" | "bool" | "int" | "float" | "timestamp" | "seq" | "map")) => {
-                Diagnostic::error("yaml.tag", "", span, format!("this is not what its tag `!!{name}` says"))
-            }
-            _ => Diagnostic::error("yaml.tag", "", span, format!("unknown tag `{tag}`")),
-        };
-        self.findings.push(finding.help("remove the tag"));
     }
 
     fn anchor(&mut self, anchor: usize, node: &Node, nodes: usize, height: usize) -> Result<(), Stop> {
@@ -364,9 +317,9 @@ impl<'text> Builder<'text> {
                 }
             },
             Some(PendingKey::Bad) => {}
-            Some(PendingKey::Plain(key)) => entries.push(Entry { key, value: done.node }),
+            Some(PendingKey::Plain(key)) => entries.push((key, done.node)),
             Some(PendingKey::Merge) => {
-                if let Some(span) = merge(merged, done.node) {
+                if let Some(span) = keys::merge(merged, done.node) {
                     let finding =
                         Diagnostic::error("yaml.merge", "", span, "`<<` takes a mapping or a list of mappings");
                     self.findings.push(finding.help("write `<<: *name`, where `&name` marks a mapping"));
@@ -375,33 +328,6 @@ impl<'text> Builder<'text> {
         }
         Ok(())
     }
-}
-
-/// Adds the keys of one `<<` value; of several mappings the first wins. Gives the place of what is no mapping.
-fn merge(merged: &mut Vec<(Key, Node)>, value: Node) -> Option<Span> {
-    match value.kind {
-        NodeKind::Map(entries) => merged.extend(entries),
-        NodeKind::List(items) => {
-            for item in items.into_iter().rev() {
-                match item.kind {
-                    NodeKind::Map(entries) => merged.extend(entries),
-                    _ => return Some(item.span),
-                }
-            }
-        }
-        _ => return Some(value.span),
-    }
-    None
-}
-
-/// The tag without its short form.
-fn full_tag(tag: &Tag) -> String {
-    format!("{}{}", tag.handle, tag.suffix)
-}
-
-/// `str` of `tag:yaml.org,2002:str`.
-fn core_tag(tag: &str) -> Option<&str> {
-    tag.strip_prefix("tag:yaml.org,2002:").or_else(|| tag.strip_prefix("!!"))
 }
 
 fn plain_form(node: &Node) -> String {

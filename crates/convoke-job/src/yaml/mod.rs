@@ -21,8 +21,10 @@
 //! | `yaml.duplicate-key` | warning: a key given twice |
 
 mod build;
+mod keys;
 mod places;
 mod scalar;
+mod tags;
 
 use crate::diagnostic::Diagnostic;
 use crate::node::Node;
@@ -50,13 +52,15 @@ impl Default for Limits {
 pub fn parse(source: &Source, limits: Limits) -> (Option<Node>, Vec<Diagnostic>) {
     let text = source.text();
     if text.len() > limits.bytes {
-        let finding = Diagnostic::error(
+        let mut finding = Diagnostic::error(
             "yaml.size",
             "",
             Span::new(0, 0),
             format!("the document has {} bytes, the limit is {}", text.len(), limits.bytes),
         )
         .help("is this the right file? a job file holds text, not images or logs");
+        // No place in it says anything.
+        finding.labels.clear();
         return (None, vec![finding]);
     }
     build::Builder::new(text, limits).run()

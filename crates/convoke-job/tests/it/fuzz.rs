@@ -14,6 +14,7 @@ fn digest(text: &str) {
         let json = finding.to_json(&source);
         assert!(json["spans"].as_array().unwrap().iter().all(|span| span["line"].as_u64().unwrap() >= 1));
         assert!(!finding.message.is_empty() && !finding.message.contains('\n'), "{finding:?}");
+        assert!(finding.help.is_some(), "every finding says how to mend it: {finding:?}");
         for label in &finding.labels {
             assert!(text.get(label.span.start..label.span.end).is_some(), "{finding:?}");
         }

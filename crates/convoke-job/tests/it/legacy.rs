@@ -327,6 +327,17 @@ fn commands_become_an_inline_definition() {
 }
 
 #[test]
+fn a_definition_by_itself_is_converted_with_a_warning() {
+    let run = r#"{"command": "lava_test_shell", "parameters": {"testdef_urls": ["http://h/d/smoke.yaml"]}}"#;
+    let source = Source::new("job.json", job(TWO, run));
+    let converted = convert(&source, &LegacyOptions::default());
+    assert!(findings(&source, &converted)[0].contains("legacy.testdef-url (warning)"));
+    let document = value(&converted.yaml.unwrap());
+    let expected = json!({"from": "url", "repository": "http://h/d/smoke.yaml", "path": "smoke.yaml", "name": "smoke"});
+    assert_eq!(document["actions"][3]["test"]["definitions"], json!([expected]));
+}
+
+#[test]
 fn a_job_for_one_device() {
     let devices = BTreeMap::from([("panda01".to_owned(), "panda".to_owned())]);
     let options = LegacyOptions { devices, ..with_lab() };

@@ -5,6 +5,7 @@ mod check;
 mod fixtures;
 mod fuzz;
 mod legacy;
+mod member;
 mod pipeline;
 mod rules;
 mod split;

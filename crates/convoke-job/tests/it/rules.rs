@@ -127,7 +127,7 @@ fn timeouts() {
 fn roles() {
     let server = "server: {device_type: sandbox, count: 1}";
     let guest = "{connection: ssh, count: 1, host_role: server, expect_role: server, request: lava-start}";
-    insta::assert_snapshot!(report(
+    let found = report(
         GROUP,
         &[
             ("    timeout: {minutes: 3}\n", "    timout: {minutes: 3}\n"),
@@ -154,8 +154,9 @@ fn roles() {
             (guest, "{connection: telnet, count: 1, host_role: server, expect_role: server}"),
             ("      client:", "      1:"),
             ("      client:", "      -a b:"),
-        ]
-    ));
+        ],
+    );
+    insta::assert_snapshot!(found);
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn empty_groups() {
 fn actions() {
     let deploy = "- deploy: {role: [server, client], to: sandbox}";
     let boot = "- boot: {role: [server, client], method: sandbox, prompts: ['# ']}";
-    insta::assert_snapshot!(report(
+    let found = report(
         GROUP,
         &[
             (deploy, "- deploy: {role: [server, client], to: sandbx}"),
@@ -191,17 +192,19 @@ fn actions() {
             (deploy, "- deploy: {to: tmpfs, images: {a: {url: /x, compression: rar}, b: {}}}"),
             (
                 deploy,
-                "- deploy: {to: tftp, kernel: {url: 'http://h/k', type: elf}, nfsrootfs: {url: 'http://h/n'}, persistent_nfs: {}}"
+                "- deploy: {to: tftp, kernel: {url: 'http://h/k', type: elf}, nfsrootfs: {url: 'http://h/n'}, persistent_nfs: {}}",
             ),
             (deploy, "- deploy: {to: docker, image: 'Debian:x'}"),
             (deploy, "- deploy: {to: docker, image: {local: true}}"),
             (deploy, "- deploy: {role: [server, client], to: sandbox, namespace: common}"),
             (
                 deploy,
-                "- deploy: {role: [server, client], to: sandbox, timeouts: {lava-overlay: {hours: 9}, http-download: {minutes: 1}}}"
+                "- deploy: {role: [server, client], to: sandbox, timeouts: {lava-overlay: {hours: 9}, http-download: {minutes: 1}}}",
             ),
             (deploy, "- deploy: {role: [server, client], to: sandbox, failure_retry: 0, repeat: two}"),
             (deploy, "- deploy: {role: [1, nobody], to: sandbox}"),
+            (deploy, "- deploy: {role: [server, client], to: overlay, repeat: 2}"),
+            (deploy, "- deploy: {role: [server, client], to: ssh, failure_retry: 2}"),
             (deploy, "- deploy: {role: [server, client], to: tftp, kernel: {url: 'http://h/k'}}"),
             (boot, "- boot: {role: [server, client], method: sandbox}"),
             (boot, "- boot: {role: [server, client], method: qemu}"),
@@ -210,20 +213,21 @@ fn actions() {
             (boot, "- boot: {role: [server, client], method: sandbox, prompts: ['> ']}"),
             (
                 boot,
-                "- boot: {role: [server, client], method: sandbox, prompts: '# ', auto_login: {username: root, password: x}}"
+                "- boot: {role: [server, client], method: sandbox, prompts: '# ', auto_login: {username: root, password: x}}",
             ),
             (boot, "- boot: {role: [server, client], method: minimal, prompts: '# ', transfer_overlay: {}}"),
             (boot, "- boot: {role: [server, client], method: grub, commands: x}"),
             (boot, "- command: {}"),
             ("actions:\n", "actions: []\nx:\n"),
-        ]
-    ));
+        ],
+    );
+    insta::assert_snapshot!(found);
 }
 
 #[test]
 fn requests() {
     let requests = "[{action: prepare-scp-overlay, request: lava-wait, messageID: ip, message: {a: $a}}]";
-    insta::assert_snapshot!(report(
+    let found = report(
         GROUP,
         &[
             (requests, "{action: prepare-scp-overlay, request: lava_wait, messageID: ip, message: {a: $a}}"),
@@ -234,25 +238,26 @@ fn requests() {
             (requests, "[{action: prepare-scp-overlay, request: lava-get, messageID: ip}]"),
             (
                 requests,
-                "[{action: prepare-scp-overlay, request: lava-wait-all, role: servr, messageID: ip, message: {a: $a}}]"
+                "[{action: prepare-scp-overlay, request: lava-wait-all, role: servr, messageID: ip, message: {a: $a}}]",
             ),
             (
                 requests,
-                "[{action: prepare-scp-overlay, request: lava-wait, role: server, messageID: ip, message: {a: $a}}]"
+                "[{action: prepare-scp-overlay, request: lava-wait, role: server, messageID: ip, message: {a: $a}}]",
             ),
             (requests, "[{action: scp-overlay, request: lava-send, messageID: s, message: {a: $a, 'b c': [1]}}]"),
             (requests, "[{action: scp-overlay, request: lava-sync, messageID: s, message: {a: 1}, colour: red}]"),
             (requests, "[3]"),
             (requests, "3"),
-        ]
-    ));
+        ],
+    );
+    insta::assert_snapshot!(found);
 }
 
 #[test]
 fn tests() {
     let git = "{from: git, repository: r, path: t.yaml, name: t}";
     let steps = "run: {steps: [lava-self]}";
-    insta::assert_snapshot!(report(
+    let found = report(
         GROUP,
         &[
             (git, "{from: git, repository: r, path: t.yaml, name: lava}"),
@@ -268,7 +273,7 @@ fn tests() {
             (git, "{from: url, repository: 'http://h/t.tar', path: t.yaml, name: t, strip-components: -1}"),
             (
                 git,
-                "{from: git, repository: r, path: t.yaml, name: t, skip_install: [dep], lava-signal: udp, expected: a}"
+                "{from: git, repository: r, path: t.yaml, name: t, skip_install: [dep], lava-signal: udp, expected: a}",
             ),
             (git, "{from: git, repository: r, path: t.yaml, name: t, parameters: {a-b: 1, C: [1], D: ~}}"),
             (git, "{from: inline, repository: r, path: t.yaml, name: t}"),
@@ -281,8 +286,9 @@ fn tests() {
             ("    timeout: {minutes: 5}\n", "    timeout: {minutes: 5}\n    docker: {}\n"),
             ("    timeout: {minutes: 5}\n    definitions:", "    definition:"),
             ("run: {steps: [lava-self]}\n", "run: {steps: [lava-sync a]}\n    repeat: 2\n"),
-        ]
-    ));
+        ],
+    );
+    insta::assert_snapshot!(found);
 }
 
 #[test]

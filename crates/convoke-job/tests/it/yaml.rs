@@ -23,7 +23,7 @@ fn codes(text: &str) -> Vec<String> {
     findings
         .iter()
         .map(|finding| {
-            let at = source.position(finding.labels[0].span.start);
+            let at = source.position(finding.labels.first().map_or(0, |label| label.span.start));
             format!("{} {}:{}", finding.code, at.line, at.column)
         })
         .collect()
@@ -211,7 +211,8 @@ fn ten_megabytes_of_nesting_are_one_error() {
     let size = 10_000_000;
     let texts = ["[".repeat(size), "{a: ".repeat(size / 4), "- ".repeat(size / 2), "? ".repeat(size / 2)];
     for text in texts {
-        assert_eq!(codes(&text), ["yaml.size 1:1"]);
+        let (_, findings) = read(&text);
+        assert_eq!((findings.len(), findings[0].code, findings[0].labels.len()), (1, "yaml.size", 0));
         let (node, findings) = parse(&Source::new("t", text.as_str()), Limits { bytes: 1 << 30, ..Limits::default() });
         assert!(node.is_none());
         assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["yaml.nesting"]);

@@ -21,7 +21,7 @@
 //!
 //! An ordinary user becomes root of a user namespace in which the host's root does not exist, so the host's folders and
 //! files would belong to nobody and could not be written to even in an overlay. The ground therefore holds a
-//! [skeleton](skeleton): the same folders, and copies of the files of `/etc`, owned by us, as a layer between the host's
+//! *skeleton* (`skeleton`): the same folders, and copies of the files of `/etc`, owned by us, as a layer between the host's
 //! files and the disk. What cannot work for an ordinary user: giving a file to another user or group (there is only root),
 //! changing a program's file in place outside `/etc` (replacing it works), reading what only the host's root may read.
 //!

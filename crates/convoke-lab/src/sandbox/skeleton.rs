@@ -18,14 +18,27 @@ use rustix::fs::{Access, XattrFlags};
 /// Top-level folders whose whole tree is made ours; of others only the folder itself.
 const DEEP: &[&str] = &["/usr", "/etc", "/var", "/opt", "/srv", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /// Trees whose files are copied: programs change them in place.
-const COPIED: &[&str] =
-    &["/etc", "/var/lib/dpkg", "/var/lib/apt/extended_states", "/var/cache/debconf", "/var/cache/ldconfig"];
+const COPIED: &[&str] = &[
+    "/etc",
+    "/var/cache/apt/archives/lock",
+    "/var/cache/debconf",
+    "/var/cache/ldconfig",
+    "/var/lib/apt/extended_states",
+    "/var/lib/apt/lists/lock",
+    "/var/lib/dpkg",
+    "/var/log/alternatives.log",
+    "/var/log/apt",
+    "/var/log/dpkg.log",
+];
 /// A folder below those whose files are replaced and never changed, and are many.
 const NOT_COPIED: &str = "/var/lib/dpkg/info";
 /// Largest file that is copied, in bytes.
 const LARGEST_COPY: u64 = 8 << 20;
 /// Most folders that are made: some 7 µs each. A level of the trees that would exceed it is left out with all below it.
 const MOST_FOLDERS: usize = 8000;
+
+/// apt would become a user who does not exist here to fetch packages.
+const APT: &str = "APT::Sandbox::User \"root\";\n";
 
 /// A folder of the host.
 struct Folder {
@@ -44,6 +57,8 @@ pub(crate) fn build(target: &Path, folders: &[PathBuf]) {
         made += level.len();
         level = build_level(target, &level, MOST_FOLDERS - made);
     }
+    // Refused where there is no apt.
+    let _ = std::fs::write(target.join("etc/apt/apt.conf.d/99-sandbox"), APT);
 }
 
 /// Makes the folders of one level and gives the next. Does not look on when that has more than `most`.

@@ -16,6 +16,7 @@ scenarios![
     has_a_network_of_its_own,
     members_reach_each_other,
     may_write_anywhere,
+    packages_can_be_installed,
     writes_do_not_reach_the_host,
     overlays_are_unpacked,
     a_reboot_keeps_the_disk_and_nothing_else,
@@ -29,6 +30,7 @@ scenarios![
     the_probe_agrees,
     root_may_do_without_a_user_namespace,
     a_sandbox_in_a_sandbox,
+    a_full_disk_is_the_device_s_own_trouble,
 ];
 
 async fn boots_to_a_root_shell() {
@@ -147,6 +149,28 @@ async fn may_write_anywhere() {
     }
 }
 
+async fn packages_can_be_installed() {
+    let [mut alpha] = sandboxes(["alpha"]).await;
+    let mut shell = boot(&mut alpha).await;
+    if shell.status("command -v dpkg-deb").await.1 != 0 {
+        return;
+    }
+    for command in [
+        "mkdir -p /tmp/p/DEBIAN /tmp/p/usr/bin /tmp/p/etc/convoke-hello",
+        "printf 'Package: convoke-hello\\nVersion: 1\\nArchitecture: all\\nMaintainer: x <x@y>\\nDescription: x\\n' \
+         >/tmp/p/DEBIAN/control",
+        "printf '#!/bin/sh\\necho hi\\n' >/tmp/p/usr/bin/convoke-hello && chmod 755 /tmp/p/usr/bin/convoke-hello",
+        "echo x >/tmp/p/etc/convoke-hello/setting",
+        "dpkg-deb --root-owner-group -b /tmp/p /tmp/p.deb",
+        "dpkg -i /tmp/p.deb",
+        "convoke-hello",
+        "dpkg -r convoke-hello && test ! -e /usr/bin/convoke-hello",
+        "apt-get install -y /tmp/p.deb && convoke-hello",
+    ] {
+        shell.run(&format!("( {command} ) 2>&1")).await;
+    }
+}
+
 async fn writes_do_not_reach_the_host() {
     let folders = ["/usr/bin", "/etc", "/var", "/opt", "/home", "/tmp", "/root", "/run", ""];
     let [mut alpha] = sandboxes(["alpha"]).await;
@@ -243,6 +267,15 @@ async fn the_console_outlives_its_shell() {
     shell.expect("root@alpha:~# ").await;
     assert_ne!(shell.run("echo $$").await, first);
     assert_eq!(shell.run("tty").await, "/dev/pts/0\n");
+    // Without bash it is whatever sh is.
+    shell.run("rm -f /bin/bash /usr/bin/bash && ln -sf dash /usr/bin/sh").await;
+    shell.send("exit").await;
+    shell.expect("root@alpha:~# ").await;
+    assert_eq!(shell.run("echo $0").await, "/bin/sh\n");
+    // Without any shell there is no use in trying again.
+    shell.send("rm /usr/bin/sh; exit").await;
+    shell.expect("cannot run /bin/sh: No such file").await;
+    shell.end().await;
 }
 
 async fn the_console_ends_with_the_device() {
@@ -354,4 +387,26 @@ async fn a_sandbox_in_a_sandbox() {
     let (said, status) = shell.status("RUST_BACKTRACE=0 /it --exact root::members_reach_each_other 2>&1").await;
     assert_eq!(status, 0, "{said}");
     assert!(said.contains("1 passed"), "{said}");
+}
+
+async fn a_full_disk_is_the_device_s_own_trouble() {
+    let names = vec!["alpha".into(), "beta".into()];
+    let settings = GroundSettings { names, disk_limit: Some(8 << 20), ..GroundSettings::default() };
+    let ground = Ground::create(settings).await.unwrap();
+    let [mut alpha, mut beta] = ["alpha", "beta"].map(|name| ground.sandbox(SandboxSpec::named(name)).unwrap());
+    let (mut full, mut other) = (boot(&mut alpha).await, boot(&mut beta).await);
+    for folder in ["/root", "/usr", "/tmp", "/run", "/dev/shm"] {
+        let (said, status) = full.status(&format!("head -c 16M /dev/zero 2>&1 >{folder}/big; rm {folder}/big")).await;
+        assert!(said.contains("No space left on device"), "{folder}: {status} {said}");
+    }
+    other.run("head -c 4M /dev/zero >/root/big").await;
+    let mut large = archive(|archive| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(16 << 20);
+        archive.append_data(&mut header, "lava-7/large", std::io::Read::take(std::io::repeat(0), 16 << 20)).unwrap();
+    });
+    large.file.rewind().unwrap();
+    alpha.deploy(large).await.unwrap();
+    let error = alpha.boot().await.err().unwrap();
+    assert!(error.message.contains("No space left on device"), "{error}");
 }

@@ -140,8 +140,7 @@ fn listed_sandboxes_are_all_there_are_unless_said_otherwise() {
 
 #[test]
 fn everything_wrong_is_said_at_once() {
-    insta::assert_snapshot!(findings(
-        r#"
+    let text = r#"
 device: []
 devices:
 - {name: a, tpye: sandbox}
@@ -156,8 +155,8 @@ workers:
 sandboxes: {on_demand: some, network: 10.0.0.1/24, disk: 3, timeouts: {actions: {boot: 5m}}}
 legacy-map:
   panda: {deploy: {image: x}}
-"#
-    ));
+"#;
+    insta::assert_snapshot!(findings(text));
 }
 
 #[test]

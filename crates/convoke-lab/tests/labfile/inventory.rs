@@ -111,8 +111,8 @@ fn several_findings_stand_in_the_order_of_the_job() {
         &source,
         &Lab::default(),
         &[
-            "inventory.type at roles.a.device_type: there is no device of type qemu [types that exist: sandbox] 7:qemu",
-            "inventory.type at roles.c.device_type: there is no device of type panda [types that exist: sandbox] 9:panda",
+            "inventory.type at roles.a.device_type: there is no device of type qemu [types that exist: sandbox; list devices in a lab file, or rehearse the job on sandboxes] 7:qemu",
+            "inventory.type at roles.c.device_type: there is no device of type panda [types that exist: sandbox; list devices in a lab file, or rehearse the job on sandboxes] 9:panda",
         ],
     );
 }

@@ -47,10 +47,15 @@ impl PatternText {
     /// Adds text that is no signal.
     pub(crate) fn push(&mut self, pattern: &Pattern, bytes: &[u8], out: &mut Vec<Signal>) -> bool {
         let mut good = true;
-        for piece in bytes.chunks(BLOCK) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // Blocks have one length, whatever the chunks: what is found must not depend on these.
+            let (piece, after) = rest.split_at(rest.len().min(BLOCK - self.text.len()));
             self.text.extend_from_slice(piece);
-            if self.text.len() >= BLOCK {
-                good &= self.run(pattern, self.text.len(), out);
+            rest = after;
+            if self.text.len() == BLOCK {
+                let lines = self.text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                good &= self.run(pattern, if lines > BLOCK / 2 { lines } else { BLOCK }, out);
             }
         }
         good

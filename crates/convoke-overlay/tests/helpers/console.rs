@@ -13,6 +13,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, tcgetattr};
 
+use crate::device::no_forks;
+
 /// How long a silent device is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -39,7 +41,10 @@ impl Console {
             rustix::fs::open(&name, flags, Mode::empty()).unwrap()
         };
         command.stdin(open()).stdout(open()).stderr(open());
-        let child = command.spawn().unwrap();
+        let child = {
+            let _quiet = no_forks();
+            command.spawn().unwrap()
+        };
         Console { master: File::from(master), slave: open(), child, seen: String::new(), at: 0 }
     }
 

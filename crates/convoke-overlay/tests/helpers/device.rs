@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use convoke_overlay::helpers;
 use tempfile::TempDir;
@@ -98,6 +99,7 @@ impl Device {
     #[track_caller]
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
+        let _quiet = no_forks();
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
@@ -169,10 +171,18 @@ impl Device {
     }
 }
 
+/// Held while a file is written and while a process is started: a child of another thread would have the file open for
+/// writing for a moment, in which it cannot be run ("text file busy").
+pub(crate) fn no_forks() -> MutexGuard<'static, ()> {
+    static FORKS: Mutex<()> = Mutex::new(());
+    FORKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A folder with a link for every applet of BusyBox, made once and kept.
 fn all_tools() -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools");
     if !place.exists() {
+        let _quiet = no_forks();
         let list = Command::new(program("busybox", "busybox")).arg("--list").output().unwrap().stdout;
         let list = String::from_utf8(list).unwrap();
         let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

@@ -29,11 +29,7 @@ fn a_helper_that_is_ended_gives_the_console_back() {
         each_shell(|shell| {
             let device = Device::new(shell);
             // Not in the background, where a shell without job control has it ignore INT.
-            let steps = format!(
-                "( while ! [ -e kill ]; do sleep 0.1; done; read -r pid <pid; kill -{signal} $pid ) &\n\
-                 sh -c 'echo $$ >pid; exec lava-wait m' || echo status $?\n\
-                 lava-wait n\necho over\n"
-            );
+            let steps = format!("{}lava-wait n\necho over\n", until_killed(signal, "lava-wait m"));
             let mut console = device.start(&steps);
             let before = format!("{:?}", console.modes());
             console.expect("WAIT m>\n");
@@ -77,20 +73,34 @@ fn a_killed_holder_blocks_nobody() {
     });
 }
 
+/// A step that runs a command until the file `kill` is there, and then sends a signal to it.
+fn until_killed(signal: &str, command: &str) -> String {
+    format!(
+        "( while ! [ -e kill ]; do sleep 0.1; done; read -r pid <pid; kill -{signal} $pid ) &\n\
+         sh -c 'echo $$ >pid; exec {command}' || echo status $?\n"
+    )
+}
+
+/// "timeout" of coreutils, which puts its command into a process group of its own. ALRM is what ends its time.
+fn timeout() -> String {
+    crate::device::program("timeout", "coreutils").display().to_string()
+}
+
 #[test]
 fn waits_in_the_background_of_the_terminal() {
-    // "timeout" of coreutils puts its command into a process group of its own, which may not read the terminal.
-    let timeout = crate::device::program("timeout", "coreutils");
+    // There a process may not read the terminal.
     each_shell(|shell| {
         let device = Device::new(shell);
         let steps = format!(
-            "{timeout} 60 lava-wait m\ncat \"$LAVA_MULTI_NODE_CACHE\"\n\
-             {timeout} 0.3 lava-wait n || echo status $?\nlava-wait o\necho over\n",
-            timeout = timeout.display()
+            "{} 600 lava-wait m\ncat \"$LAVA_MULTI_NODE_CACHE\"\n{}lava-wait o\necho over\n",
+            timeout(),
+            until_killed("ALRM", &format!("{} 600 lava-wait n", timeout()))
         );
         let mut console = device.start(&steps);
         console.expect("WAIT m>\n").type_text("<LAVA_WAIT_COMPLETE 9102:a=1>\n").expect("9102:a=1\n");
-        console.expect("WAIT n>\n").expect("status 124\n");
+        console.expect("WAIT n>\n");
+        device.write("kill", "");
+        console.expect("status 124\n");
         console.expect("WAIT o>\n").type_text("<LAVA_WAIT_COMPLETE>\n");
         assert!(suite_of(&console.finish()).ends_with("over\n"));
     });
@@ -107,40 +117,32 @@ fn ends_with_the_timeout_of_busybox() {
 }
 
 #[test]
-fn a_killed_helper_leaves_nobody_who_reads() {
-    let timeout = crate::device::program("timeout", "coreutils");
-    each_shell(|shell| {
-        let device = Device::new(shell);
-        let steps = format!("{} -s KILL 0.3 lava-wait m || true\nlava-wait n\necho over\n", timeout.display());
-        let mut console = device.start(&steps);
-        console.expect("WAIT m>\n").expect("WAIT n>\n").type_text("<LAVA_WAIT_COMPLETE>\n");
-        assert!(suite_of(&console.finish()).ends_with("over\n"));
-    });
-}
-
-#[test]
 fn a_reply_that_nobody_waits_for_goes_to_nobody() {
-    let timeout = crate::device::program("timeout", "coreutils").display().to_string();
     each_shell(|shell| {
-        for timeout in ["timeout", "timeout -s KILL", &timeout, &format!("{timeout} -s KILL")] {
+        for (signal, command) in [
+            ("TERM", "lava-wait m".to_owned()),
+            ("KILL", "lava-wait m".to_owned()),
+            ("ALRM", format!("{} 600 lava-wait m", timeout())),
+            ("ALRM", format!("{} -s KILL 600 lava-wait m", timeout())),
+        ] {
             let device = Device::new(shell).set("LAVA_QUIET_REPORT", "1");
             let steps = format!(
-                "{timeout} 0.3 lava-wait m || echo gone\nwhile ! [ -e go ]; do sleep 0.1; done\nlava-wait n\n\
-                 cat \"$LAVA_MULTI_NODE_CACHE\"\n"
+                "{}while ! [ -e go ]; do sleep 0.1; done\nlava-wait n\ncat \"$LAVA_MULTI_NODE_CACHE\"\n",
+                until_killed(signal, &command)
             );
             let mut console = device.start(&steps);
-            console.expect("WAIT m>\n").expect("gone\n");
-            // A killed helper leaves the terminal as it used it; the echo shows here that the line has arrived.
-            if !timeout.contains("KILL") {
-                console.type_text("<LAVA_WAIT_COMPLETE 9102:late=1>\n").expect("late=1");
-            } else {
-                console.type_text("<LAVA_WAIT_COMPLETE 9102:late=1>\n");
+            console.expect("WAIT m>\n");
+            device.write("kill", "");
+            console.expect("status ").type_text("<LAVA_WAIT_COMPLETE 9102:late=1>\n");
+            // A killed helper leaves the terminal as it used it; else the echo shows that the line has arrived.
+            if signal != "KILL" && !command.contains("KILL") {
+                console.expect("late=1");
             }
             device.write("go", "");
             console.expect("<LAVA_MULTI_NODE> <LAVA_WAIT n>\n").type_text("<LAVA_WAIT_COMPLETE 9102:right=1>\n");
             let seen = console.finish();
-            assert!(suite_of(&seen).ends_with("9102:right=1\n"), "{timeout}: {seen}");
-            assert_eq!(seen.matches("<LAVA_GAVE_UP WAIT m>\n").count(), 1, "{timeout}: {seen}");
+            assert!(suite_of(&seen).ends_with("9102:right=1\n"), "{signal} {command}: {seen}");
+            assert_eq!(seen.matches("<LAVA_GAVE_UP WAIT m>\n").count(), 1, "{signal} {command}: {seen}");
         }
     });
 }

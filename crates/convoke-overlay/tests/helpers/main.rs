@@ -9,6 +9,7 @@
 mod console;
 mod device;
 
+mod anything;
 mod cases;
 mod locks;
 mod names;

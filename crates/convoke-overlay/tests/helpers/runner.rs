@@ -148,3 +148,19 @@ fn starts_from_a_shell_as_a_dispatcher_types_it() {
         assert_eq!(device.read("cache.txt"), "9102:a=1\n");
     });
 }
+
+#[test]
+fn without_a_terminal_it_talks_through_the_pipe() {
+    each_shell(|shell| {
+        let device = Device::new(shell);
+        device.write("1/tests/1_piped/run.sh", "lava-sync s\nlava-test-case t --result pass\n");
+        device.write("1/lava-test-runner.conf", &device.path("1/tests/1_piped").display().to_string());
+        let steps = format!(
+            "unset LAVA_CONSOLE\nprintf '<LAVA_SYNC_COMPLETE>\\n' | setsid lava-test-runner '{}' | sed 's/^/| /'\n",
+            device.path("1").display()
+        );
+        let expected = "| <LAVA_MULTI_NODE> <LAVA_SYNC s>\n| <LAVA_SIGNAL_TESTCASE TEST_CASE_ID=t RESULT=pass>\n\
+                        | \n| <LAVA_TEST_RUNNER>: 1_piped exited with: 0\n| \n| <LAVA_TEST_RUNNER EXIT>\n";
+        assert_eq!(device.run(&steps), expected);
+    });
+}

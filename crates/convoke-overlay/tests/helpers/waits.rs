@@ -304,3 +304,12 @@ fn talks_only_when_asked() {
         assert_eq!(seen, expected);
     });
 }
+
+#[test]
+fn a_lock_that_cannot_be_made_is_an_error() {
+    each_shell(|shell| {
+        let seen = Device::new(shell).run("PATH=\"${PATH%%:*}\" lava-wait m || echo status $?\n");
+        assert!(seen.starts_with("lava-wait: cannot make the lock "), "{seen}");
+        assert!(seen.ends_with("/multinode/lava-console.lock\nstatus 1\n") && seen.lines().count() == 2, "{seen}");
+    });
+}

@@ -78,7 +78,7 @@ fn the_texts_of_the_recorded_job() {
     let plan = recorded();
     insta::assert_snapshot!("environment", text(&plan, "lava-9001/environment"));
     insta::assert_snapshot!("run.sh", text(&plan, "lava-9001/0/tests/0_signals/run.sh"));
-    insta::assert_snapshot!("run.sh of kmsg", text(&plan, "lava-9001/0/tests/3_kmsg/run.sh"));
+    insta::assert_snapshot!("run.sh-kmsg", text(&plan, "lava-9001/0/tests/3_kmsg/run.sh"));
     insta::assert_snapshot!("lava-test-runner.conf", text(&plan, "lava-9001/0/lava-test-runner.conf"));
     insta::assert_snapshot!("testdef.yaml", text(&plan, "lava-9001/0/tests/1_pattern/testdef.yaml"));
     assert_eq!(text(&plan, "lava-9001/secrets"), "API_KEY=s3cr3t-value\n");

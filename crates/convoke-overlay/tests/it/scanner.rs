@@ -340,6 +340,29 @@ fn a_result_in_a_trace_counts_once() {
 }
 
 #[test]
+fn a_pattern_finds_the_same_however_much_text_comes_at_once() {
+    let lines: String = (0..10_000).map(|n| format!("case-{n} pass {n}{n}\r\n")).collect();
+    let text = format!("{START}{lines}<LAVA_SIGNAL_ENDRUN 0_a 7_1.1.3.1>");
+    let parse = convoke_overlay::definition::ParsePattern {
+        pattern: r"(?P<test_case_id>\S+) (?P<result>pass) (?P<measurement>\d+)".into(),
+        fixup: vec![],
+    };
+    for size in [777, 4096, 70_000, text.len()] {
+        let mut scanner = scanner();
+        scanner.add_pattern("0_a", &parse).unwrap();
+        let signals: Vec<Signal> = text.as_bytes().chunks(size).flat_map(|chunk| scanner.feed(chunk)).collect();
+        let whole = |(n, signal): (usize, &Signal)| match signal {
+            Signal::Pattern { case, measurement: Some(m), .. } => {
+                *case == format!("case-{n}") && *m == format!("{n}{n}")
+            }
+            _ => false,
+        };
+        assert_eq!(signals.len(), 10_002);
+        assert!(signals[1..10_001].iter().enumerate().all(whole), "chunk size {size}");
+    }
+}
+
+#[test]
 fn a_flood_without_a_line_end_needs_linear_work() {
     // Every stage is driven into its worst case: false time stamps, false signals, false sequences, a pattern.
     let mut scanner = scanner();
@@ -403,6 +426,16 @@ proptest! {
     #[test]
     fn chunks_change_nothing(pieces in proptest::collection::vec(piece(), 0..12), cuts in proptest::collection::vec(1usize..40, 1..20)) {
         let bytes: Vec<u8> = pieces.concat();
+        let scanner = || {
+            let mut scanner = scanner();
+            let parse = convoke_overlay::definition::ParsePattern {
+                pattern: r"(?P<test_case_id>[a-z]+)(?P<result>[=.-])".into(),
+                fixup: vec![("=".into(), "pass".into())],
+            };
+            scanner.add_pattern("0_a", &parse).unwrap();
+            scanner.typed(b"<LAVA_WAIT_COMPLETE 1:a=<LAVA_SIGNAL_TESTEVENT x>\n");
+            scanner
+        };
         let mut whole = scanner();
         let mut wanted = whole.feed(&bytes);
         wanted.extend(whole.give_up());
@@ -456,6 +489,9 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
         Just(b"<LAVA_TEST_RUNNER>: 0_a exited with: 1\r\n".to_vec()),
         Just(b"\x1b[6n\r".to_vec()),
         Just(b"<LAVA_".to_vec()),
+        Just(b"<LAVA_WAIT_COMPLETE 1:a=<LAVA_SIGNAL_TESTEVENT x>\r\n".to_vec()),
+        Just(b"<LAVA_WAIT_COMPLETE 1:a=".to_vec()),
+        Just(b"+ echo abc= d- e.\r\nabc= d- e.\r\n".to_vec()),
         "[ -~\\n]{0,30}".prop_map(String::into_bytes),
         proptest::collection::vec(any::<u8>(), 0..20),
     ]

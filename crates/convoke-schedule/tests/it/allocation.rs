@@ -101,3 +101,14 @@ fn a_large_group_in_a_large_lab() {
     assert_eq!(got.len(), 64);
     assert_eq!((got[0].as_str(), got[32].as_str(), got[48].as_str()), ("q0001", "q0002", "q0000"));
 }
+
+/// A hostile count costs no more than its members.
+#[test]
+fn a_hundred_thousand_members() {
+    let wanted = group(&["a 100000 sandbox", "b 1 sandbox"]);
+    assert_eq!(names(&wanted, &sandboxes()).len(), 100_001);
+    let mut lab = sandboxes();
+    lab.on_demand[0].limit = Some(7);
+    let shortage = allocate(&wanted, &lab).unwrap_err().remove(0);
+    assert_eq!(shortage.message, "role a needs 100000 devices of type sandbox, 7 exist");
+}

@@ -122,6 +122,22 @@ fn search<'a>(
     false
 }
 
+/// The fewest unneeded tags with which everybody can be served, by trying everything; without worker limits.
+fn least_spare(wanted: &[Wanted], inventory: &Inventory, taken: &mut BTreeSet<usize>) -> Option<usize> {
+    let Some((want, rest)) = wanted.split_first() else { return Some(0) };
+    let mut least = None;
+    for (place, device) in inventory.devices.iter().enumerate() {
+        if !usable(inventory, device) || !want.suits(device) || !taken.insert(place) {
+            continue;
+        }
+        let spare = device.tags.difference(&want.tags).count();
+        let total = least_spare(rest, inventory, taken).map(|others| others + spare);
+        least = [least, total].into_iter().flatten().min();
+        taken.remove(&place);
+    }
+    least
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -204,6 +220,20 @@ proptest! {
             };
             let least = inventory.devices.iter().filter(|device| open(device)).map(spare).min();
             prop_assert_eq!(Some(spare(inventory.device(name).unwrap())), least);
+        }
+    }
+
+    /// The same for a group: no other way to serve everybody wastes fewer tags.
+    #[test]
+    fn best_fit_of_a_group(wanted in wanted(), mut inventory in inventory()) {
+        inventory.workers.values_mut().for_each(|worker| worker.job_limit = 0);
+        if let Ok(assigned) = allocate(&wanted, &inventory) {
+            let spare = |(want, assignment): (&Wanted, &convoke_schedule::Assignment)| {
+                let Assigned::Listed(name) = &assignment.device else { panic!("nothing is made on demand here") };
+                inventory.device(name).unwrap().tags.difference(&want.tags).count()
+            };
+            let total: usize = wanted.iter().zip(&assigned).map(spare).sum();
+            prop_assert_eq!(Some(total), least_spare(&wanted, &inventory, &mut BTreeSet::new()));
         }
     }
 }

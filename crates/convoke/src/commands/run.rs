@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     let loaded = job::load(&arguments.job, &lab, arguments.rehearse)?;
     let mut findings = loaded.findings;
     if let (Some(job), false) = (&loaded.job, arguments.rehearse) {
-        findings.extend(convoke_lab::check_inventory(job, &lab));
+        findings.extend(convoke_lab::check_inventory(job, &lab).into_iter().map(or_rehearse));
     }
     report::print(&loaded.source, &findings);
     let job = loaded.job.filter(|_| !findings.iter().any(Diagnostic::is_error)).ok_or(Failure::Findings)?;
@@ -62,6 +62,13 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
         }
         Ok(ExitCode::from(u8::try_from(outcome.exit_status).unwrap_or(4)))
     })
+}
+
+/// What a lab lacks, a rehearsal does not need.
+fn or_rehearse(mut finding: Diagnostic) -> Diagnostic {
+    let rehearse = "--rehearse puts a sandbox in the place of every device";
+    finding.help = Some(finding.help.map_or_else(|| rehearse.into(), |help| format!("{help}; {rehearse}")));
+    finding
 }
 
 /// Where the files are, as short as it can be said.

@@ -119,9 +119,51 @@ fn near_job() -> impl Strategy<Value = Value> {
                 .prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
         ]
     });
-    let lists = (prop::collection::vec(nested.clone(), 0..4), prop::collection::vec(nested, 0..5));
+    let role = (0..3_u8, 0..3_u8, prop::sample::select(vec!["sandbox", "qemu", "panda", "kvm-arm"]), any::<bool>());
+    let role = role.prop_map(|(name, count, device_type, slave)| {
+        serde_json::json!({"role": format!("r{name}"), "count": count, "device_type": device_type, "is_slave": slave})
+    });
+    let commands = Just(serde_json::json!(["lava-sync a", "true"]));
+    let parameters = prop::collection::btree_map(prop::sample::select(words.to_vec()), nested.clone(), 0..3);
+    let action = (prop::sample::select(COMMANDS.to_vec()), 0..4_u8, commands, parameters).prop_map(
+        |(command, role, commands, parameters)| {
+            let mut all: serde_json::Map<_, _> =
+                parameters.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            all.insert("commands".to_owned(), commands);
+            all.entry("image".to_owned()).or_insert_with(|| "http://h/i.img.gz".into());
+            all.entry("kernel".to_owned()).or_insert_with(|| "http://h/uImage".into());
+            all.insert(
+                "testdef_repos".to_owned(),
+                serde_json::json!([{"git-repo": "git://h/x", "testdef": "a b/c.d.yaml"}]),
+            );
+            all.remove("role");
+            if role < 3 {
+                all.insert("role".to_owned(), format!("r{role}").into());
+            }
+            for number in ["timeout", "repeat", "iterations"] {
+                if all.get(number).is_some_and(|value| !value.is_u64()) {
+                    all.remove(number);
+                }
+            }
+            serde_json::json!({"command": command, "parameters": all})
+        },
+    );
+    let near = prop::collection::vec(prop_oneof![9 => role, 1 => nested.clone()], 0..4);
+    let lists = (near, prop::collection::vec(prop_oneof![15 => action, 1 => nested], 0..7));
     lists.prop_map(|(roles, actions)| serde_json::json!({"timeout": 9, "device_group": roles, "actions": actions}))
 }
+
+const COMMANDS: [&str; 9] = [
+    "deploy_linaro_image",
+    "deploy_linaro_kernel",
+    "deploy_linaro_android_image",
+    "dummy_deploy",
+    "boot_linaro_image",
+    "lava_test_shell",
+    "lava_command_run",
+    "submit_results",
+    "boot_linaro_android_image",
+];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
@@ -143,12 +185,18 @@ proptest! {
         prop_assert_eq!(sound, serde_json::from_str::<Value>(&text).is_ok(), "{}: {:?}", text, findings);
     }
 
-    /// A job that is nearly right is converted or refused, never both and never neither.
+    /// A job that is nearly right is converted or refused, never both and never neither; and what it is converted to
+    /// breaks no rule of v2.
     #[test]
-    fn near_jobs_are_converted_or_refused(value in near_job(), rehearse: bool, merge: bool) {
+    fn near_jobs_are_converted_or_refused(value in near_job(), rehearse: bool, merge: bool, mapped: bool) {
         let source = Source::new("x", serde_json::to_string_pretty(&value).unwrap());
-        let converted = convert(&source, &LegacyOptions { rehearse, merge, ..LegacyOptions::default() });
+        let options = if mapped { super::with_lab() } else { LegacyOptions::default() };
+        let converted = convert(&source, &LegacyOptions { rehearse, merge, ..options });
         let refused = converted.diagnostics.iter().any(convoke_job::Diagnostic::is_error);
         prop_assert_eq!(converted.yaml.is_none(), refused);
+        if let Some(yaml) = converted.yaml {
+            let checked = convoke_job::read(&Source::new("converted.yaml", yaml.clone()), &Default::default());
+            prop_assert!(checked.job.is_some(), "{yaml}\n{:#?}", checked.diagnostics);
+        }
     }
 }

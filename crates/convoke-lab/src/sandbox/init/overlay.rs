@@ -1,5 +1,6 @@
 //! Puts overlay archives onto the device: unpacked at its root, and kept where that is asked for.
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, Seek};
 use std::os::fd::OwnedFd;
@@ -16,10 +17,19 @@ pub(super) fn unpack(notes: &[OverlayNote], fds: Vec<OwnedFd>) -> Result<(), Sta
         return Err(StageFailure::new("an overlay came without its file"));
     }
     for (note, fd) in notes.iter().zip(fds) {
-        one(note, File::from(fd))
-            .map_err(|error| StageFailure::new(format!("cannot unpack {} on the device: {error}", note.file_name)))?;
+        one(note, File::from(fd)).map_err(|error| {
+            StageFailure::new(format!("cannot unpack {} on the device: {}", note.file_name, whole(&error)))
+        })?;
     }
     Ok(())
+}
+
+/// An error with its causes: the archive's names the file, and only its cause what the kernel said.
+fn whole(error: &io::Error) -> String {
+    let causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |error| (*error).source());
+    let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.dedup();
+    texts.join(": ")
 }
 
 fn one(note: &OverlayNote, mut file: File) -> io::Result<()> {

@@ -1,0 +1,57 @@
+//! A member's definition from elsewhere: as LAVA's own dispatcher gets it.
+
+use convoke_job::member::{BlockKind, OnSyncTimeout, Place};
+use convoke_job::{JobId, MemberJob, RoleName, Source, yaml};
+
+use crate::fixtures;
+
+fn read(text: &str) -> (Option<MemberJob>, Vec<String>) {
+    let (root, findings) = yaml::parse(&Source::new("member.yaml", text), yaml::Limits::default());
+    assert!(findings.is_empty(), "{findings:?}");
+    let (member, findings) = MemberJob::from_definition(&root.unwrap(), JobId(9202));
+    let findings = findings.iter().map(|finding| format!("{} {}", finding.code, finding.path)).collect();
+    (member, findings)
+}
+
+#[test]
+fn a_recorded_guest() {
+    let (member, findings) = read(&fixtures::text("recorded-guest.yaml"));
+    assert_eq!(findings, [""; 0]);
+    let member = member.unwrap();
+    assert_eq!(member.place, Place::Guest { host_role: RoleName::new("host") });
+    let group = member.group.as_ref().unwrap();
+    assert_eq!((group.role.as_str(), group.size, member.sub_id.0), ("guest", 2, 1));
+    assert!(group.delayed_start && !group.essential);
+    assert_eq!(group.expect_role, Some(RoleName::new("host")));
+    assert_eq!(group.timeout.map(|limit| limit.as_secs()), Some(60));
+    assert_eq!(group.on_sync_timeout, OnSyncTimeout::Continue);
+    let table: Vec<_> = group.members.iter().map(|member| (member.name.as_str(), member.role.as_str())).collect();
+    assert_eq!(table, [("9201", "host"), ("9202", "guest")]);
+    let BlockKind::Boot { host_address, prompts, .. } = &member.blocks[1].kind else {
+        panic!("{:?}", member.blocks[1])
+    };
+    assert_eq!(host_address.clone(), Some(("ipv4".to_owned(), "ipaddr".to_owned())));
+    assert_eq!(prompts, &["root@host:~# "]);
+}
+
+#[test]
+fn a_whole_job_is_no_member() {
+    let (member, findings) = read(&fixtures::text("jobs/seed-ex4-peer-to-peer.yaml"));
+    assert!(member.is_none());
+    assert!(findings.iter().filter(|finding| finding.starts_with("schema.missing")).count() >= 3, "{findings:?}");
+}
+
+#[test]
+fn the_group_says_what_an_expired_wait_does() {
+    let text =
+        fixtures::text("worked-example.yaml").replace("    roles:\n", "    on-sync-timeout: fail-job\n    roles:\n");
+    let members = fixtures::job(&text).split("g", 1);
+    assert!(members.iter().all(|member| member.group.as_ref().unwrap().on_sync_timeout == OnSyncTimeout::FailJob));
+}
+
+#[test]
+fn line_ends_do_not_matter() {
+    let text = fixtures::text("worked-example.yaml");
+    let shown = |text: &str| format!("{:?}", fixtures::job(text).split("g", 1));
+    assert_eq!(shown(&text.replace('\n', "\r\n")), shown(&text));
+}
