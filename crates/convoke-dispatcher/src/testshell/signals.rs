@@ -87,7 +87,10 @@ impl Shell<'_> {
         let mut extra = Map::new();
         let mut refuse = |why: String, missing: &[String]| {
             extra.insert("error_msg".into(), why.clone().into());
-            extra.insert("missing".into(), Value::from(missing.to_vec()));
+            // An empty list says nothing and would hide the message where there is room for one only.
+            if !missing.is_empty() {
+                extra.insert("missing".into(), Value::from(missing.to_vec()));
+            }
             request.kind().map(|kind| reply::nack(kind, Some(&why)))
         };
         let line = match answered.answer {
