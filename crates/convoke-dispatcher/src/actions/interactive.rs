@@ -1,16 +1,16 @@
 //! Interactive scripts in a rehearsal: their MultiNode steps are made, so that partners do not hang; what would be typed
 //! to a boot loader is skipped (job-definition.md §9.3, device-side.md §9.6).
 
-use convoke_group::{Answer, Call, MessageId, Quiet, RoleName};
+use convoke_group::{Answer, Call, MessageId, RoleName};
 use convoke_job::member::{BlockKind, TestKind};
 use convoke_job::pipeline::PlannedAction;
 use convoke_journal::{Body, ResultRecord, ResultValue};
 use serde_json::{Map, Value};
 
-use crate::actions::Outcome;
+use crate::actions::{Outcome, requests};
 use crate::calls;
 use crate::context::Context;
-use crate::error::ActionError;
+use crate::error::{ActionError, ErrorClass};
 use crate::limits::{Deadline, Nature};
 
 /// Runs the MultiNode steps of the block's scripts.
@@ -88,10 +88,13 @@ async fn one(
         Call::Assemble => String::new(),
     };
     // Its limit is the action's (job-definition.md §3.5).
-    let answered = caller.call(call, deadline.remaining(), Quiet::Unknown, action.name).await;
+    let answered = caller.call(call, deadline.remaining(), requests::QUIET, action.name).await;
     let error = match answered.answer {
         Answer::Done { .. } => None,
-        Answer::Refused { refusal } => Some(calls::refused(action.name, &refusal)),
+        // The script's own call, not a request of the job: like a test shell that is told no, a test error.
+        Answer::Refused { refusal } => {
+            Some(ActionError { class: ErrorClass::Test, ..calls::refused(action.name, &refusal) })
+        }
     };
     ctx.log.result(ResultRecord {
         definition: suite.into(),
