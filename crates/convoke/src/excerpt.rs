@@ -127,7 +127,8 @@ fn windows(whole: &str, line: Range<usize>, starts: &[usize], room: usize) -> Ve
     if fits {
         return Vec::from([line]);
     }
-    let share = (room / starts.len().max(1)).max(30);
+    // Two columns say that something is left out.
+    let share = (room / starts.len().max(1)).saturating_sub(2).max(30);
     let mut windows: Vec<Range<usize>> = Vec::new();
     let beginning = [line.start];
     for point in if starts.is_empty() { &beginning } else { starts } {

@@ -13,7 +13,7 @@ use crate::output;
 /// Columns that texts are broken at, and that source lines are cut at, where there is no terminal.
 const WIDTHS: (usize, usize) = (110, 160);
 /// A text that quotes a long value is cut.
-const LONGEST: usize = 2000;
+const LONGEST: usize = 500;
 
 /// Draws findings on standard error, in the order of the document.
 pub(crate) fn print(source: &Source, findings: &[Diagnostic]) {
@@ -45,9 +45,9 @@ fn draw(source: &Source, findings: &[Diagnostic], colours: bool, (texts, lines):
 }
 
 /// `2 errors, 1 warning`.
-pub(crate) fn count(findings: &[Diagnostic]) -> String {
-    let errors = findings.iter().filter(|finding| finding.is_error()).count();
-    let warnings = findings.len() - errors;
+pub(crate) fn count<'a>(findings: impl Iterator<Item = &'a Diagnostic>) -> String {
+    let (mut errors, mut warnings) = (0, 0);
+    findings.for_each(|finding| *if finding.is_error() { &mut errors } else { &mut warnings } += 1);
     let some = |number: usize, word: &str| match number {
         0 => None,
         1 => Some(format!("1 {word}")),
