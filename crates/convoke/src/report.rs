@@ -31,7 +31,9 @@ fn draw(source: &Source, findings: &[Diagnostic], colours: bool, (texts, lines):
     // Before a line stand its number and a bar.
     let room = lines.saturating_sub(source.text().lines().count().to_string().len() + 5);
     let mut ordered: Vec<&Diagnostic> = findings.iter().collect();
-    ordered.sort_by_key(|finding| finding.labels.first().map_or(0, |label| label.span.start));
+    // That some are left out is said after those that are there.
+    let place = |finding: &Diagnostic| finding.labels.first().map_or(0, |label| label.span.start);
+    ordered.sort_by_key(|finding| (finding.code == "findings.cut", place(finding)));
     let mut text = String::new();
     for finding in ordered {
         let excerpt = (!source.text().is_empty()).then(|| Excerpt::new(source, &finding.labels, room));
