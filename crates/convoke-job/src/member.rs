@@ -25,7 +25,7 @@ pub struct MemberJob {
     pub place: Place,
     /// `context`: overrides of device-template variables.
     pub context: Map<String, Value>,
-    /// `environment` for the test shell, values as text.
+    /// `environment` for the test shell: nested data flattened to `A_key` and `A_0`, values as text, booleans 1 and 0.
     pub environment: Vec<(String, String)>,
     /// `secrets`: name and value.
     pub secrets: Vec<(String, String)>,
