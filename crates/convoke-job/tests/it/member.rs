@@ -74,7 +74,7 @@ fn an_environment_is_flattened() {
     let definition = Source::new("member.yaml", of("server").definition.to_string());
     let (root, _) = yaml::parse(&definition, yaml::Limits::default());
     let (again, findings) = MemberJob::from_definition(&root.unwrap(), JobId(1));
-    assert_eq!(again.expect(&format!("{findings:?}")).environment, expected);
+    assert_eq!(again.unwrap_or_else(|| panic!("{findings:?}")).environment, expected);
 }
 
 #[test]
