@@ -83,13 +83,13 @@ pub struct Membership {
     pub on_sync_timeout: OnSyncTimeout,
 }
 
-/// What an expired wait in the test shell does besides failing the call (§14).
+/// What a wait of the test shell that expired, or that can no longer be satisfied, does besides failing the call (§14).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnSyncTimeout {
     /// Nothing: the script sees the helper's exit status and decides.
     #[default]
     Continue,
-    /// The running definition ends as failed.
+    /// The running definition ends as failed and the rest of its test block does not run, as in LAVA. The job goes on.
     StopDefinition,
     /// The job fails.
     FailJob,
