@@ -78,6 +78,16 @@ fn an_environment_is_flattened() {
 }
 
 #[test]
+fn a_group_has_a_size() {
+    for size in ["0", "-1", "two", "1.5"] {
+        let (member, findings) =
+            read(&fixtures::text("recorded-guest.yaml").replace("group_size: 2", &format!("group_size: {size}")));
+        assert!(member.is_none());
+        assert_eq!(findings, ["schema.type protocols.lava-multinode.group_size"], "{size}");
+    }
+}
+
+#[test]
 fn line_ends_do_not_matter() {
     let text = fixtures::text("worked-example.yaml");
     let shown = |text: &str| format!("{:?}", fixtures::job(text).split("g", 1));
