@@ -12,11 +12,11 @@
 //! | [`ids`] | a newtype for every name and number |
 //! | [`legacy`] | the 2014 JSON format, made into a v2 document |
 //! | [`member`] | what one member runs: the input of a dispatcher |
-//! | [`read`] | from a document to a checked job |
+//! | [`mod@read`] | from a document to a checked job |
 //! | [`job`] | a checked job |
 //! | `split` | a member's definition for each member, on [`Job`] |
 //! | [`pattern`] | the regular expressions of a job |
-//! | [`pipeline`] | what a member does on a device, action by action, with every limit |
+//! | [`mod@pipeline`] | what a member does on a device, action by action, with every limit |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
 pub mod diagnostic;

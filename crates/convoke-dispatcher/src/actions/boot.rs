@@ -1,13 +1,13 @@
 //! Booting, logging in, the first prompt (job-definition.md §8, device-side.md §3).
 
-use convoke_job::member::{AutoLogin, BlockKind};
+use convoke_job::member::{AutoLogin, BlockKind, Place};
 use convoke_job::pipeline::PlannedAction;
 use serde_json::Map;
 
 use crate::actions::{Outcome, Recorded};
 use crate::console::{Attached, ConsoleLink};
 use crate::context::Context;
-use crate::error::ActionError;
+use crate::error::{ActionError, ErrorClass};
 use crate::limits::{Deadline, Nature};
 use crate::prompt::{self, Wait};
 
@@ -25,7 +25,7 @@ pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &
         ctx.prompts = if ctx.options.rehearsal { Vec::new() } else { prompts.clone() };
     }
     let work = async |ctx: &mut Context| ctx.device().boot().await;
-    let console = ctx.guard(action.name, Nature::Lab, deadline, work).await?;
+    let console = ctx.guard(action.name, Nature::Lab, deadline, work).await.map_err(|error| unreachable(ctx, error))?;
     ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
     ctx.console = Some(ConsoleLink::open(console, &ctx.log));
     ctx.booted = true;
@@ -141,6 +141,14 @@ pub(crate) async fn expect_shell(ctx: &mut Context, action: &PlannedAction, dead
         ctx.log.debug(format_args!("forcing a shell prompt, looking for {:?}", ctx.wanted_prompts()));
         talk.wait(ctx.wanted_prompts(), Some("")).await.map(drop)
     };
-    ctx.guard(action.name, Nature::Job, deadline, work).await?;
+    ctx.guard(action.name, Nature::Job, deadline, work).await.map_err(|error| unreachable(ctx, error))?;
     Ok(None)
+}
+
+/// A guest that cannot be reached is never held against its host's device (job-definition.md §13).
+fn unreachable(ctx: &Context, error: ActionError) -> ActionError {
+    if error.class == ErrorClass::Infrastructure && matches!(ctx.job.place, Place::Guest { .. }) {
+        return ActionError { class: ErrorClass::Job, ..error.reason("guest.unreachable") };
+    }
+    error
 }

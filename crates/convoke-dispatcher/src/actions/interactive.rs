@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::actions::Outcome;
 use crate::calls;
 use crate::context::Context;
-use crate::error::ActionError;
+use crate::error::{ActionError, ErrorClass};
 use crate::limits::{Deadline, Nature};
 
 /// Runs the MultiNode steps of the block's scripts.
@@ -91,7 +91,10 @@ async fn one(
     let answered = caller.call(call, deadline.remaining(), Quiet::Unknown, action.name).await;
     let error = match answered.answer {
         Answer::Done { .. } => None,
-        Answer::Refused { refusal } => Some(calls::refused(action.name, &refusal)),
+        // As in a test shell, a wait that fails is the test's failure.
+        Answer::Refused { refusal } => {
+            Some(ActionError { class: ErrorClass::Test, ..calls::refused(action.name, &refusal) })
+        }
     };
     ctx.log.result(ResultRecord {
         definition: suite.into(),

@@ -159,6 +159,17 @@ async fn a_key_that_does_not_come_is_a_job_error_that_names_what_came() {
     ");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_guest_whose_connection_fails_is_unreachable_and_no_fault_of_the_lab() {
+    let bench = Bench::rehearsal();
+    let mut guest = job(vec![deploy("ssh"), boot("ssh"), test(&[("a", &["true"])])]);
+    guest.place = convoke_job::member::Place::Guest { host_role: convoke_job::RoleName::new("host") };
+    let device = Scripted::new(|mut player| async move { player.print("Connection refused\r\n").await });
+    let failure = bench.run(guest, device).await.failure.unwrap();
+    assert_eq!((failure.class, failure.reason.as_deref()), (ErrorClass::Job, Some("guest.unreachable")));
+    assert!(failure.message.contains("Connection refused"), "{}", failure.message);
+}
+
 #[tokio::test]
 async fn a_guest_without_a_request_lacks_its_address() {
     let bench = Bench::rehearsal();
