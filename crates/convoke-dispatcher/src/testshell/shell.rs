@@ -92,6 +92,7 @@ impl Shell<'_> {
         for signal in signals {
             match signal {
                 Signal::Request(request) if !again || request.kind().is_none() => self.request(request),
+                Signal::GaveUp { kind, message_id } => self.requests.give_up(kind, &message_id),
                 _ => {}
             }
         }

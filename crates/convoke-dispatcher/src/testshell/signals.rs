@@ -70,6 +70,7 @@ impl Shell<'_> {
             Signal::TestEvent(text) => log.line(LogLevel::Event, text),
             Signal::ReturnCode(_) => {}
             Signal::Request(request) => self.request(request),
+            Signal::GaveUp { kind, message_id } => self.requests.give_up(kind, &message_id),
             Signal::DependenciesFailed { suite, status } => self.suites.dependencies_failed(&suite, status),
             Signal::Warning { text, why } => log.warning(format_args!("odd, but obeyed: {text} ({why})")),
             Signal::Ignored { text, why } => log.warning(format_args!("not obeyed: {text} ({why})")),
@@ -84,11 +85,14 @@ impl Shell<'_> {
 
     /// Types the reply and records the result. What a failed wait does besides is the group's choice.
     pub(super) fn answered(&mut self, done: Done) -> Result<(), ActionError> {
-        let Done { request, answered } = done;
+        let Done { request, answered, unread } = done;
         let mut extra = Map::new();
         let mut refuse = |why: String, missing: &[String]| {
             extra.insert("error_msg".into(), why.clone().into());
-            extra.insert("missing".into(), Value::from(missing.to_vec()));
+            // An empty list says nothing and would hide the message where there is room for one only.
+            if !missing.is_empty() {
+                extra.insert("missing".into(), Value::from(missing.to_vec()));
+            }
             request.kind().map(|kind| reply::nack(kind, Some(&why)))
         };
         let mut failed = None;
@@ -111,7 +115,7 @@ impl Shell<'_> {
                 )
             }),
         };
-        if let Some(line) = line {
+        if let Some(line) = line.filter(|_| !unread) {
             self.type_line(line.trim_end_matches('\n'));
         }
         let result = if extra.is_empty() { ResultValue::Pass } else { ResultValue::Fail };

@@ -3,7 +3,7 @@
 use crate::quote::{is_identifier, shell_word, to_identifier};
 
 /// Lines that our own helpers look for, at the end of `environment`. `LAVA_QUIET_REPORT=1` says that the dispatcher
-/// understands `<LAVA_QUIET …>`. The second form of the link (§8.4) will be announced here too.
+/// understands `<LAVA_QUIET …>` and `<LAVA_GAVE_UP …>`. The second form of the link (§8.4) will be announced here too.
 const OURS: [(&str, &str); 1] = [("LAVA_QUIET_REPORT", "1")];
 
 /// A file of names and values.

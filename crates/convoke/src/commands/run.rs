@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use convoke_job::{Diagnostic, Severity, Source};
-use convoke_journal::Body;
+use convoke_job::Diagnostic;
 use convoke_run::{FolderError, NoPlan, Outcome, RunError, RunFolder, RunOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -13,21 +12,22 @@ use uuid::Uuid;
 use crate::arguments::RunArguments;
 use crate::commands::job;
 use crate::failure::Failure;
+use crate::output;
 use crate::view::{self, Level};
-use crate::{output, report};
 
 /// Folder of runs that are given none.
 const RUNS: &str = "convoke-runs";
 
 pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     let lab = job::load_lab(arguments.lab.as_deref())?;
-    let loaded = job::load(&arguments.job, &lab, arguments.rehearse)?;
-    let mut findings = loaded.findings;
+    let mut loaded = job::load(&arguments.job, &lab, arguments.rehearse)?;
     if let (Some(job), false) = (&loaded.job, arguments.rehearse) {
-        findings.extend(convoke_lab::check_inventory(job, &lab).into_iter().map(or_rehearse));
+        loaded.findings.extend(convoke_lab::check_inventory(job, &lab).into_iter().map(or_rehearse));
     }
-    report::print(&loaded.source, &findings);
-    let job = loaded.job.filter(|_| !findings.iter().any(Diagnostic::is_error)).ok_or(Failure::Findings)?;
+    loaded.print();
+    let bad = loaded.all().any(Diagnostic::is_error);
+    let findings = loaded.recorded();
+    let job = loaded.job.filter(|_| !bad).ok_or(Failure::Findings)?;
     let group = Uuid::new_v4().to_string();
     let plan = convoke_run::plan(&job, &lab, &group, arguments.first_id, arguments.rehearse).map_err(no_plan)?;
     let folder = match &arguments.output {
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
         views: vec![view::chosen(arguments.format, level, &shown(&dir, arguments.output.as_deref()))],
         folder,
         keep: arguments.keep,
-        findings: findings.iter().map(|finding| recorded(finding, &loaded.source)).collect(),
+        findings,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -75,18 +75,6 @@ fn or_rehearse(mut finding: Diagnostic) -> Diagnostic {
 fn shown(dir: &Path, given: Option<&Path>) -> PathBuf {
     let here = std::env::current_dir().ok();
     given.or_else(|| dir.strip_prefix(here.as_deref()?).ok()).unwrap_or(dir).to_owned()
-}
-
-fn recorded(finding: &Diagnostic, source: &Source) -> Body {
-    Body::Diagnostic {
-        code: finding.code.to_owned(),
-        severity: match finding.severity {
-            Severity::Error => "error".into(),
-            Severity::Warning => "warning".into(),
-        },
-        message: finding.message.clone(),
-        line: finding.labels.first().map_or(0, |label| source.position(label.span.start).line),
-    }
 }
 
 fn no_plan(error: NoPlan) -> Failure {

@@ -6,5 +6,6 @@ mod commands;
 mod ending;
 mod examples;
 mod harness;
+mod keep;
 mod promises;
 mod rehearsal;
