@@ -197,7 +197,7 @@ fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
         }),
         stages: ctx.stages.staged(),
         distro: os.or_else(|| ctx.info.os.clone()),
-        device_files: Vec::new(),
+        device_files: ctx.info.files.clone(),
         character_delay: None,
     }
 }

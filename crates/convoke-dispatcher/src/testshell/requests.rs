@@ -46,7 +46,7 @@ struct Queued {
     given_up: CancellationToken,
 }
 
-/// A request on its way, and its number.
+/// A request on its way: its number and its answer.
 type Running = Pin<Box<dyn Future<Output = (u64, Done)> + Send>>;
 
 /// The requests of one test action.
