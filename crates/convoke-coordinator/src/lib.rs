@@ -13,6 +13,7 @@ mod client;
 mod event;
 mod local;
 mod task;
+pub mod wire;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
 pub use event::{GroupEvent, WaitingCall};
