@@ -12,6 +12,8 @@
 mod client;
 mod event;
 mod local;
+pub mod registry;
+pub mod server;
 mod task;
 pub mod wire;
 
