@@ -1,4 +1,5 @@
-//! Serves groups: the client trait the dispatcher speaks to, and a group within this process.
+//! Serves groups: the client trait the dispatcher speaks to, a group within this process, and the coordinator on its
+//! TCP port.
 //!
 //! | module | is about |
 //! |---|---|
@@ -6,17 +7,25 @@
 //! | `event` | what happens in a group, for those who record it |
 //! | `local` | a group within this process: its handle and its clients |
 //! | `task` | the task that owns such a group |
+//! | `wire` | frames, requests and replies |
+//! | `registry` | the groups of a coordinator by name |
+//! | `server` | the coordinator on its TCP port |
+//! | `configuration` | its configuration file |
 //!
 //! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
 mod client;
+mod configuration;
 mod event;
 mod local;
 pub mod registry;
-pub mod server;
+mod server;
 mod task;
 pub mod wire;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
+pub use configuration::{Configuration, ConfigurationError, DEFAULT_PORT};
 pub use event::{GroupEvent, WaitingCall};
 pub use local::LocalGroup;
+pub use registry::Limits;
+pub use server::{ListenError, Listeners, Server, ServerSettings};

@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod failure;
 mod input;
+mod log;
 mod output;
 mod report;
 mod view;
