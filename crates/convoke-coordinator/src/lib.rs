@@ -6,12 +6,14 @@
 //! | `event` | what happens in a group, for those who record it |
 //! | `local` | a group within this process: its handle and its clients |
 //! | `task` | the task that owns such a group |
+//! | [`store`] | the log behind groups that are served to others |
 //!
 //! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
 mod client;
 mod event;
 mod local;
+pub mod store;
 mod task;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
