@@ -14,9 +14,32 @@
 //!
 //! **How it fails.** An append that cannot be kept fails, and later ones may succeed: so apply a record to the group after
 //! it was kept, not before.
+//!
+//! | module | is about |
+//! |---|---|
+//! | `memory` | stores without a disk |
+//! | `file` | the store in a state directory: its handle and its lock |
+//! | `writer` | the thread that commits |
+//! | `frame`, `segment` | a line and a file of the log |
+//! | `index` | what is needed of which segment |
+//! | `compact` | taking finished groups out |
+//! | `replay`, `recover` | reading a log, and mending it at start |
+//! | `expiry` | when a group is forgotten |
+//! | `probe` | where tests make the disk fail |
 
+mod compact;
 mod expiry;
+mod file;
+mod frame;
+mod index;
 mod memory;
+mod probe;
+mod recover;
+mod replay;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -28,6 +51,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use expiry::Expiry;
+pub use file::FileStore;
 pub use memory::{Discard, MemoryStore};
 
 /// What [`Store::append`] and [`Store::forget`] return. The operation is queued when the method is called, not when the
