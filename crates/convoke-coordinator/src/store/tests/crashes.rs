@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use proptest::collection::vec;
@@ -23,6 +23,8 @@ struct Snapshot {
     /// Operations that had been acknowledged, and that had been queued.
     acknowledged: usize,
     queued: usize,
+    /// Bytes of the open segment before the commit under way.
+    length: u64,
 }
 
 /// Does `ops`, several at once, and copies the log before every `every`-th step.
@@ -32,14 +34,24 @@ fn snapshots(top: &Path, ops: &[Op], at_once: usize, every: usize) -> Vec<Snapsh
     let counts = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0)));
     let probe = {
         let (top, dir, taken, counts) = (top.to_owned(), dir.clone(), taken.clone(), counts.clone());
+        let length = AtomicU64::new(0);
         Probe::new(move |step| {
+            if step == Step::Write {
+                length.store(fs::metadata(last_segment(&dir)).unwrap().len(), Ordering::SeqCst);
+            }
             let count = counts.2.fetch_add(1, Ordering::SeqCst);
             if count.is_multiple_of(every) {
                 let acknowledged = counts.0.load(Ordering::SeqCst);
                 let to = top.join(format!("{count}"));
                 copy(&dir, &to);
                 let queued = counts.1.load(Ordering::SeqCst);
-                taken.lock().unwrap().push(Snapshot { step, dir: to, acknowledged, queued });
+                taken.lock().unwrap().push(Snapshot {
+                    step,
+                    dir: to,
+                    acknowledged,
+                    queued,
+                    length: length.load(Ordering::SeqCst),
+                });
             }
             Ok(())
         })
@@ -83,7 +95,7 @@ proptest! {
                 // Of what was written and not synced any part may be there.
                 let last = last_segment(&snapshot.dir);
                 let whole = fs::read(&last).unwrap();
-                let acknowledged = acknowledged_bytes(&whole, &snapshot, &ops);
+                let acknowledged = usize::try_from(snapshot.length).unwrap();
                 for cut in &cuts {
                     let length = acknowledged + cut.index(whole.len() - acknowledged + 1);
                     fs::write(&last, &whole[..length]).unwrap();
@@ -99,25 +111,6 @@ proptest! {
 fn last_segment(dir: &Path) -> PathBuf {
     let logs = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     logs.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
-}
-
-/// Where in the last segment the lines end that the acknowledged operations made.
-fn acknowledged_bytes(whole: &[u8], snapshot: &Snapshot, ops: &[Op]) -> usize {
-    use crate::store::frame::{Piece, pieces};
-    let dir = tempfile::tempdir().unwrap();
-    copy(&snapshot.dir, dir.path());
-    let last = last_segment(dir.path());
-    let ends = pieces(whole).into_iter().map(|piece| match piece {
-        Piece::Frame(place) | Piece::Damage(place) => place.end,
-    });
-    // The fewest lines with which everything acknowledged is there.
-    let wanted = expected(&ops[..snapshot.acknowledged]);
-    ends.filter(|end| {
-        fs::write(&last, &whole[..*end]).unwrap();
-        load(dir.path()).0 == wanted
-    })
-    .last()
-    .unwrap_or(whole.len())
 }
 
 #[test]
