@@ -118,6 +118,11 @@ impl Index {
         closed.into_iter().find(is_garbage).map(|(segment, _)| *segment)
     }
 
+    /// Whether the end of a group is known.
+    pub(crate) fn has_ended(&self, n: u64) -> bool {
+        self.groups.get(&n).is_some_and(|kept| kept.end.is_some())
+    }
+
     /// The segments in which records of a group stand.
     pub(crate) fn segments_of(&self, n: u64) -> impl Iterator<Item = SegmentNumber> {
         self.groups.get(&n).into_iter().flat_map(|kept| kept.spans.keys().copied())

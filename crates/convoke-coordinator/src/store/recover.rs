@@ -67,7 +67,7 @@ fn mend(dir: &Path, found: &Replay, probe: &Probe, notes: &mut Vec<String>) -> b
     let header = segment::header().len() as u64;
     let mut changed = false;
     for (place, segment) in found.segments.iter().enumerate() {
-        for (_, group) in &segment.left_out {
+        for (_, _, group) in &segment.left_out {
             *left_out.entry(group.as_str()).or_default() += 1;
         }
         let is_last = place + 1 == found.segments.len();
@@ -97,7 +97,9 @@ fn mend(dir: &Path, found: &Replay, probe: &Probe, notes: &mut Vec<String>) -> b
         }
     }
     let words = |(group, records): (&str, usize)| {
-        format!("group {group}: a record is lost, so {records} after it are left out: the group goes back to before it")
+        format!(
+            "{group}: a record of this group is lost, so {records} after it are left out: the group goes back to before it"
+        )
     };
     notes.extend(left_out.into_iter().map(words));
     changed
@@ -118,7 +120,7 @@ fn put_aside(dir: &Path, found: &Found, superseded: &[u64], probe: &Probe) -> io
         .unwrap_or_else(|| dir.join("damaged"));
     let content = segment::read(&path).map_err(io::Error::other)?;
     let counts = |located: &&segment::Located| {
-        !superseded.contains(&located.line.n) && !found.left_out.iter().any(|(place, _)| *place == located.place)
+        !superseded.contains(&located.line.n) && !found.left_out.iter().any(|(place, ..)| *place == located.place)
     };
     let frames: Vec<_> = content.lines.iter().filter(counts).map(|located| located.place.clone()).collect();
     fs::hard_link(&path, &aside)?;

@@ -35,8 +35,8 @@ pub(crate) struct Found {
     pub(crate) damaged: usize,
     /// Lines that are whole.
     pub(crate) lines: usize,
-    /// Lines that do not count, and their groups.
-    pub(crate) left_out: Vec<(Range<usize>, GroupName)>,
+    /// Lines of groups that have not ended which do not count, and the numbers and names of their groups.
+    pub(crate) left_out: Vec<(Range<usize>, u64, GroupName)>,
 }
 
 impl Replay {
@@ -82,11 +82,16 @@ pub(crate) fn replay(dir: &Path) -> Result<Replay, StoreError> {
             if replay.index.record(number, &line.group, line.n, line.s, bytes) {
                 replay.groups.entry(line.n).or_insert_with(|| (line.group, Vec::new())).1.push(record);
             } else {
-                found.left_out.push((located.place, line.group));
+                found.left_out.push((located.place, line.n, line.group));
             }
         }
         replay.index.add_segment(number, found.length.max(in_lines));
         replay.segments.push(found);
+    }
+    let Replay { index, segments, .. } = &mut replay;
+    for found in segments {
+        // Of a group that ended the first lines may have been compacted away already.
+        found.left_out.retain(|(_, n, _)| !index.has_ended(*n));
     }
     Ok(replay)
 }

@@ -33,7 +33,7 @@ use super::frame;
 use super::index::Index;
 use super::probe::{Probe, Step};
 use super::recover::Recovered;
-use super::replay::replay;
+use super::replay::{Replay, replay};
 use super::segment::{self, SegmentNumber, failure};
 use super::{Loaded, StoreError};
 
@@ -138,12 +138,14 @@ impl Writer {
                     // The compactor must not take away what is being read.
                     self.join_compactor();
                     // Whoever asked and did not wait needs no answer.
-                    let _ = done.send(replay(&self.dir).map(super::replay::Replay::into_loaded));
+                    let _ = done.send(self.cut_back().and_then(|()| replay(&self.dir)).map(Replay::into_loaded));
                 }
                 Command::Compacted(compacted) => self.compacted(compacted),
                 Command::Close => break,
             }
         }
+        // If that fails a record that was refused may come back: as after a kill.
+        let _ = self.cut_back();
         self.join_compactor();
     }
 
@@ -266,6 +268,9 @@ impl Writer {
         let Some(number) = self.index.most_is_garbage(self.number, &self.resting) else { return };
         let (dir, probe, own, needed) =
             (self.dir.clone(), self.probe.clone(), self.own.clone(), self.index.needed(number));
+        if probe.looks() {
+            return self.compacted(compact(&dir, number, needed, &probe));
+        }
         let compactor = std::thread::Builder::new().name("state-compactor".to_owned()).spawn(move || {
             // The writer is there: it joins this thread before it ends.
             let _ = own.send(Command::Compacted(compact(&dir, number, needed, &probe)));

@@ -1,7 +1,7 @@
 //! A disk that fails: what was acknowledged stays, what failed leaves nothing behind.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use proptest::collection::vec;
@@ -11,12 +11,16 @@ use super::support::{Op, expected, group, load, open, record, start, wait};
 use crate::store::probe::{Probe, Step};
 use crate::store::{MemoryStore, Store, StoreError};
 
-/// Fails the steps whose bit is set, again and again.
-fn failing(pattern: u64) -> Probe {
+/// Fails the steps whose bit is set, again and again, until the disk is mended.
+fn failing(pattern: u64, mended: Arc<AtomicBool>) -> Probe {
     let count = AtomicU64::new(0);
     Probe::new(move |_| {
         let bit = count.fetch_add(1, Ordering::SeqCst) % 64;
-        if pattern >> bit & 1 == 1 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if pattern >> bit & 1 == 1 && !mended.load(Ordering::SeqCst) {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
     })
 }
 
@@ -30,7 +34,8 @@ proptest! {
         ops in vec((0..5_u8, 0..3_u8), 1..60),
     ) {
         let top = tempfile::tempdir().unwrap();
-        let (store, _) = open(top.path(), failing(pattern));
+        let mended = Arc::new(AtomicBool::new(false));
+        let (store, _) = open(top.path(), failing(pattern, mended.clone()));
         let model = MemoryStore::default();
         for (number, (kind, name)) in ops.iter().enumerate() {
             let op = if *kind == 0 { Op::Forget(*name) } else { Op::Append(*name) };
@@ -38,6 +43,7 @@ proptest! {
                 wait([start(&model, number, &op)]);
             }
         }
+        mended.store(true, Ordering::SeqCst);
         prop_assert_eq!(store.load().unwrap(), model.load().unwrap());
         drop(store);
         prop_assert_eq!(load(top.path()), (model.load().unwrap(), vec![]));
