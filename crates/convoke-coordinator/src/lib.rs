@@ -11,6 +11,7 @@
 //! | `registry` | the groups of a coordinator by name |
 //! | `server` | the coordinator on its TCP port |
 //! | `configuration` | its configuration file |
+//! | [`store`] | the log behind groups that are served to others |
 //!
 //! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
@@ -20,6 +21,7 @@ mod event;
 mod local;
 pub mod registry;
 mod server;
+pub mod store;
 mod task;
 pub mod wire;
 
