@@ -12,9 +12,9 @@ use convoke_group::{
 use serde_json::Value;
 
 use super::aggregate::Bundles;
-use super::entry::Entry;
 use super::replies::Manner;
 use super::{GroupView, Limits, Step, Ticket};
+use crate::store::Entry;
 use crate::wire::{Ask, Reply, Request};
 
 /// Why a member left that did not say why.
@@ -22,21 +22,23 @@ const ENDED: &str = "its job ended";
 
 #[derive(Debug)]
 pub(crate) struct Hosted {
-    group: Group,
-    next_wait: u64,
+    pub(super) group: Group,
+    pub(super) next_wait: u64,
     /// Requests without a reply yet.
     open: HashMap<WaitId, Open>,
     tickets: HashMap<Ticket, WaitId>,
     /// Released syncs whose reply is on its way.
     releases: HashMap<Ticket, WaitId>,
     /// Syncs at which a member has arrived and for which it was not released yet.
-    arrived: BTreeSet<(MemberName, MessageId)>,
-    finished: BTreeSet<MemberName>,
-    bundles: Bundles,
+    pub(super) arrived: BTreeSet<(MemberName, MessageId)>,
+    pub(super) finished: BTreeSet<MemberName>,
+    pub(super) bundles: Bundles,
     /// Bytes of messages by ID and sender; what limits count.
-    sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
+    pub(super) sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
     bytes: usize,
-    heard: Time,
+    pub(super) heard: Time,
+    /// When the last entry was made by a request.
+    pub(super) kept: Time,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,7 @@ impl Hosted {
             sizes: BTreeMap::new(),
             bytes: 0,
             heard: Time::default(),
+            kept: Time::default(),
         }
     }
 
@@ -198,6 +201,17 @@ impl Hosted {
         self.heard
     }
 
+    pub(super) fn kept(&self) -> Time {
+        self.kept
+    }
+
+    /// Notes that this step is kept.
+    pub(super) fn keeps(&mut self, step: &Step, now: Time) {
+        if !step.entries.is_empty() {
+            self.kept = now;
+        }
+    }
+
     pub(super) fn view(&self) -> GroupView {
         let members = self.group.members().iter().map(|member| {
             let finished = member.left.is_some() || self.finished.contains(&member.name);
@@ -211,68 +225,6 @@ impl Hosted {
             bytes: self.bytes,
             heard: self.heard,
         }
-    }
-
-    pub(super) fn restore(name: GroupName, entries: Vec<(Time, Entry)>) -> Option<(Self, Vec<Entry>)> {
-        let mut entries = entries.into_iter();
-        let Some((_, Entry::Created { size })) = entries.next() else { return None };
-        let mut hosted = Self::new(name, size);
-        let mut step = Step::default();
-        let mut uncollected: BTreeSet<WaitId> = BTreeSet::new();
-        let mut syncs: HashMap<WaitId, (MemberName, MessageId)> = HashMap::new();
-        for (at, entry) in entries {
-            hosted.heard = hosted.heard.max(at);
-            match entry {
-                Entry::Created { .. } => {}
-                Entry::Input(of) => {
-                    if let Input::Call { wait, member, call, .. } = &of {
-                        hosted.next_wait = hosted.next_wait.max(wait.0 + 1);
-                        match call {
-                            Call::Sync { message_id } => {
-                                let sync = (member.clone(), message_id.clone());
-                                hosted.arrived.insert(sync.clone());
-                                hosted.sizes.entry(message_id.clone()).or_default();
-                                syncs.insert(*wait, sync);
-                            }
-                            Call::Send { message_id, message } => {
-                                let length = message.as_str().map_or(0, str::len);
-                                hosted.count(message_id, member, length);
-                            }
-                            _ => {}
-                        }
-                    }
-                    if let Input::Withdraw { wait } = &of {
-                        uncollected.remove(wait);
-                    }
-                    for output in hosted.group.apply(of, at) {
-                        if let Output::Answer { wait, answer: Answer::Done { .. }, .. } = output
-                            && let Some(sync) = syncs.get(&wait)
-                        {
-                            hosted.arrived.remove(sync);
-                            uncollected.insert(wait);
-                        }
-                    }
-                }
-                Entry::Collected { wait } => {
-                    uncollected.remove(&wait);
-                }
-                Entry::Finished { member } => {
-                    hosted.finished.insert(member);
-                }
-                Entry::Returned { member } => {
-                    hosted.finished.remove(&member);
-                }
-                Entry::Bundle { member, bundle } => {
-                    let text = bundle.as_str().map_or_else(|| bundle.to_string(), ToOwned::to_owned);
-                    hosted.bundles.store(member, text);
-                }
-            }
-        }
-        let parked = hosted.group.waits().into_iter().map(|wait| wait.wait);
-        for wait in parked.chain(uncollected).collect::<Vec<_>>() {
-            hosted.keep(Input::Withdraw { wait }, hosted.heard, &mut step);
-        }
-        Some((hosted, step.entries))
     }
 
     fn knows(&self, member: &MemberName) -> bool {
@@ -296,7 +248,7 @@ impl Hosted {
         step.replies.push((ticket, Some(Reply::Ack)));
     }
 
-    fn keep(&mut self, input: Input, now: Time, step: &mut Step) {
+    pub(super) fn keep(&mut self, input: Input, now: Time, step: &mut Step) {
         step.entries.push(Entry::Input(input.clone()));
         self.apply(input, now, step);
     }
@@ -349,7 +301,7 @@ impl Hosted {
         Ok(())
     }
 
-    fn count(&mut self, id: &MessageId, member: &MemberName, length: usize) {
+    pub(super) fn count(&mut self, id: &MessageId, member: &MemberName, length: usize) {
         let old = self.sizes.entry(id.clone()).or_default().insert(member.clone(), length);
         self.bytes = self.bytes - old.unwrap_or(0) + length;
     }

@@ -75,18 +75,24 @@ async fn answer(shared: &Shared, mut stream: TcpStream, input: &mut Input, messa
     let is_sync = matches!(request.ask, Ask::Sync { .. });
     tracing::debug!(%peer, %group, member = %request.member, request = request.ask.word(), "request");
     let deadline = request.extras.hold.and_then(|hold| Instant::now().checked_add(hold));
-    let (ticket, mut answered) = shared.hub.ask(request);
+    let Some((ticket, mut answered)) = shared.hub.ask(request).await else {
+        close(&mut stream, input.ended).await;
+        return;
+    };
     // Withdraws the request when this task ends before its reply has arrived.
     let mut open = OpenRequest { shared, group: &group, ticket, settled: false };
-    let reply = match answered.try_recv() {
-        Ok(reply) => reply,
+    let answered = match answered.try_recv() {
+        Ok(answered) => answered,
         Err(_) => match held(&open, &mut stream, input, &mut answered, deadline).await {
-            Some(reply) => reply,
+            Some(answered) => answered,
             None => return,
         },
     };
-    let Some(reply) = reply else {
-        open.settled = true;
+    let kept = match answered.kept {
+        Some(kept) => kept.wait().await,
+        None => true,
+    };
+    let Some(reply) = answered.reply.filter(|_| kept) else {
         close(&mut stream, input.ended).await;
         return;
     };
@@ -127,13 +133,14 @@ async fn held(
     loop {
         tokio::select! {
             biased;
-            reply = &mut *answered => return Some(reply.unwrap_or(None)),
+            answered = &mut *answered => return answered.ok(),
             () = &mut over, if !ticked => {
                 ticked = true;
                 open.shared.hub.tick(open.group);
             }
             () = open.shared.end.cancelled() => {
-                return Some(Some(Reply::Wait("the coordinator is being stopped, ask again".into())));
+                let reply = Reply::Wait("the coordinator is being stopped, ask again".into());
+                return Some(Answered { reply: Some(reply), kept: None });
             }
             read = stream.read(&mut rest) => match read {
                 // A request is one message; what follows it is nothing.
