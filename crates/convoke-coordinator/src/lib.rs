@@ -6,6 +6,7 @@
 //! | `event` | what happens in a group, for those who record it |
 //! | `local` | a group within this process: its handle and its clients |
 //! | `task` | the task that owns such a group |
+//! | `tcp` | a group at a coordinator elsewhere, LAVA's or ours |
 //!
 //! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
@@ -13,7 +14,9 @@ mod client;
 mod event;
 mod local;
 mod task;
+mod tcp;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
 pub use event::{GroupEvent, WaitingCall};
 pub use local::LocalGroup;
+pub use tcp::{DEFAULT_PORT, TcpClient, TcpSettings, coordinator_address};

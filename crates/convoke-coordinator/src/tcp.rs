@@ -1,0 +1,244 @@
+//! A group at a coordinator elsewhere, LAVA's or ours, over TCP.
+//!
+//! ```text
+//! call ──▶ request ──▶ ack, group_data ──▶ Done
+//!             ▲    ──▶ nack            ──▶ Refused
+//!             │    ──▶ wait: held      ──┐
+//!             │        wait: not held  ──┤ poll_delay
+//!             │        no reply        ──┤ growing pause
+//!             └──────────────────────────┘ until the call's own limit, by the clock
+//! ```
+//!
+//! Every request asks to be held. A coordinator that understands it answers when there is an answer; one that does not
+//! (LAVA's) answers `wait` at once and is polled, as its own dispatchers do. Asking the same again is harmless with both:
+//! a send replaces itself, a sync arrives once.
+//!
+//! A request to a coordinator that does not hold is always read to its end, also when nobody waits for the answer any
+//! more: LAVA's dies of a client that is gone (coordinator-protocol.md §7.2). With one that holds, closing the
+//! connection is what withdraws the call.
+
+mod exchange;
+mod message;
+mod pauses;
+mod settings;
+mod words;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+
+use convoke_group::{Answer, Call, Messages, WaitView};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+use crate::client::{CallOptions, GroupClient, LocalFuture};
+use exchange::{NoReply, exchange};
+use message::{Reply, Word};
+use pauses::Pauses;
+
+pub use settings::{DEFAULT_PORT, TcpSettings, coordinator_address};
+
+/// How long a call that has no limit asks to be held before it asks again.
+const UNLIMITED: Duration = Duration::from_secs(3600);
+/// How long after its limit a call still takes the answer to a request that is on its way.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// A held request that is answered with `wait` sooner than this was not held.
+const NOT_HELD: Duration = Duration::from_millis(500);
+/// How long a member that ends tries to say so.
+const LEAVING: Duration = Duration::from_secs(20);
+/// Requests beyond this are refused by coordinators without a word (coordinator-protocol.md §1 rule 3).
+const LONGEST_REQUEST: usize = 1 << 20;
+
+/// One member's connection to its group at a coordinator elsewhere. Clones are the same member.
+///
+/// The member registers with its first call, [`Call::Assemble`]: a coordinator knows no group before that. The answer to
+/// it holds the members of the group with their roles (as text), in the coordinator's order.
+#[derive(Clone, Debug)]
+pub struct TcpClient {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: TcpSettings,
+    /// What the coordinator has shown to be.
+    manner: AtomicU8,
+    left: AtomicBool,
+    /// Everything on its way.
+    tasks: TaskTracker,
+}
+
+/// How a coordinator treats a request that asks to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Unknown,
+    /// It holds it.
+    Holds,
+    /// It does not know of it and has to be polled.
+    Polled,
+}
+
+impl TcpClient {
+    /// A client; nothing is sent yet.
+    pub fn new(settings: TcpSettings) -> TcpClient {
+        let (manner, left) = (AtomicU8::new(Manner::Unknown as u8), AtomicBool::new(false));
+        TcpClient { shared: Arc::new(Shared { settings, manner, left, tasks: TaskTracker::new() }) }
+    }
+
+    /// Leaves the group if that has not happened, and waits until the coordinator knows or has been tried for long
+    /// enough. To be awaited before the runtime ends.
+    pub async fn finish(&self) {
+        self.leave("its dispatcher ended");
+        self.shared.tasks.close();
+        if timeout(LEAVING, self.shared.tasks.wait()).await.is_err() {
+            let coordinator = &self.shared.settings.coordinator;
+            tracing::warn!(coordinator, "the coordinator was not told that the member has ended");
+        }
+    }
+}
+
+impl GroupClient for TcpClient {
+    fn call(&self, call: Call, options: CallOptions) -> LocalFuture<'_, Answer> {
+        Box::pin(self.shared.call(call, options))
+    }
+
+    fn leave(&self, _why: &str) {
+        if !self.shared.left.swap(true, Ordering::Relaxed) {
+            let shared = Arc::clone(&self.shared);
+            self.shared.tasks.spawn(async move { shared.clear().await });
+        }
+    }
+
+    fn waits(&self) -> LocalFuture<'_, Vec<WaitView>> {
+        // The protocol has no such question.
+        Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
+impl Shared {
+    async fn call(&self, call: Call, options: CallOptions) -> Answer {
+        if self.left.load(Ordering::Relaxed) {
+            return words::invalid(words::what(&call), format!("{} has left the group", self.settings.member));
+        }
+        let deadline = options.limit.and_then(|limit| Instant::now().checked_add(limit));
+        let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let mut pauses = Pauses::new();
+        loop {
+            // The whole of what is left: the coordinator concludes from it when this wait ends.
+            let hold = if self.manner() == Manner::Polled { Duration::ZERO } else { left().unwrap_or(UNLIMITED) };
+            let patience = left().map_or(Duration::MAX, |left| left.saturating_add(LAST_WORD));
+            let frame = message::call_frame(&self.settings, &call, options.quiet, hold);
+            if frame.len() > LONGEST_REQUEST {
+                let why = format!(
+                    "the message is longer than {} KiB: send less, or a place to fetch it from",
+                    LONGEST_REQUEST >> 10
+                );
+                return words::invalid(words::what(&call), why);
+            }
+            let asked = Instant::now();
+            let answered = match timeout(patience, self.ask(frame, hold)).await {
+                Ok(answered) => answered,
+                Err(_) => Err(NoReply::Lost("does not answer")),
+            };
+            let (pause, last) = match answered {
+                Ok(Reply { word: Word::Done(messages), .. }) => return done(&call, messages),
+                Ok(reply) if reply.word == Word::Nack && !self.may_change(&call) => {
+                    return words::refused(&self.settings, &call, reply.reason);
+                }
+                Ok(reply) => {
+                    pauses.reset();
+                    let held = reply.holds && asked.elapsed() >= NOT_HELD;
+                    (if held { Duration::ZERO } else { self.settings.poll_delay }, reply.reason)
+                }
+                Err(trouble) => {
+                    let last = format!("coordinator {} {trouble}", self.settings.coordinator);
+                    tracing::debug!("{last}");
+                    (pauses.next(), Some(last))
+                }
+            };
+            match left() {
+                Some(Duration::ZERO) => return words::timed_out(&self.settings, &call, last),
+                Some(left) => sleep(pause.min(left)).await,
+                None => sleep(pause).await,
+            }
+        }
+    }
+
+    /// Whether a nack is not the last word: LAVA's coordinator says it to a wait-all as long as nobody has sent, while
+    /// the promise is to wait (coordinator-protocol.md §7.1 D8).
+    fn may_change(&self, call: &Call) -> bool {
+        matches!(call, Call::WaitAll { role: None, .. }) && self.manner() != Manner::Holds
+    }
+
+    /// Makes one request. It goes on without the caller unless the coordinator holds requests.
+    async fn ask(&self, frame: Vec<u8>, hold: Duration) -> Result<Reply, NoReply> {
+        let coordinator = self.settings.coordinator.clone();
+        let task = self.tasks.spawn(async move { exchange(&coordinator, &frame, hold).await });
+        let mut open = OpenRequest::new(self, task.abort_handle());
+        let text = joined(task).await;
+        open.answered = true;
+        let reply = message::reply(&text?).ok_or(NoReply::Lost("answered with what is no reply"))?;
+        match reply.word {
+            _ if reply.holds => self.manner.store(Manner::Holds as u8, Ordering::Relaxed),
+            Word::Wait => self.manner.store(Manner::Polled as u8, Ordering::Relaxed),
+            Word::Done(_) | Word::Nack => {}
+        }
+        Ok(reply)
+    }
+
+    fn manner(&self) -> Manner {
+        match self.manner.load(Ordering::Relaxed) {
+            value if value == Manner::Holds as u8 => Manner::Holds,
+            value if value == Manner::Polled as u8 => Manner::Polled,
+            _ => Manner::Unknown,
+        }
+    }
+
+    /// Tells that this member has finished. Not repeated once it may have arrived at a coordinator that counts requests
+    /// (coordinator-protocol.md §7.1 D7).
+    async fn clear(&self) {
+        let frame = message::clear_frame(&self.settings);
+        let mut pauses = Pauses::new();
+        let tell = async {
+            loop {
+                match exchange(&self.settings.coordinator, &frame, Duration::ZERO).await {
+                    Ok(_) => return,
+                    Err(trouble) if !trouble.not_made() && self.manner() != Manner::Holds => return,
+                    Err(_) => sleep(pauses.next()).await,
+                }
+            }
+        };
+        let _ = timeout(LEAVING, tell).await;
+    }
+}
+
+fn done(call: &Call, messages: Messages) -> Answer {
+    let messages = if matches!(call, Call::Send { .. } | Call::Sync { .. }) { Messages::new() } else { messages };
+    Answer::Done { messages }
+}
+
+async fn joined(task: JoinHandle<Result<Vec<u8>, NoReply>>) -> Result<Vec<u8>, NoReply> {
+    task.await.unwrap_or(Err(NoReply::Lost("was not asked to the end")))
+}
+
+/// A request on its way. Closes the connection of a held one when the caller is gone.
+struct OpenRequest<'a> {
+    shared: &'a Shared,
+    task: AbortHandle,
+    answered: bool,
+}
+
+impl<'a> OpenRequest<'a> {
+    fn new(shared: &'a Shared, task: AbortHandle) -> Self {
+        OpenRequest { shared, task, answered: false }
+    }
+}
+
+impl Drop for OpenRequest<'_> {
+    fn drop(&mut self) {
+        if !self.answered && self.shared.manner() == Manner::Holds {
+            self.task.abort();
+        }
+    }
+}
