@@ -15,6 +15,7 @@ mod event;
 mod local;
 mod task;
 mod tcp;
+pub mod wire;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
 pub use event::{GroupEvent, WaitingCall};

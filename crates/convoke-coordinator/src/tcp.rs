@@ -24,23 +24,24 @@ mod settings;
 mod words;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use convoke_group::{Answer, Call, Messages, WaitView};
+use convoke_group::{Answer, Call, WaitView};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::client::{CallOptions, GroupClient, LocalFuture};
+use crate::wire::{Json, Reply};
 use exchange::{NoReply, exchange};
-use message::{Reply, Word};
+use message::Manners;
 use pauses::Pauses;
 
 pub use settings::{DEFAULT_PORT, TcpSettings, coordinator_address};
 
-/// How long a call that has no limit asks to be held before it asks again.
-const UNLIMITED: Duration = Duration::from_secs(3600);
+/// How long a request asks to be held; then the call asks again. A machine that has vanished is noticed in this time.
+const HOLD: Duration = Duration::from_secs(60);
 /// How long after its limit a call still takes the answer to a request that is on its way.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// A held request that is answered with `wait` sooner than this was not held.
@@ -65,6 +66,9 @@ struct Shared {
     /// What the coordinator has shown to be.
     manner: AtomicU8,
     left: AtomicBool,
+    /// When this client was made, and how many calls it has made: the names of calls.
+    born: u128,
+    calls: AtomicU64,
     /// Everything on its way.
     tasks: TaskTracker,
 }
@@ -83,7 +87,9 @@ impl TcpClient {
     /// A client; nothing is sent yet.
     pub fn new(settings: TcpSettings) -> TcpClient {
         let (manner, left) = (AtomicU8::new(Manner::Unknown as u8), AtomicBool::new(false));
-        TcpClient { shared: Arc::new(Shared { settings, manner, left, tasks: TaskTracker::new() }) }
+        let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let (calls, tasks) = (AtomicU64::new(1), TaskTracker::new());
+        TcpClient { shared: Arc::new(Shared { settings, manner, left, born, calls, tasks }) }
     }
 
     /// Leaves the group if that has not happened, and waits until the coordinator knows or has been tried for long
@@ -103,10 +109,10 @@ impl GroupClient for TcpClient {
         Box::pin(self.shared.call(call, options))
     }
 
-    fn leave(&self, _why: &str) {
+    fn leave(&self, why: &str) {
         if !self.shared.left.swap(true, Ordering::Relaxed) {
-            let shared = Arc::clone(&self.shared);
-            self.shared.tasks.spawn(async move { shared.clear().await });
+            let (shared, why) = (Arc::clone(&self.shared), why.to_owned());
+            self.shared.tasks.spawn(async move { shared.clear(&why).await });
         }
     }
 
@@ -119,38 +125,37 @@ impl GroupClient for TcpClient {
 impl Shared {
     async fn call(&self, call: Call, options: CallOptions) -> Answer {
         if self.left.load(Ordering::Relaxed) {
-            return words::invalid(words::what(&call), format!("{} has left the group", self.settings.member));
+            return words::invalid(&call, format!("{} has left the group", self.settings.member));
         }
         let deadline = options.limit.and_then(|limit| Instant::now().checked_add(limit));
         let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let name = self.next_call();
         let mut pauses = Pauses::new();
         loop {
-            // The whole of what is left: the coordinator concludes from it when this wait ends.
-            let hold = if self.manner() == Manner::Polled { Duration::ZERO } else { left().unwrap_or(UNLIMITED) };
-            let patience = left().map_or(Duration::MAX, |left| left.saturating_add(LAST_WORD));
-            let frame = message::call_frame(&self.settings, &call, options.quiet, hold);
+            let limit = left();
+            let hold = (self.manner() != Manner::Polled).then(|| limit.unwrap_or(HOLD).min(HOLD));
+            let manners = Manners { hold, limit, quiet: options.quiet, call: name.clone() };
+            let frame = message::call_frame(&self.settings, call.clone(), &manners);
             if frame.len() > LONGEST_REQUEST {
-                let why = format!(
-                    "the message is longer than {} KiB: send less, or a place to fetch it from",
-                    LONGEST_REQUEST >> 10
+                let most = LONGEST_REQUEST >> 10;
+                return words::invalid(
+                    &call,
+                    format!("the message is longer than {most} KiB: send less, or where it is"),
                 );
-                return words::invalid(words::what(&call), why);
             }
             let asked = Instant::now();
-            let answered = match timeout(patience, self.ask(frame, hold)).await {
-                Ok(answered) => answered,
-                Err(_) => Err(NoReply::Lost("does not answer")),
-            };
-            let (pause, last) = match answered {
-                Ok(Reply { word: Word::Done(messages), .. }) => return done(&call, messages),
-                Ok(reply) if reply.word == Word::Nack && !self.may_change(&call) => {
-                    return words::refused(&self.settings, &call, reply.reason);
-                }
-                Ok(reply) => {
-                    pauses.reset();
-                    let held = reply.holds && asked.elapsed() >= NOT_HELD;
-                    (if held { Duration::ZERO } else { self.settings.poll_delay }, reply.reason)
-                }
+            let patience = limit.map_or(Duration::MAX, |left| left.saturating_add(LAST_WORD));
+            let answered = timeout(patience, self.ask(frame, hold)).await;
+            let (pause, last) = match answered.unwrap_or(Err(NoReply::Lost("does not answer"))) {
+                Ok((Reply::Nack(_), _)) if self.may_change(&call) => (self.settings.poll_delay, None),
+                Ok((reply, holds)) => match message::answer(&self.settings, &call, reply) {
+                    Some(answer) => return answer,
+                    None => {
+                        pauses.reset();
+                        let held = holds && asked.elapsed() >= NOT_HELD;
+                        (if held { Duration::ZERO } else { self.settings.poll_delay }, None)
+                    }
+                },
                 Err(trouble) => {
                     let last = format!("coordinator {} {trouble}", self.settings.coordinator);
                     tracing::debug!("{last}");
@@ -172,19 +177,27 @@ impl Shared {
     }
 
     /// Makes one request. It goes on without the caller unless the coordinator holds requests.
-    async fn ask(&self, frame: Vec<u8>, hold: Duration) -> Result<Reply, NoReply> {
+    async fn ask(&self, frame: Vec<u8>, hold: Option<Duration>) -> Result<(Reply, bool), NoReply> {
         let coordinator = self.settings.coordinator.clone();
         let task = self.tasks.spawn(async move { exchange(&coordinator, &frame, hold).await });
         let mut open = OpenRequest::new(self, task.abort_handle());
-        let text = joined(task).await;
+        let message = joined(task).await;
         open.answered = true;
-        let reply = message::reply(&text?).ok_or(NoReply::Lost("answered with what is no reply"))?;
-        match reply.word {
-            _ if reply.holds => self.manner.store(Manner::Holds as u8, Ordering::Relaxed),
-            Word::Wait => self.manner.store(Manner::Polled as u8, Ordering::Relaxed),
-            Word::Done(_) | Word::Nack => {}
+        let (reply, holds) = Reply::read(&message?).map_err(|error| {
+            tracing::debug!("{error}");
+            NoReply::Lost("answered with what is no reply")
+        })?;
+        match reply {
+            _ if holds => self.manner.store(Manner::Holds as u8, Ordering::Relaxed),
+            Reply::Wait if hold.is_some() => self.manner.store(Manner::Polled as u8, Ordering::Relaxed),
+            _ => {}
         }
-        Ok(reply)
+        Ok((reply, holds))
+    }
+
+    /// A name that no other call of this member has, also not one of an earlier process.
+    fn next_call(&self) -> String {
+        format!("{:x}-{}", self.born, self.calls.fetch_add(1, Ordering::Relaxed))
     }
 
     fn manner(&self) -> Manner {
@@ -197,12 +210,12 @@ impl Shared {
 
     /// Tells that this member has finished. Not repeated once it may have arrived at a coordinator that counts requests
     /// (coordinator-protocol.md §7.1 D7).
-    async fn clear(&self) {
-        let frame = message::clear_frame(&self.settings);
+    async fn clear(&self, why: &str) {
+        let frame = message::clear_frame(&self.settings, why);
         let mut pauses = Pauses::new();
         let tell = async {
             loop {
-                match exchange(&self.settings.coordinator, &frame, Duration::ZERO).await {
+                match exchange(&self.settings.coordinator, &frame, None).await {
                     Ok(_) => return,
                     Err(trouble) if !trouble.not_made() && self.manner() != Manner::Holds => return,
                     Err(_) => sleep(pauses.next()).await,
@@ -213,12 +226,7 @@ impl Shared {
     }
 }
 
-fn done(call: &Call, messages: Messages) -> Answer {
-    let messages = if matches!(call, Call::Send { .. } | Call::Sync { .. }) { Messages::new() } else { messages };
-    Answer::Done { messages }
-}
-
-async fn joined(task: JoinHandle<Result<Vec<u8>, NoReply>>) -> Result<Vec<u8>, NoReply> {
+async fn joined(task: JoinHandle<Result<Json, NoReply>>) -> Result<Json, NoReply> {
     task.await.unwrap_or(Err(NoReply::Lost("was not asked to the end")))
 }
 

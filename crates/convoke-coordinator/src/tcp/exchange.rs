@@ -11,12 +11,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::wire::{Decoded, Decoder, Json};
+
 /// How long a connection may take to come up.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a coordinator may take for a reply beyond the time it was asked to hold the request.
 const REPLY: Duration = Duration::from_secs(60);
 /// More than this is no reply.
-const LONGEST: u64 = 256 << 20;
+const LONGEST: usize = 256 << 20;
 
 /// Why there was no reply.
 #[derive(Debug)]
@@ -46,12 +48,12 @@ impl fmt::Display for NoReply {
     }
 }
 
-/// Makes the request `frame` and gives the text of the reply. `hold` is how long the coordinator was asked to hold the
-/// request, zero for not at all.
+/// Makes the request `frame` and gives the reply. `hold` is how long the coordinator was asked to hold the
+/// request; `None` for not at all.
 ///
 /// A request that may be held leaves its sending side open: its end is then what tells a coordinator that the caller is
 /// gone. Any other is half-closed, as LAVA's dispatchers do.
-pub(super) async fn exchange(coordinator: &str, frame: &[u8], hold: Duration) -> Result<Vec<u8>, NoReply> {
+pub(super) async fn exchange(coordinator: &str, frame: &[u8], hold: Option<Duration>) -> Result<Json, NoReply> {
     let mut stream = match timeout(CONNECT, TcpStream::connect(coordinator)).await {
         Ok(connected) => connected.map_err(NoReply::Unreachable)?,
         Err(_) => return Err(NoReply::Unreachable(io::ErrorKind::TimedOut.into())),
@@ -59,45 +61,33 @@ pub(super) async fn exchange(coordinator: &str, frame: &[u8], hold: Duration) ->
     let talk = async {
         stream.set_nodelay(true).map_err(NoReply::Broken)?;
         stream.write_all(frame).await.map_err(NoReply::Broken)?;
-        if hold.is_zero() {
+        if hold.is_none() {
             stream.shutdown().await.map_err(NoReply::Broken)?;
-        } else {
-            // A held request is silent for long; only probes find out that the other machine is gone.
-            keep_alive(&stream).map_err(NoReply::Broken)?;
         }
         read(&mut stream).await
     };
-    timeout(hold.saturating_add(REPLY), talk).await.unwrap_or(Err(NoReply::Lost("does not answer")))
+    timeout(REPLY + hold.unwrap_or_default(), talk).await.unwrap_or(Err(NoReply::Lost("does not answer")))
 }
 
-async fn read(stream: &mut TcpStream) -> Result<Vec<u8>, NoReply> {
-    let mut header = [0; 8];
-    match stream.read_exact(&mut header).await {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            return Err(NoReply::Lost("closed the connection without an answer"));
+async fn read(stream: &mut TcpStream) -> Result<Json, NoReply> {
+    let mut decoder = Decoder::new(LONGEST);
+    let mut chunk = vec![0; 16 << 10];
+    loop {
+        let decoded = match stream.read(&mut chunk).await.map_err(NoReply::Broken)? {
+            0 if decoder.is_empty() => return Err(NoReply::Lost("closed the connection without an answer")),
+            0 => decoder.end(),
+            count => {
+                decoder.push(&chunk[..count]);
+                decoder.poll()
+            }
+        };
+        match decoded {
+            Decoded::More => {}
+            Decoded::Message(message) => return Ok(message),
+            Decoded::Broken(how) | Decoded::Unusable(how) => {
+                tracing::debug!(how, "broken reply");
+                return Err(NoReply::Lost("answered with a broken frame"));
+            }
         }
-        Err(error) => return Err(NoReply::Broken(error)),
     }
-    let length = std::str::from_utf8(&header)
-        .ok()
-        .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-        .filter(|length| *length <= LONGEST)
-        .ok_or(NoReply::Lost("answered with a broken frame"))?;
-    let mut text = Vec::new();
-    stream.take(length).read_to_end(&mut text).await.map_err(NoReply::Broken)?;
-    if (text.len() as u64) < length {
-        return Err(NoReply::Lost("closed the connection within an answer"));
-    }
-    Ok(text)
-}
-
-fn keep_alive(stream: &TcpStream) -> io::Result<()> {
-    use rustix::net::sockopt;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, Duration::from_secs(30))?;
-    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
-    sockopt::set_tcp_keepcnt(stream, 3)?;
-    Ok(())
 }

@@ -1,125 +1,105 @@
-//! The fields of a request, and what a reply means (coordinator-protocol.md §2, §3, §8).
+//! Calls as requests, replies as answers (coordinator-protocol.md §2, §3, §8).
 
 use std::time::Duration;
 
-use convoke_group::{Call, MemberName, Messages, Quiet};
-use serde_json::{Map, Value, json};
+use convoke_group::{Answer, Call, MemberName, Messages, Quiet};
+use serde_json::Value;
 
 use super::settings::TcpSettings;
+use super::words;
+use crate::wire::{Ask, Extras, Json, Reply, Request, Size, frame};
 
-/// What a coordinator answered.
-#[derive(Debug, PartialEq)]
-pub(super) struct Reply {
-    /// The answer.
-    pub(super) word: Word,
-    /// It understands being asked to hold a request.
-    pub(super) holds: bool,
-    /// Why, with a nack or at the end of a hold.
-    pub(super) reason: Option<String>,
-}
-
-#[derive(Debug, PartialEq)]
-pub(super) enum Word {
-    /// Accepted or satisfied. Of an assembled group: members and their roles.
-    Done(Messages),
-    /// Not now and not later.
-    Nack,
-    /// Not yet.
-    Wait,
+/// What a request says beyond its call. Only coordinators of our own look at it.
+#[derive(Clone, Debug)]
+pub(super) struct Manners {
+    /// How long the coordinator may hold the request; `None` for one that does not know of it.
+    pub(super) hold: Option<Duration>,
+    /// When the caller gives up, from now.
+    pub(super) limit: Option<Duration>,
+    pub(super) quiet: Quiet,
+    /// Name of the call, the same in all its requests.
+    pub(super) call: String,
 }
 
 /// The frame of a call.
-pub(super) fn call_frame(settings: &TcpSettings, call: &Call, quiet: Quiet, hold: Duration) -> Vec<u8> {
-    let word = match call {
-        Call::Send { .. } => "lava_send",
-        Call::Wait { .. } => "lava_wait",
-        Call::WaitAll { .. } => "lava_wait_all",
-        Call::Sync { .. } => "lava_sync",
-        Call::Assemble => "group_data",
+pub(super) fn call_frame(settings: &TcpSettings, call: Call, manners: &Manners) -> Vec<u8> {
+    let ask = Ask::from(call);
+    // Only these carry it in LAVA: a coordinator that has forgotten the group then says so.
+    let size = if ask == Ask::GroupData { Size::Of(settings.size) } else { Size::Absent };
+    let extras = match manners.hold {
+        None => Extras::default(),
+        hold => Extras {
+            hold,
+            limit: Some(manners.limit),
+            quiet: manners.quiet == Quiet::Certain,
+            call: Some(manners.call.clone()),
+            ..Extras::default()
+        },
     };
-    let mut fields = base(settings, word);
-    match call {
-        Call::Assemble => {
-            fields.insert("group_size".into(), settings.size.get().into());
-        }
-        _ => {
-            fields.insert("messageID".into(), call.message_id().as_str().into());
-        }
-    }
-    match call {
-        Call::Send { message, .. } => {
-            fields.insert("message".into(), message.clone());
-        }
-        Call::Wait { .. } => {
-            fields.insert("nodeID".into(), settings.member.as_str().into());
-        }
-        Call::WaitAll { role: Some(role), .. } => {
-            fields.insert("waitrole".into(), role.as_str().into());
-        }
-        _ => {}
-    }
-    if !hold.is_zero() {
-        let hold = u64::try_from(hold.as_millis()).unwrap_or(u64::MAX).max(1);
-        fields.insert("convoke_hold_ms".into(), hold.into());
-    }
-    if quiet == Quiet::Certain {
-        fields.insert("convoke_quiet".into(), true.into());
-    }
-    frame(&Value::Object(fields))
+    request(settings, ask, size, extras)
 }
 
-/// The frame that says that this member has finished.
-pub(super) fn clear_frame(settings: &TcpSettings) -> Vec<u8> {
-    let mut fields = base(settings, "clear_group");
-    fields.insert("group_size".into(), settings.size.get().into());
-    frame(&Value::Object(fields))
+/// The frame that says that this member has finished, and why.
+pub(super) fn clear_frame(settings: &TcpSettings, why: &str) -> Vec<u8> {
+    let extras = Extras { leave: Some(why.to_owned()), ..Extras::default() };
+    request(settings, Ask::Clear, Size::Of(settings.size), extras)
 }
 
-fn base(settings: &TcpSettings, word: &str) -> Map<String, Value> {
-    let fields = json!({
-        "request": word,
-        "client_name": settings.member.as_str(),
-        "group_name": settings.group.as_str(),
-        "role": settings.role.as_str(),
-        "hostname": settings.hostname,
-    });
-    fields.as_object().cloned().unwrap_or_default()
-}
-
-fn frame(fields: &Value) -> Vec<u8> {
-    let mut text = String::new();
-    for letter in fields.to_string().chars() {
-        if letter.is_ascii() {
-            text.push(letter);
-        } else {
-            let mut units = [0; 2];
-            for unit in letter.encode_utf16(&mut units) {
-                text.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    format!("{:08X}{text}", text.len()).into_bytes()
-}
-
-/// Reads a reply; `None` when it is none.
-pub(super) fn reply(text: &[u8]) -> Option<Reply> {
-    let mut fields: Map<String, Value> = serde_json::from_slice(text).ok()?;
-    let word = match fields.get("response")?.as_str()? {
-        "ack" => Word::Done(messages(fields.remove("message"))),
-        "group_data" => Word::Done(messages(fields.remove("roles"))),
-        "nack" => Word::Nack,
-        "wait" => Word::Wait,
-        _ => return None,
+fn request(settings: &TcpSettings, ask: Ask, size: Size, extras: Extras) -> Vec<u8> {
+    let request = Request {
+        group: settings.group.clone(),
+        member: settings.member.clone(),
+        role: Some(settings.role.clone()),
+        hostname: Some(settings.hostname.clone()),
+        size,
+        ask,
+        extras,
     };
-    let reason = fields.get("reason").and_then(Value::as_str).map(str::to_owned);
-    let holds = fields.get("convoke_held").and_then(Value::as_bool).unwrap_or(false);
-    Some(Reply { word, holds, reason })
+    frame(&request.write().to_text())
 }
 
-/// A message that is no object is that of a sync and carries nothing.
-fn messages(value: Option<Value>) -> Messages {
+/// The answer of a reply; `None` is not yet.
+pub(super) fn answer(settings: &TcpSettings, call: &Call, reply: Reply) -> Option<Answer> {
+    match reply {
+        Reply::Wait => None,
+        Reply::Ack => Some(Answer::Done { messages: Messages::new() }),
+        Reply::AckWith(text) => match call {
+            // What a satisfied sync carries says nothing.
+            Call::Send { .. } | Call::Sync { .. } => Some(Answer::Done { messages: Messages::new() }),
+            _ => Some(match messages(&text) {
+                Some(messages) => Answer::Done { messages },
+                None => words::invalid(call, format!("coordinator {} answered with no messages", settings.coordinator)),
+            }),
+        },
+        Reply::GroupData(roles) => {
+            let messages = roles.into_iter().map(|(member, role)| (member, Value::String(role.into()))).collect();
+            Some(Answer::Done { messages })
+        }
+        Reply::Nack(reason) => Some(words::refused(settings, call, &reason)),
+    }
+}
+
+fn messages(text: &str) -> Option<Messages> {
+    match Json::parse(text.as_bytes()) {
+        Ok(Json::Object(members)) => {
+            Some(members.iter().map(|(name, value)| (MemberName::new(name.as_str()), as_sent(value))).collect())
+        }
+        _ => None,
+    }
+}
+
+/// A value in serde's form. A number that would lose its spelling there is kept as its text: a device is given text in
+/// any case.
+fn as_sent(value: &Json) -> Value {
     match value {
-        Some(Value::Object(map)) => map.into_iter().map(|(name, value)| (MemberName::new(name), value)).collect(),
-        _ => Messages::new(),
+        Json::Number(digits) => {
+            let number = value.to_value();
+            if number.to_string() == *digits { number } else { Value::String(digits.clone()) }
+        }
+        Json::List(items) => Value::Array(items.iter().map(as_sent).collect()),
+        Json::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), as_sent(value))).collect())
+        }
+        other => other.to_value(),
     }
 }
