@@ -66,6 +66,8 @@ struct Shared {
     /// What the coordinator has shown to be.
     manner: AtomicU8,
     left: AtomicBool,
+    /// A request may have reached the coordinator.
+    met: AtomicBool,
     /// When this client was made, and how many calls it has made: the names of calls.
     born: u128,
     calls: AtomicU64,
@@ -86,10 +88,11 @@ enum Manner {
 impl TcpClient {
     /// A client; nothing is sent yet.
     pub fn new(settings: TcpSettings) -> TcpClient {
-        let (manner, left) = (AtomicU8::new(Manner::Unknown as u8), AtomicBool::new(false));
+        let manner = AtomicU8::new(Manner::Unknown as u8);
+        let (left, met) = (AtomicBool::new(false), AtomicBool::new(false));
         let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (calls, tasks) = (AtomicU64::new(1), TaskTracker::new());
-        TcpClient { shared: Arc::new(Shared { settings, manner, left, born, calls, tasks }) }
+        TcpClient { shared: Arc::new(Shared { settings, manner, left, met, born, calls, tasks }) }
     }
 
     /// Leaves the group if that has not happened, and waits until the coordinator knows or has been tried for long
@@ -183,6 +186,9 @@ impl Shared {
         let mut open = OpenRequest::new(self, task.abort_handle());
         let message = joined(task).await;
         open.answered = true;
+        if !matches!(&message, Err(trouble) if trouble.not_made()) {
+            self.met.store(true, Ordering::Relaxed);
+        }
         let (reply, holds) = Reply::read(&message?).map_err(|error| {
             tracing::debug!("{error}");
             NoReply::Lost("answered with what is no reply")
@@ -208,7 +214,7 @@ impl Shared {
         }
     }
 
-    /// Tells that this member has finished. Not repeated once it may have arrived at a coordinator that counts requests
+    /// Tells that this member has finished. A coordinator that was never reached is tried once. Not repeated once it may have arrived at a coordinator that counts requests
     /// (coordinator-protocol.md §7.1 D7).
     async fn clear(&self, why: &str) {
         let frame = message::clear_frame(&self.settings, why);
@@ -218,6 +224,7 @@ impl Shared {
                 match exchange(&self.settings.coordinator, &frame, None).await {
                     Ok(_) => return,
                     Err(trouble) if !trouble.not_made() && self.manner() != Manner::Holds => return,
+                    Err(_) if !self.met.load(Ordering::Relaxed) => return,
                     Err(_) => sleep(pauses.next()).await,
                 }
             }
