@@ -86,7 +86,9 @@ fn own_id(definition: &Value) -> Option<u64> {
         // Members that are called after their devices have another name beside the id.
         return id.or(number.checked_add(1));
     }
-    let Some(roles) = of("roles").and_then(Value::as_object) else { return number.checked_add(1) };
+    // A whole job, given by mistake, has roles of another kind; reading it says so.
+    let assigned = of("target_group").and_then(|_| of("roles")?.as_object());
+    let Some(roles) = assigned else { return number.checked_add(1) };
     let mut mine = roles.iter().filter(|(_, role)| Some(*role) == of("role")).filter_map(|(id, _)| id.parse().ok());
     mine.next().filter(|_| mine.next().is_none())
 }
