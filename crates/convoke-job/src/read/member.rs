@@ -2,7 +2,7 @@
 
 use super::cursor::{At, Findings, scalar_text};
 use super::roles::ON_SYNC_TIMEOUT;
-use super::{context, member_blocks, roles, timeout, top};
+use super::{context, environment, member_blocks, roles, timeout, top};
 use crate::diagnostic::Diagnostic;
 use crate::ids::{JobId, RoleName, SubId};
 use crate::job::MemberNames;
@@ -31,13 +31,8 @@ fn read(root: &Node, job_id: JobId, findings: &mut Findings) -> Option<MemberJob
     let group = protocol.as_ref().map(|at| membership(at, job_id, findings));
     // A group keeps what was in the role beside its other keys, a single-device job has it at the top.
     let of_role = protocol.as_ref().unwrap_or(&at);
-    let environment = of_role
-        .get("environment")
-        .map(|at| findings.scalars(&at, "schema.type"))
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(name, value)| (name, value.unwrap_or_default()))
-        .collect();
+    let environment =
+        of_role.get("environment").map(|at| environment::environment(&at, "schema.type", findings)).unwrap_or_default();
     let context = at
         .get("context")
         .map(|at| {

@@ -12,7 +12,7 @@ use convoke_run::{FolderError, Plan, RunFolder, RunOptions};
 use serde_json::Value;
 
 use crate::arguments::DispatchArguments;
-use crate::commands::run;
+use crate::commands::{job, run};
 use crate::failure::Failure;
 use crate::{input, report, view};
 
@@ -40,7 +40,7 @@ pub(crate) fn dispatch(arguments: &DispatchArguments) -> Result<ExitCode, Failur
         views: vec![view::chosen(arguments.format, arguments.log_level, &shown)],
         folder,
         keep: false,
-        findings: findings.iter().map(|finding| run::recorded(finding, &source)).collect(),
+        findings: findings.iter().map(|finding| job::record(finding, Some(&source))).collect(),
     };
     run::attended(async |cancel| {
         let outcome = convoke_run::execute_member(plan, client, options, cancel).await.map_err(run::run_error)?;

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use convoke_job::{Diagnostic, Severity, Source};
-use convoke_journal::Body;
+use convoke_job::Diagnostic;
 use convoke_run::{FolderError, NoPlan, Outcome, RunError, RunFolder, RunOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -13,8 +12,8 @@ use crate::arguments::RunArguments;
 use crate::commands::job;
 use crate::commands::signals::Signals;
 use crate::failure::Failure;
+use crate::output;
 use crate::view::{self, Level};
-use crate::{output, report};
 
 /// This program, as journals name it.
 pub(super) const PROGRAM: &str = concat!("convoke ", env!("CARGO_PKG_VERSION"));
@@ -24,13 +23,14 @@ const RUNS: &str = "convoke-runs";
 
 pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     let lab = job::load_lab(arguments.lab.as_deref())?;
-    let loaded = job::load(&arguments.job, &lab, arguments.rehearse)?;
-    let mut findings = loaded.findings;
+    let mut loaded = job::load(&arguments.job, &lab, arguments.rehearse)?;
     if let (Some(job), false) = (&loaded.job, arguments.rehearse) {
-        findings.extend(convoke_lab::check_inventory(job, &lab).into_iter().map(or_rehearse));
+        loaded.findings.extend(convoke_lab::check_inventory(job, &lab).into_iter().map(or_rehearse));
     }
-    report::print(&loaded.source, &findings);
-    let job = loaded.job.filter(|_| !findings.iter().any(Diagnostic::is_error)).ok_or(Failure::Findings)?;
+    loaded.print();
+    let bad = loaded.all().any(Diagnostic::is_error);
+    let findings = loaded.recorded();
+    let job = loaded.job.filter(|_| !bad).ok_or(Failure::Findings)?;
     let group = Uuid::new_v4().to_string();
     let plan = convoke_run::plan(&job, &lab, &group, arguments.first_id, arguments.rehearse).map_err(no_plan)?;
     let folder = match &arguments.output {
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
         views: vec![view::chosen(arguments.format, level, &shown(&dir, arguments.output.as_deref()))],
         folder,
         keep: arguments.keep,
-        findings: findings.iter().map(|finding| recorded(finding, &loaded.source)).collect(),
+        findings,
     };
     attended(async |cancel| {
         let outcome = convoke_run::execute(plan, options, cancel).await.map_err(run_error)?;
@@ -90,18 +90,6 @@ fn or_rehearse(mut finding: Diagnostic) -> Diagnostic {
 pub(super) fn shown(dir: &Path, given: Option<&Path>) -> PathBuf {
     let here = std::env::current_dir().ok();
     given.or_else(|| dir.strip_prefix(here.as_deref()?).ok()).unwrap_or(dir).to_owned()
-}
-
-pub(super) fn recorded(finding: &Diagnostic, source: &Source) -> Body {
-    Body::Diagnostic {
-        code: finding.code.to_owned(),
-        severity: match finding.severity {
-            Severity::Error => "error".into(),
-            Severity::Warning => "warning".into(),
-        },
-        message: finding.message.clone(),
-        line: finding.labels.first().map_or(0, |label| source.position(label.span.start).line),
-    }
 }
 
 pub(super) fn no_plan(error: NoPlan) -> Failure {

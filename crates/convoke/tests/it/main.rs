@@ -7,5 +7,6 @@ mod dispatch;
 mod ending;
 mod examples;
 mod harness;
+mod keep;
 mod promises;
 mod rehearsal;
