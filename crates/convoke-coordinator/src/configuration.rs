@@ -7,9 +7,6 @@ use serde::Deserialize;
 
 use crate::server::ServerSettings;
 
-/// The port when nothing names another.
-pub const DEFAULT_PORT: u16 = 3079;
-
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]

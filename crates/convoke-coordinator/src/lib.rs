@@ -12,6 +12,7 @@
 //! | `server` | the coordinator on its TCP port |
 //! | `configuration` | its configuration file |
 //! | [`store`] | the log behind groups that are served to others |
+//! | `tcp` | a group at a coordinator elsewhere, LAVA's or ours |
 //!
 //! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
@@ -23,11 +24,13 @@ pub mod registry;
 mod server;
 pub mod store;
 mod task;
+mod tcp;
 pub mod wire;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
-pub use configuration::{Configuration, ConfigurationError, DEFAULT_PORT};
+pub use configuration::{Configuration, ConfigurationError};
 pub use event::{GroupEvent, WaitingCall};
 pub use local::LocalGroup;
 pub use registry::Limits;
 pub use server::{ListenError, Listeners, Server, ServerSettings};
+pub use tcp::{DEFAULT_PORT, TcpClient, TcpSettings, coordinator_address};

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod excerpt;
 mod failure;
 mod input;
 mod log;

@@ -31,6 +31,10 @@ pub(crate) struct Hosted {
     releases: HashMap<Ticket, WaitId>,
     /// Syncs at which a member has arrived and for which it was not released yet.
     pub(super) arrived: BTreeSet<(MemberName, MessageId)>,
+    /// Names of the calls of syncs, of members that name them.
+    pub(super) names: HashMap<WaitId, String>,
+    /// The named call for which a member was released last.
+    released: HashMap<(MemberName, MessageId), (String, WaitId)>,
     pub(super) finished: BTreeSet<MemberName>,
     pub(super) bundles: Bundles,
     /// Bytes of messages by ID and sender; what limits count.
@@ -57,6 +61,8 @@ impl Hosted {
             tickets: HashMap::new(),
             releases: HashMap::new(),
             arrived: BTreeSet::new(),
+            names: HashMap::new(),
+            released: HashMap::new(),
             finished: BTreeSet::new(),
             bundles: Bundles::default(),
             sizes: BTreeMap::new(),
@@ -123,10 +129,37 @@ impl Hosted {
             }
             Ask::Complete => return step.replies.push((ticket, None)),
         };
-        let deadline = extras.hold.and_then(|hold| now.0.checked_add(hold)).map_or(now, Time);
-        let quiet = if extras.quiet && extras.hold.is_some() { Quiet::Certain } else { Quiet::Unknown };
-        let deadline = if matches!(call, Call::Send { .. }) { None } else { Some(deadline) };
+        let from_now = |time| now.0.checked_add(time).map(Time);
+        // The end of the hold is the server's to see to; the group is told when the caller gives up.
+        let deadline = match (extras.hold, extras.limit) {
+            (None, _) => Some(now),
+            (Some(_), Some(limit)) => limit.and_then(from_now),
+            (Some(hold), None) => from_now(hold),
+        };
+        let known = extras.hold.is_some() && extras.limit.is_some();
+        let quiet = if extras.quiet && known { Quiet::Certain } else { Quiet::Unknown };
+        if let (Manner::Sync { id, .. }, Some(name)) = (&manner, &extras.call) {
+            self.give_again(&member, id, name, now, step);
+            self.names.insert(WaitId(self.next_wait), name.clone());
+        }
         self.call(Open { ticket, manner, member }, call, deadline, quiet, now, step);
+    }
+
+    /// The same call that was answered already asks again: its reply was lost.
+    fn give_again(&mut self, member: &MemberName, id: &MessageId, name: &str, now: Time, step: &mut Step) {
+        let released = self.released.get(&(member.clone(), id.clone()));
+        if let Some((_, wait)) = released.filter(|(known, _)| known == name) {
+            self.keep(Input::Withdraw { wait: *wait }, now, step);
+        }
+    }
+
+    /// Notes which call of a member was released last.
+    pub(super) fn note_release(&mut self, sync: (MemberName, MessageId), wait: WaitId) {
+        self.arrived.remove(&sync);
+        match self.names.get(&wait) {
+            Some(name) => self.released.insert(sync, (name.clone(), wait)),
+            None => self.released.remove(&sync),
+        };
     }
 
     fn call(&mut self, open: Open, call: Call, deadline: Option<Time>, quiet: Quiet, now: Time, step: &mut Step) {
@@ -148,10 +181,14 @@ impl Hosted {
         }
         let input = Input::Call { wait, member, call, deadline, quiet };
         let entry = kept.then(|| Entry::Input(input.clone()));
+        let name = self.names.get(&wait).cloned();
         self.apply(input, now, step);
         let polled = again && !self.tickets.contains_key(&ticket) && !self.releases.contains_key(&ticket);
         if let (Some(entry), false) = (entry, polled) {
             step.entries.insert(place, entry);
+            if let Some(call) = name {
+                step.entries.insert(place, Entry::Named { wait, call });
+            }
         }
     }
 
@@ -166,6 +203,7 @@ impl Hosted {
 
     pub(super) fn withdraw(&mut self, ticket: Ticket, now: Time, step: &mut Step) {
         let Some(wait) = self.tickets.remove(&ticket) else { return };
+        self.names.remove(&wait);
         let sync = self.open.remove(&wait).is_some_and(|open| matches!(open.manner, Manner::Sync { .. }));
         // Only a parked sync is known to what is kept.
         if sync {
@@ -182,7 +220,7 @@ impl Hosted {
     /// The group ends: who is held comes again, and learns that it is gone.
     pub(super) fn dismiss(&mut self, step: &mut Step) {
         for (_, open) in self.open.drain() {
-            step.replies.push((open.ticket, Some(Reply::Wait("the group has ended".into()))));
+            step.replies.push((open.ticket, Some(Reply::Wait)));
         }
     }
 
@@ -276,9 +314,10 @@ impl Hosted {
             step.notes.push(format!("group {}: {member} is refused: {refusal}", self.group.name()));
         }
         if let (Manner::Sync { id, .. }, Answer::Done { .. }) = (&open.manner, &answer) {
-            self.arrived.remove(&(open.member.clone(), id.clone()));
+            self.note_release((open.member.clone(), id.clone()), wait);
             self.releases.insert(open.ticket, wait);
         }
+        self.names.remove(&wait);
         step.replies.push((open.ticket, Some(open.manner.reply(answer, &self.group))));
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Applied in their order the records give the group as it was. Then what has changed since is added: nobody is
 //! connected any more, so every held request is withdrawn, and a release of a sync is owed unless it is known to have
-//! reached its member.
+//! reached its member, or its member will ask for it by the name of its call.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -30,6 +30,7 @@ impl Hosted {
             hosted.replay(record, &mut replay);
         }
         hosted.kept = hosted.heard;
+        hosted.names.clear();
         let parked = hosted.group.waits().into_iter().map(|wait| wait.wait);
         let mut step = Step::default();
         for wait in parked.chain(replay.uncollected).collect::<Vec<_>>() {
@@ -44,6 +45,9 @@ impl Hosted {
             Entry::Input(input) => self.replay_input(input, at, replay),
             Entry::Collected { wait } => {
                 replay.uncollected.remove(&wait);
+            }
+            Entry::Named { wait, call } => {
+                self.names.insert(wait, call);
             }
             Entry::Finished { member } => {
                 self.finished.insert(member);
@@ -85,8 +89,11 @@ impl Hosted {
             if let Output::Answer { wait, answer: Answer::Done { .. }, .. } = output
                 && let Some(sync) = replay.syncs.get(&wait)
             {
-                self.arrived.remove(sync);
-                replay.uncollected.insert(wait);
+                self.note_release(sync.clone(), wait);
+                // A member that names its calls asks for a lost reply by that name.
+                if !self.names.contains_key(&wait) {
+                    replay.uncollected.insert(wait);
+                }
             }
         }
     }

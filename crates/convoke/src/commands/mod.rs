@@ -3,9 +3,11 @@
 mod check;
 mod convert;
 mod coordinator;
+mod dispatch;
 mod job;
 mod report;
 mod run;
+mod signals;
 mod split;
 
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ use crate::output;
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Dispatch(arguments) => dispatch::dispatch(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Split(arguments) => split::split(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
