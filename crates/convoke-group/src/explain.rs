@@ -60,6 +60,11 @@ impl Scene<'_> {
             let words = words.entry(&call.key).or_insert_with(|| self.waits_for(call));
             waits.push(format!("{} waits in {words}", self.name(call.member)));
         }
+        // Whoever has left is why those that are there cannot help each other.
+        let left = self.roster.all().iter().filter_map(|member| Some((member, member.left.as_deref()?)));
+        for (member, why) in left.take(NAMED) {
+            waits.push(if why.is_empty() { format!("{member} left") } else { format!("{member} left: {why}") });
+        }
         Refusal::AllWaiting {
             what: what(key),
             waiter: self.name(member),

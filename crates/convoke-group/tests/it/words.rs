@@ -84,6 +84,20 @@ fn a_stuck_group_is_named_whole() {
 }
 
 #[test]
+fn a_stuck_group_names_those_who_left() {
+    let mut s = lab().certain();
+    s.leave("s1");
+    let (a, _) = (s.wait("c1", "ready"), s.wait("s2", "ready"));
+    check(
+        &s,
+        a,
+        "lava-wait ready of c1 (client) can no longer be satisfied: every member that could still act is waiting: \
+         c1 (client) waits in lava-wait ready, which nobody has sent; s2 (server) waits in lava-wait ready, which \
+         nobody has sent; s1 (server) left: its job ended",
+    );
+}
+
+#[test]
 fn a_near_miss_is_named() {
     let mut s = lab();
     s.send("s1", "Server_Ready");
