@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// How long a caller that was answered may go on sending, or leave its side open.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -14,9 +15,14 @@ const DRAIN: Duration = Duration::from_secs(10);
 const LOOK: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(200));
 
 /// Closes the connection in order: our side first, then what still comes is read until the other side has closed.
-pub(super) async fn close(stream: &mut TcpStream, ended: bool) {
+/// When the server ends, only what has come already is read.
+pub(super) async fn close(stream: &mut TcpStream, ended: bool, end: &CancellationToken) {
     if stream.shutdown().await.is_ok() && !ended {
-        let _ = timeout(DRAIN, drain(stream)).await;
+        tokio::select! {
+            biased;
+            _ = timeout(DRAIN, drain(stream)) => {}
+            () = end.cancelled() => {}
+        }
     }
 }
 

@@ -43,12 +43,12 @@ pub(super) async fn serve(shared: &Shared, mut stream: TcpStream, peer: SocketAd
             tracing::info!(%peer, "request refused: {why}");
             let reply = frame(&Reply::Nack(why.to_owned()).to_text(false));
             if write(shared, &mut stream, &reply).await {
-                close(&mut stream, input.ended).await;
+                close(&mut stream, input.ended, &shared.end).await;
             }
         }
         Ok(Err(Unread::Broken(why))) => {
             tracing::info!(%peer, "closed without a reply: {why}");
-            close(&mut stream, input.ended).await;
+            close(&mut stream, input.ended, &shared.end).await;
         }
         Ok(Err(Unread::Gone)) => tracing::debug!(%peer, "the caller is gone"),
         Err(_) => tracing::info!(%peer, "closed without a reply: the request did not arrive in time"),
@@ -62,7 +62,7 @@ async fn answer(shared: &Shared, mut stream: TcpStream, input: &mut Input, messa
             tracing::info!(%peer, "request refused: {rejection}");
             let reply = frame(&Reply::Nack(rejection.why).to_text(rejection.extras.any()));
             if write(shared, &mut stream, &reply).await {
-                close(&mut stream, input.ended).await;
+                close(&mut stream, input.ended, &shared.end).await;
             }
             return;
         }
@@ -78,7 +78,7 @@ async fn answer(shared: &Shared, mut stream: TcpStream, input: &mut Input, messa
     let hold = request.extras.hold.map(|hold| limit.map_or(hold, |limit| hold.min(limit)));
     let deadline = hold.and_then(|hold| Instant::now().checked_add(hold));
     let Some((ticket, mut answered)) = shared.hub.ask(request).await else {
-        close(&mut stream, input.ended).await;
+        close(&mut stream, input.ended, &shared.end).await;
         return;
     };
     // Withdraws the request when this task ends before its reply has arrived.
@@ -95,7 +95,7 @@ async fn answer(shared: &Shared, mut stream: TcpStream, input: &mut Input, messa
         None => true,
     };
     let Some(reply) = answered.reply.filter(|_| kept) else {
-        close(&mut stream, input.ended).await;
+        close(&mut stream, input.ended, &shared.end).await;
         return;
     };
     tracing::debug!(%peer, %group, reply = reply.word(), "reply");
@@ -111,7 +111,7 @@ async fn answer(shared: &Shared, mut stream: TcpStream, input: &mut Input, messa
         }
     } else {
         open.settled = true;
-        close(&mut stream, input.ended).await;
+        close(&mut stream, input.ended, &shared.end).await;
     }
 }
 
