@@ -78,13 +78,12 @@ impl FileStore {
         Ok((Self { commands, writer: Some(writer), counters, _lock: lock }, notes))
     }
 
-    fn queue(&self, group: &GroupName, record: Option<&Record>) -> StoreFuture {
+    fn queue(&self, group: &GroupName, bodies: Result<Vec<Vec<u8>>, StoreError>, ends: bool) -> StoreFuture {
         let (done, kept) = oneshot::channel();
-        match body(group, record) {
-            Ok(body) => {
-                let command = Command::Append { group: group.clone(), body, ends: record.is_none(), done };
+        match bodies {
+            Ok(bodies) => {
                 // Without a writer `done` is dropped with the command, which `kept` tells.
-                let _ = self.commands.send(command);
+                let _ = self.commands.send(Command::Append { group: group.clone(), bodies, ends, done });
             }
             Err(error) => drop(done.send(Err(error))),
         }
@@ -93,12 +92,13 @@ impl FileStore {
 }
 
 impl Store for FileStore {
-    fn append(&self, group: &GroupName, record: Record) -> StoreFuture {
-        self.queue(group, Some(&record))
+    fn append(&self, group: &GroupName, records: Vec<Record>) -> StoreFuture {
+        let bodies = records.iter().map(|record| body(group, Some(record))).collect();
+        self.queue(group, bodies, false)
     }
 
     fn forget(&self, group: &GroupName) -> StoreFuture {
-        self.queue(group, None)
+        self.queue(group, body(group, None).map(|end| vec![end]), true)
     }
 
     fn load(&self) -> Result<Loaded, StoreError> {

@@ -15,7 +15,7 @@ use super::{Loaded, Record, Store, StoreError, StoreFuture};
 pub struct Discard;
 
 impl Store for Discard {
-    fn append(&self, _group: &GroupName, _record: Record) -> StoreFuture {
+    fn append(&self, _group: &GroupName, _records: Vec<Record>) -> StoreFuture {
         Box::pin(ready(Ok(())))
     }
 
@@ -42,7 +42,7 @@ impl MemoryStore {
     }
 
     fn groups(&self) -> MutexGuard<'_, Loaded> {
-        // Every change is one push or one removal: what a panicking holder left is whole.
+        // Every change is one addition or one removal: what a panicking holder left is whole.
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -56,10 +56,11 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn append(&self, group: &GroupName, record: Record) -> StoreFuture {
+    fn append(&self, group: &GroupName, records: Vec<Record>) -> StoreFuture {
         self.change(|groups| match groups.iter_mut().find(|(name, _)| name == group) {
-            Some((_, records)) => records.push(record),
-            None => groups.push((group.clone(), vec![record])),
+            Some((_, kept)) => kept.extend(records),
+            None if records.is_empty() => {}
+            None => groups.push((group.clone(), records)),
         })
     }
 

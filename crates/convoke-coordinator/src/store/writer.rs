@@ -42,8 +42,9 @@ const COMMIT_BYTES: usize = 4 * 1024 * 1024;
 
 /// What the writer is asked.
 pub(crate) enum Command {
-    /// Keep a line: `body` is its text after the numbers, from `"group":` to the closing brace.
-    Append { group: GroupName, body: Vec<u8>, ends: bool, done: Done },
+    /// Keep lines of a group; one that ends it comes alone. A body is the line's text after the numbers, from `"group":`
+    /// to the closing brace.
+    Append { group: GroupName, bodies: Vec<Vec<u8>>, ends: bool, done: Done },
     /// Read the whole log.
     Load { done: SyncSender<Result<Loaded, StoreError>> },
     /// The compactor has ended.
@@ -158,22 +159,21 @@ impl Writer {
         let mut open: HashMap<GroupName, Option<(u64, u64)>> = HashMap::new();
         let mut next_group = self.index.next_group();
         let mut next = Some(first);
-        while let Some(Command::Append { group, body, ends, done }) = next {
-            let at = open.get(&group).copied().unwrap_or_else(|| self.index.open(&group));
-            let placed = match at {
-                // Nothing of it is kept, so nothing has to be ended.
-                None if ends => None,
-                Some(at) => Some(at),
-                None => {
-                    next_group += 1;
-                    Some((next_group - 1, 0))
+        while let Some(Command::Append { group, bodies, ends, done }) = next {
+            for body in bodies {
+                let at = open.get(&group).copied().unwrap_or_else(|| self.index.open(&group));
+                if at.is_none() && ends {
+                    // Nothing of it is kept, so nothing has to be ended.
+                    continue;
                 }
-            };
-            if let Some((n, s)) = placed {
+                let (n, s) = at.unwrap_or_else(|| {
+                    next_group += 1;
+                    (next_group - 1, 0)
+                });
                 let before = bytes.len();
                 frame::push(&mut bytes, &[format!("{{\"n\":{n},\"s\":{s},").as_bytes(), &body]);
                 open.insert(group.clone(), (!ends).then_some((n, s + 1)));
-                lines.push(Placed { group, n, s, bytes: (bytes.len() - before) as u64, ends });
+                lines.push(Placed { group: group.clone(), n, s, bytes: (bytes.len() - before) as u64, ends });
             }
             waiting.push(done);
             next = if bytes.len() < COMMIT_BYTES { queue.try_recv().ok() } else { None };
@@ -188,7 +188,8 @@ impl Writer {
             // Whoever dropped the future does not want to know.
             let _ = done.send(result.clone());
         }
-        if self.good >= self.segment_bytes {
+        // A closed segment is never cut again, so it has to be clean.
+        if self.good >= self.segment_bytes && !self.dirty {
             self.begin_segment();
         }
         if self.garbage >= self.segment_bytes / 4 {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::support::{Op, expected, group, load, names, open, record, run, wait};
+use super::support::{Op, expected, folder, group, load, names, open, record, run, wait};
 use crate::store::Store;
 use crate::store::probe::Probe;
 
@@ -13,7 +13,7 @@ fn bytes(dir: &Path) -> u64 {
 
 #[test]
 fn the_log_of_groups_that_come_and_go_stays_small() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let mut ops = vec![Op::Append(200)];
     for round in 0..100 {
         ops.extend([Op::Append(round), Op::Append(round), Op::Append(round), Op::Forget(round)]);
@@ -34,15 +34,18 @@ fn the_log_of_groups_that_come_and_go_stays_small() {
 
 #[test]
 fn a_forgotten_group_does_not_come_back_and_its_name_can_be_used_afresh() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let (store, _) = open(top.path(), Probe::default());
     assert_eq!(wait([store.forget(&group(0))]), [Ok(())], "nothing to forget");
     for round in 0..30 {
-        let all =
-            [store.append(&group(0), record(round)), store.append(&group(1), record(round)), store.forget(&group(0))];
+        let all = [
+            store.append(&group(0), vec![record(round)]),
+            store.append(&group(1), vec![record(round)]),
+            store.forget(&group(0)),
+        ];
         assert_eq!(wait(all), [Ok(()), Ok(()), Ok(())]);
     }
-    assert_eq!(wait([store.append(&group(0), record(77))]), [Ok(())]);
+    assert_eq!(wait([store.append(&group(0), vec![record(77)])]), [Ok(())]);
     let all: Vec<_> = (0..30).map(record).collect();
     let left = vec![(group(1), all), (group(0), vec![record(77)])];
     assert_eq!(store.load().unwrap(), left);
