@@ -266,7 +266,8 @@ impl Writer {
             return;
         }
         self.garbage = 0;
-        let Some(number) = self.index.most_is_garbage(self.number, &self.resting) else { return };
+        let header = segment::header().len() as u64;
+        let Some(number) = self.index.most_is_garbage(self.number, &self.resting, header) else { return };
         let (dir, probe, own, needed) =
             (self.dir.clone(), self.probe.clone(), self.own.clone(), self.index.needed(number));
         if probe.looks() {

@@ -18,7 +18,7 @@ fn the_log_of_groups_that_come_and_go_stays_small() {
     for round in 0..100 {
         ops.extend([Op::Append(round), Op::Append(round), Op::Append(round), Op::Forget(round)]);
     }
-    let (store, _) = open(top.path(), Probe::default());
+    let (store, _) = open(top.path(), Probe::new(|_| Ok(())));
     run(&store, &ops);
     let written = store.stats().bytes;
     assert!(store.stats().compactions > 10, "{:?}", store.stats());
@@ -51,4 +51,17 @@ fn a_forgotten_group_does_not_come_back_and_its_name_can_be_used_afresh() {
     assert_eq!(store.load().unwrap(), left);
     drop(store);
     assert_eq!(load(top.path()), (left, vec![]));
+}
+
+#[test]
+fn a_segment_with_little_left_in_it_is_rewritten_once() {
+    let top = folder();
+    let (store, _) = open(top.path(), Probe::new(|_| Ok(())));
+    let mut ops = vec![Op::Append(0)];
+    ops.extend((0..20).map(|_| Op::Append(1)));
+    ops.push(Op::Forget(1));
+    run(&store, &ops);
+    let compactions = store.stats().compactions;
+    assert!((1..=5).contains(&compactions), "{compactions}");
+    assert_eq!(store.load().unwrap(), expected(&ops));
 }
