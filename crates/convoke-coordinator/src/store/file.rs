@@ -78,12 +78,13 @@ impl FileStore {
         Ok((Self { commands, writer: Some(writer), counters, _lock: lock }, notes))
     }
 
-    fn queue(&self, group: &GroupName, bodies: Result<Vec<Vec<u8>>, StoreError>, ends: bool) -> StoreFuture {
+    fn queue(&self, group: &GroupName, record: Option<&Record>) -> StoreFuture {
         let (done, kept) = oneshot::channel();
-        match bodies {
-            Ok(bodies) => {
+        match body(group, record) {
+            Ok(body) => {
+                let command = Command::Append { group: group.clone(), body, ends: record.is_none(), done };
                 // Without a writer `done` is dropped with the command, which `kept` tells.
-                let _ = self.commands.send(Command::Append { group: group.clone(), bodies, ends, done });
+                let _ = self.commands.send(command);
             }
             Err(error) => drop(done.send(Err(error))),
         }
@@ -92,13 +93,12 @@ impl FileStore {
 }
 
 impl Store for FileStore {
-    fn append(&self, group: &GroupName, records: Vec<Record>) -> StoreFuture {
-        let bodies = records.iter().map(|record| body(group, Some(record))).collect();
-        self.queue(group, bodies, false)
+    fn append(&self, group: &GroupName, record: Record) -> StoreFuture {
+        self.queue(group, Some(&record))
     }
 
     fn forget(&self, group: &GroupName) -> StoreFuture {
-        self.queue(group, body(group, None).map(|end| vec![end]), true)
+        self.queue(group, None)
     }
 
     fn load(&self) -> Result<Loaded, StoreError> {

@@ -15,7 +15,7 @@ use super::{Loaded, Record, Store, StoreError, StoreFuture};
 pub struct Discard;
 
 impl Store for Discard {
-    fn append(&self, _group: &GroupName, _records: Vec<Record>) -> StoreFuture {
+    fn append(&self, _group: &GroupName, _record: Record) -> StoreFuture {
         Box::pin(ready(Ok(())))
     }
 
@@ -56,11 +56,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn append(&self, group: &GroupName, records: Vec<Record>) -> StoreFuture {
+    fn append(&self, group: &GroupName, record: Record) -> StoreFuture {
         self.change(|groups| match groups.iter_mut().find(|(name, _)| name == group) {
-            Some((_, kept)) => kept.extend(records),
-            None if records.is_empty() => {}
-            None => groups.push((group.clone(), records)),
+            Some((_, records)) => records.push(record),
+            None => groups.push((group.clone(), vec![record])),
         })
     }
 

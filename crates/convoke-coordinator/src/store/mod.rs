@@ -1,8 +1,8 @@
 //! The log behind the groups: what happened to each, kept so that a coordinator that is killed goes on where it was.
 //!
 //! ```text
-//! request ─▶ append(group, records) ─▶ … durable … ─▶ reply
-//! start   ─▶ load() ─▶ every record of every group, in order ─▶ the same groups
+//! request ─▶ apply to the group ─▶ append(group, record) ─▶ … durable … ─▶ reply
+//! start   ─▶ load() ─▶ apply every record of every group, in order
 //! ```
 //!
 //! The inputs of a group are its log: applying them again gives the same state. A store keeps them and knows nothing of
@@ -12,9 +12,8 @@
 //! to the process. The records of one group come back in the order of the calls of `append`, without a hole; of records
 //! that were not acknowledged at most the first ones come back. A failed append has left nothing behind.
 //!
-//! **How it fails.** An append that cannot be kept fails, and later ones may succeed. Whoever has applied the records
-//! already has to append them again before anything later of that group, and to hold back every reply that follows from
-//! them.
+//! **How it fails.** An append that cannot be kept fails, and later ones may succeed: so whoever appends waits for the one
+//! before it, and tries the same again when it failed ([`Entry::Several`] keeps what has gathered meanwhile).
 //!
 //! | module | is about |
 //! |---|---|
@@ -64,9 +63,8 @@ pub type Loaded = Vec<(GroupName, Vec<Record>)>;
 
 /// A log of the inputs of groups.
 pub trait Store: Send + Sync {
-    /// Adds records to a group's log, which begins with its first record. Completes when all are kept, or fails when
-    /// none is.
-    fn append(&self, group: &GroupName, records: Vec<Record>) -> StoreFuture;
+    /// Adds a record to a group's log, which begins with its first record. Completes when it is kept.
+    fn append(&self, group: &GroupName, record: Record) -> StoreFuture;
 
     /// Ends a group's log: it is not loaded any more, and a later record under its name begins a new one. Harmless for
     /// a group without records. Completes when it is kept.
@@ -105,12 +103,19 @@ pub enum Entry {
     },
     /// An input of the group's rules.
     Input(Input),
-    /// The release of a sync reached its member. Without this entry it counts as owed when the group is built again.
+    /// A member handed in a bundle (`aggregate`, coordinator-protocol.md §4.9).
+    Bundle {
+        /// Who.
+        member: MemberName,
+        /// The bundle as sent.
+        bundle: Value,
+    },
+    /// The release of a sync reached its member. A release without it counts as owed when the group is built again.
     Collected {
         /// The call that was answered.
         wait: WaitId,
     },
-    /// A member has finished (`clear_group`), unless it is heard of again.
+    /// A member has finished, unless it is heard of again.
     Finished {
         /// Who.
         member: MemberName,
@@ -120,13 +125,8 @@ pub enum Entry {
         /// Who.
         member: MemberName,
     },
-    /// A member handed in a bundle (`aggregate`, coordinator-protocol.md §4.9).
-    Bundle {
-        /// Who.
-        member: MemberName,
-        /// The bundle as sent.
-        bundle: Value,
-    },
+    /// Several records that are kept together or not at all.
+    Several(Vec<Record>),
     /// Somebody asked for something that changed nothing. Kept now and then, so that [`Expiry`] knows the group is alive.
     Seen,
 }

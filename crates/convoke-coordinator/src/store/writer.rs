@@ -42,9 +42,8 @@ const COMMIT_BYTES: usize = 4 * 1024 * 1024;
 
 /// What the writer is asked.
 pub(crate) enum Command {
-    /// Keep lines of a group; one that ends it comes alone. A body is the line's text after the numbers, from `"group":`
-    /// to the closing brace.
-    Append { group: GroupName, bodies: Vec<Vec<u8>>, ends: bool, done: Done },
+    /// Keep a line: `body` is its text after the numbers, from `"group":` to the closing brace.
+    Append { group: GroupName, body: Vec<u8>, ends: bool, done: Done },
     /// Read the whole log.
     Load { done: SyncSender<Result<Loaded, StoreError>> },
     /// The compactor has ended.
@@ -159,13 +158,10 @@ impl Writer {
         let mut open: HashMap<GroupName, Option<(u64, u64)>> = HashMap::new();
         let mut next_group = self.index.next_group();
         let mut next = Some(first);
-        while let Some(Command::Append { group, bodies, ends, done }) = next {
-            for body in bodies {
-                let at = open.get(&group).copied().unwrap_or_else(|| self.index.open(&group));
-                if at.is_none() && ends {
-                    // Nothing of it is kept, so nothing has to be ended.
-                    continue;
-                }
+        while let Some(Command::Append { group, body, ends, done }) = next {
+            let at = open.get(&group).copied().unwrap_or_else(|| self.index.open(&group));
+            // Of a group of which nothing is kept nothing has to be ended.
+            if at.is_some() || !ends {
                 let (n, s) = at.unwrap_or_else(|| {
                     next_group += 1;
                     (next_group - 1, 0)
@@ -173,7 +169,7 @@ impl Writer {
                 let before = bytes.len();
                 frame::push(&mut bytes, &[format!("{{\"n\":{n},\"s\":{s},").as_bytes(), &body]);
                 open.insert(group.clone(), (!ends).then_some((n, s + 1)));
-                lines.push(Placed { group: group.clone(), n, s, bytes: (bytes.len() - before) as u64, ends });
+                lines.push(Placed { group, n, s, bytes: (bytes.len() - before) as u64, ends });
             }
             waiting.push(done);
             next = if bytes.len() < COMMIT_BYTES { queue.try_recv().ok() } else { None };

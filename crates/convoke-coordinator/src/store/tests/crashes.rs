@@ -165,7 +165,7 @@ fn a_log_that_ends_at_any_byte_keeps_the_records_before_it() {
         assert_eq!(store.load().unwrap(), expected(&ops[..kept]), "cut at {cut}");
         assert_eq!(notes.len(), usize::from(!ends.contains(&(cut as u64))), "cut at {cut}: {notes:?}");
         // And it goes on from there.
-        assert_eq!(wait([store.append(&group(9), vec![record(99)])]), [Ok(())]);
+        assert_eq!(wait([store.append(&group(9), record(99))]), [Ok(())]);
         drop(store);
         let (found, notes) = load(&dir);
         assert_eq!((found.last().unwrap(), notes), (&(group(9), vec![record(99)]), vec![]), "cut at {cut}");

@@ -60,7 +60,7 @@ fn a_failed_sync_fails_everything_it_was_for_and_says_why() {
         _ => Ok(()),
     });
     let (store, _) = open(top.path(), probe);
-    let append = |number| wait([store.append(&group(0), vec![record(number)])]).remove(0);
+    let append = |number| wait([store.append(&group(0), record(number))]).remove(0);
     assert_eq!(append(0), Ok(()));
     for step in [Step::Write, Step::Sync] {
         *fail.lock().unwrap() = Some(step);
@@ -90,7 +90,7 @@ fn nothing_is_accepted_while_an_unfinished_record_cannot_be_taken_back() {
             },
         );
     let (store, _) = open(top.path(), probe);
-    let append = |number| wait([store.append(&group(0), vec![record(number)])]).remove(0);
+    let append = |number| wait([store.append(&group(0), record(number))]).remove(0);
     assert_eq!(append(0), Ok(()));
     *broken.lock().unwrap() = vec![Step::Sync, Step::Cut];
     assert!(matches!(append(1), Err(StoreError::Full { .. })));

@@ -35,9 +35,9 @@ fn a_record_that_is_too_large_is_refused_alone() {
     let (store, _) = open(top.path(), Probe::default());
     let huge = Entry::Bundle { member: convoke_group::MemberName::new("m"), bundle: "x".repeat(17 << 20).into() };
     let results = wait([
-        store.append(&group(0), vec![record(0)]),
-        store.append(&group(0), vec![record(7), Record { at: record(0).at, entry: huge }]),
-        store.append(&group(0), vec![record(1)]),
+        store.append(&group(0), record(0)),
+        store.append(&group(0), Record { at: record(0).at, entry: huge }),
+        store.append(&group(0), record(1)),
     ]);
     assert!(matches!(&results[..], [Ok(()), Err(StoreError::TooLarge { .. }), Ok(())]), "{results:?}");
     drop(store);

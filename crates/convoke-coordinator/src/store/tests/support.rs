@@ -41,7 +41,7 @@ pub(super) fn record(number: usize) -> Record {
         }),
         3 => Entry::Collected { wait: WaitId(number as u64) },
         4 => Entry::Finished { member: MemberName::new("m") },
-        5 => Entry::Seen,
+        5 => Entry::Several(vec![record(number - 1), Record { at, entry: Entry::Seen }]),
         _ => Entry::Bundle { member: MemberName::new("m"), bundle: json!([number, "\u{0}{\""]) },
     };
     Record { at, entry }
@@ -49,7 +49,7 @@ pub(super) fn record(number: usize) -> Record {
 
 pub(super) fn start(store: &dyn Store, number: usize, op: &Op) -> StoreFuture {
     match op {
-        Op::Append(name) => store.append(&group(*name), vec![record(number)]),
+        Op::Append(name) => store.append(&group(*name), record(number)),
         Op::Forget(name) => store.forget(&group(*name)),
     }
 }
