@@ -32,6 +32,7 @@ pub(crate) fn fill(dir: &Path) {
     let (store, _) = FileStore::open(&dir.join("state")).unwrap();
     let mut kept = 0;
     let error = loop {
+        assert!(kept < 1000, "more is kept than there is room for");
         match runtime.block_on(store.append(&group, record(kept))) {
             Ok(()) => kept += 1,
             Err(error) => break error,
