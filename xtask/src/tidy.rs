@@ -1,5 +1,6 @@
 //! House rules that no compiler checks. Each rule says why; ARCHITECTURE.md names the invariant it backs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::chores::root;
@@ -22,6 +23,12 @@ const BANS: &[Ban] = &[
         allowed: &["crates/convoke-children/src/", "xtask/src/"],
         why: "every child process has an owner that ends it: convoke-children",
     },
+    Ban {
+        text: "Group::new",
+        only_in: &[],
+        allowed: &["crates/convoke-group/src/", "crates/convoke-coordinator/src/", "xtask/src/"],
+        why: "one set of group rules, driven in one place: convoke-coordinator",
+    },
     Ban { text: "Instant::now", only_in: PURE, allowed: &[], why: "a pure room is given the time" },
     Ban { text: "SystemTime", only_in: PURE, allowed: &[], why: "a pure room is given the time" },
     Ban { text: "std::fs", only_in: PURE, allowed: &[], why: "a pure room does no I/O" },
@@ -37,12 +44,14 @@ pub(crate) fn check() -> Result<(), String> {
     collect(&top.join("crates"), &mut files);
     collect(&top.join("xtask"), &mut files);
     let mut faults = Vec::new();
+    let mut functions = BTreeSet::new();
     for path in files {
         let relative = path.strip_prefix(&top).unwrap_or(&path).to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{relative}: {error}"))?;
+        functions.extend(text.split("fn ").skip(1).filter_map(|rest| Some(rest.split_once('(')?.0.to_owned())));
         // Tests start processes and read files as they need; they stand in `tests/` or behind `#[cfg(test)]`.
         let in_tests = relative.contains("/tests/") || relative.contains("/examples/");
-        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let product = product(&text);
         if !text.starts_with("//!") && !in_tests {
             faults.push(format!("{relative}: opens without `//!`: what is it for?"));
         }
@@ -65,7 +74,30 @@ pub(crate) fn check() -> Result<(), String> {
             }
         }
     }
+    let page = std::fs::read_to_string(top.join(CONFORMANCE)).map_err(|error| format!("{CONFORMANCE}: {error}"))?;
+    for test in tests_of(&page).filter(|test| !functions.contains(*test)) {
+        faults.push(format!("{CONFORMANCE}: there is no test `{test}`; name the one that backs the rule now"));
+    }
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\nxtask: ")) }
+}
+
+/// A source without its test module, which stands at its end. `#[cfg(test)]` before anything else ends nothing.
+fn product(text: &str) -> &str {
+    let module = |(at, mark): &(usize, &str)| {
+        let code =
+            text[at + mark.len()..].lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+        code.is_some_and(|line| line.starts_with("mod ") && line.ends_with('{'))
+    };
+    text.match_indices("#[cfg(test)]").find(module).map_or(text, |(at, _)| &text[..at])
+}
+
+/// Rules, where they are implemented, and the tests that back them.
+const CONFORMANCE: &str = "docs/conformance.md";
+
+/// The tests that a page names: what stands between backquotes in the last column of its tables.
+fn tests_of(page: &str) -> impl Iterator<Item = &str> {
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit(" | ").next());
+    rows.flat_map(|last| last.split('`').skip(1).step_by(2))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

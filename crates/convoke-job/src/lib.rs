@@ -15,6 +15,7 @@
 //! | [`mod@read`] | from a document to a checked job |
 //! | [`job`] | a checked job |
 //! | `split` | a member's definition for each member, on [`Job`] |
+//! | [`pattern`] | the regular expressions of a job |
 //! | [`mod@pipeline`] | what a member does on a device, action by action, with every limit |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
@@ -25,6 +26,7 @@ pub mod legacy;
 pub mod member;
 pub mod methods;
 pub mod node;
+pub mod pattern;
 pub mod pipeline;
 pub mod read;
 pub mod source;

@@ -25,7 +25,7 @@ pub struct MemberJob {
     pub place: Place,
     /// `context`: overrides of device-template variables.
     pub context: Map<String, Value>,
-    /// `environment` for the test shell, values as text.
+    /// `environment` for the test shell: nested data flattened to `A_key` and `A_0`, values as text, booleans 1 and 0.
     pub environment: Vec<(String, String)>,
     /// `secrets`: name and value.
     pub secrets: Vec<(String, String)>,
@@ -83,13 +83,13 @@ pub struct Membership {
     pub on_sync_timeout: OnSyncTimeout,
 }
 
-/// What an expired wait in the test shell does besides failing the call (§14).
+/// What a wait of the test shell that expired, or that can no longer be satisfied, does besides failing the call (§14).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnSyncTimeout {
     /// Nothing: the script sees the helper's exit status and decides.
     #[default]
     Continue,
-    /// The running definition ends as failed.
+    /// The running definition ends as failed and the rest of its test block does not run, as in LAVA. The job goes on.
     StopDefinition,
     /// The job fails.
     FailJob,

@@ -128,10 +128,8 @@ impl ParsePattern {
     /// Compiles the pattern as a multi-line regular expression, and checks that it has the groups results are made of.
     pub fn compile(&self) -> Result<fancy_regex::Regex, DefinitionError> {
         let error = |message: String| DefinitionError::new("parse.pattern", message);
-        let regex = fancy_regex::RegexBuilder::new(&self.pattern)
-            .multi_line(true)
-            .build()
-            .map_err(|cause| error(format!("not a regular expression: {}", one_line(&cause.to_string()))))?;
+        let regex = convoke_job::pattern::compile(&self.pattern)
+            .map_err(|why| error(format!("not a regular expression: {why}")))?;
         for group in ["test_case_id", "result"] {
             if !regex.capture_names().flatten().any(|name| name == group) {
                 return Err(error(format!("has no group (?P<{group}>…)")));

@@ -18,7 +18,7 @@ use convoke_job::member::{Definition, GroupMember};
 use crate::definition::TestDefinition;
 
 pub use archive::write_archive;
-pub use environment::{Environment, environment, flatten};
+pub use environment::{Environment, environment};
 pub use files::entries;
 
 /// Everything the overlay of one member is made from.

@@ -5,9 +5,9 @@
 //! [`WINDOW`] bytes are kept, and of those that were looked at without a match at most [`OVERLAP`] are looked at again,
 //! so the work per chunk is bounded.
 
-use fancy_regex::{Regex, RegexBuilder};
+use convoke_job::pattern;
+use fancy_regex::Regex;
 
-use crate::definition::one_line;
 use crate::scanner::clean::Cleaner;
 use crate::scanner::demux::{Demux, Source};
 
@@ -156,8 +156,5 @@ impl Window {
 }
 
 fn compile(prompt: &str) -> Result<Regex, PromptError> {
-    RegexBuilder::new(prompt)
-        .multi_line(true)
-        .build()
-        .map_err(|cause| PromptError { prompt: prompt.to_string(), why: one_line(&cause.to_string()) })
+    pattern::compile(prompt).map_err(|why| PromptError { prompt: prompt.to_string(), why: why.to_string() })
 }

@@ -8,10 +8,6 @@ use serde_json::Value;
 use crate::scanner::grammar::key_length;
 use crate::signal::RequestKind;
 
-/// Longer replies than this are cut by the tty of a device whose helpers read whole lines (D10). Ours do not; for an
-/// image with its own old helpers a longer reply should be refused.
-pub const OLD_HELPER_LIMIT: usize = 4000;
-
 /// Data that the line of a reply cannot carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the message of {member} cannot be handed to the device: {why}")]

@@ -87,6 +87,14 @@ pub enum Signal {
     ReturnCode(i32),
     /// A MultiNode request.
     Request(DeviceRequest),
+    /// The helper that made this request was ended before its reply came: nothing may be typed for it any more, for
+    /// the next helper that waits would take it for its own.
+    GaveUp {
+        /// Which reply it waited for.
+        kind: RequestKind,
+        /// ID.
+        message_id: String,
+    },
     /// A result found by the definition's `parse.pattern`.
     Pattern {
         /// Case.

@@ -47,15 +47,18 @@ impl RunFolder {
         let time = now.strftime("%Y%m%dT%H%M%SZ");
         let base = format!("{time}-{}", plain(job_name));
         fs::create_dir_all(parent).map_err(|error| FolderError::Unusable { path: parent.to_owned(), error })?;
-        for number in 1.. {
-            let name = if number == 1 { base.clone() } else { format!("{base}-{number}") };
-            match fs::create_dir(parent.join(&name)) {
-                Ok(()) => return RunFolder::create(&parent.join(name)),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(FolderError::Unusable { path: parent.join(name), error }),
+        let mut path = parent.join(&base);
+        let mut number = 1;
+        loop {
+            match fs::create_dir(&path) {
+                Ok(()) => return RunFolder::create(&path),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    number += 1;
+                    path = parent.join(format!("{base}-{number}"));
+                }
+                Err(error) => return Err(FolderError::Unusable { path, error }),
             }
         }
-        unreachable!("the numbers do not end")
     }
 
     /// Its path, absolute.

@@ -1,9 +1,16 @@
 //! Devices that are kept when their members have ended, so that somebody can look at them.
+//!
+//! A sandbox ends when its console hangs up, so its console is kept with it.
 
+use std::fmt;
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use convoke_dispatcher::device::{Console, Device, DeviceFuture, DeviceInfo, OverlayArchive};
 use convoke_lab::sandbox::SandboxDevice;
+use tokio::io::AsyncWrite;
 
 /// Where kept devices stand. Dropping the last handle ends them.
 #[derive(Clone, Debug, Default)]
@@ -13,11 +20,22 @@ pub struct Shelf {
 }
 
 /// One kept device.
-#[derive(Debug)]
 struct Kept {
     label: String,
     device: SandboxDevice,
+    /// Held, not used.
+    _console: Slot,
 }
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("label", &self.label).field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
+/// A console that its member has let go.
+type Slot = Arc<Mutex<Option<Writer>>>;
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
 impl Shelf {
     /// A shelf that keeps devices, or one that lets them go.
@@ -30,27 +48,46 @@ impl Shelf {
         if !self.keep {
             return Box::new(device);
         }
-        Box::new(KeptDevice { label: label.to_owned(), device: Some(device), shelf: self.clone() })
+        Box::new(KeptDevice {
+            label: label.to_owned(),
+            device: Some(device),
+            console: Slot::default(),
+            shelf: self.clone(),
+        })
     }
 
-    /// For each kept device: its member's label and the command that opens a shell in it.
+    /// For each kept device that is on: its name, with its member's label, and the command that opens a shell in it.
     pub fn entrances(&self) -> Vec<(String, String)> {
         let devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        devices
+        let mut entrances: Vec<_> = devices
             .iter()
             .filter_map(|kept| {
                 let pid = kept.device.pid()?;
-                let enter = format!("nsenter --target {pid} --all --preserve-credentials --root --wd=/ /bin/sh");
-                Some((kept.label.clone(), enter))
+                Some((kept.label.clone(), kept.device.info().name.clone(), enter(pid)))
             })
-            .collect()
+            .collect();
+        entrances.sort();
+        entrances.into_iter().map(|(label, device, enter)| (format!("{device}, {label}"), enter)).collect()
     }
+}
+
+/// The command that opens a shell among what process `pid` sees. It enters only namespaces that are not ours already: an
+/// ordinary user may not "enter" the machine's own ones again.
+fn enter(pid: u32) -> String {
+    let kinds = [("user", "user"), ("mnt", "mount"), ("pid", "pid"), ("uts", "uts"), ("ipc", "ipc"), ("net", "net")];
+    let namespace = |process: &str, kind| std::fs::read_link(format!("/proc/{process}/ns/{kind}")).ok();
+    let pid = pid.to_string();
+    let other = kinds.iter().filter(|(kind, _)| namespace(&pid, kind) != namespace("self", kind));
+    let options: String = other.map(|(_, option)| format!(" --{option}")).collect();
+    format!("nsenter --target {pid}{options} --preserve-credentials --root --wd=/ /bin/sh")
 }
 
 /// Stays on when it is told to power off for the last time, and goes onto the shelf when its member lets it go.
 struct KeptDevice {
     label: String,
     device: Option<SandboxDevice>,
+    /// The console, once its user has dropped it.
+    console: Slot,
     shelf: Shelf,
 }
 
@@ -71,7 +108,14 @@ impl Device for KeptDevice {
     }
 
     fn boot(&mut self) -> DeviceFuture<'_, Console> {
-        self.device().boot()
+        let slot = self.console.clone();
+        Box::pin(async move {
+            // The console of an earlier boot goes with what it belonged to.
+            slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let console = self.device().boot().await?;
+            let writer = Box::new(Returning { writer: Some(console.writer), slot });
+            Ok(Console { writer, ..console })
+        })
     }
 
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {
@@ -83,7 +127,40 @@ impl Drop for KeptDevice {
     fn drop(&mut self) {
         if let Some(device) = self.device.take() {
             let mut devices = self.shelf.devices.lock().unwrap_or_else(PoisonError::into_inner);
-            devices.push(Kept { label: self.label.clone(), device });
+            devices.push(Kept { label: self.label.clone(), device, _console: self.console.clone() });
         }
+    }
+}
+
+/// A console's writing end that is put aside when it is dropped.
+struct Returning {
+    /// Taken only by `drop`.
+    writer: Option<Writer>,
+    slot: Slot,
+}
+
+impl Returning {
+    fn writer(&mut self) -> Pin<&mut Writer> {
+        Pin::new(self.writer.as_mut().unwrap_or_else(|| unreachable!("a console is used after it was dropped")))
+    }
+}
+
+impl AsyncWrite for Returning {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.writer().poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer().poll_shutdown(context)
+    }
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.writer.take();
     }
 }

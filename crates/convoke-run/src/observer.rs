@@ -65,5 +65,10 @@ fn in_words(wait: &WaitView, names: &Names) -> String {
     };
     let role = wait.wait_role.as_ref().map(|role| format!(" {role}")).unwrap_or_default();
     let missing: Vec<String> = wait.missing.iter().map(label).collect();
-    format!("{} waits in {command} {}{role}; missing: {}", label(&wait.member), wait.message_id, missing.join(", "))
+    let missing = if missing.is_empty() {
+        "nobody else is left to send it".to_owned()
+    } else {
+        format!("missing: {}", missing.join(", "))
+    };
+    format!("{} waits in {command} {}{role}; {missing}", label(&wait.member), wait.message_id)
 }

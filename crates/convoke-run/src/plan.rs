@@ -104,8 +104,6 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
         .into_iter()
         .zip(assigned)
         .map(|(job, spec)| {
-            let name = own_name(&job);
-            let role = job.role().map(ToString::to_string).unwrap_or_default();
             let device = match (spec, &job.place) {
                 (Some(spec), _) => PlannedDevice::Sandbox(spec),
                 (None, Place::Guest { host_role }) => PlannedDevice::Guest {
@@ -114,8 +112,7 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
                 },
                 (None, Place::Device { .. }) => unreachable!("every device member was given a sandbox"),
             };
-            let label = if role.is_empty() { name.clone() } else { format!("{name} ({role})") };
-            PlannedMember { job, name, label, device }
+            planned(job, device)
         })
         .collect();
     Ok(Plan {
@@ -125,6 +122,22 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
         members: planned,
         network: lab.sandboxes.network,
     })
+}
+
+/// The plan of one member of a group whose others run elsewhere, on the only device of `lab`.
+pub fn plan_member(job: MemberJob, lab: &Lab) -> Result<Plan, NoPlan> {
+    let assigned = from_lab(std::slice::from_ref(&job), lab)?;
+    let group = job.group.as_ref().map(|group| group.target_group.clone()).unwrap_or_default();
+    let members =
+        assigned.into_iter().flatten().map(|spec| planned(job.clone(), PlannedDevice::Sandbox(spec))).collect();
+    Ok(Plan { job_name: job.job_name, group, rehearsal: false, members, network: lab.sandboxes.network })
+}
+
+fn planned(job: MemberJob, device: PlannedDevice) -> PlannedMember {
+    let name = own_name(&job);
+    let role = job.role().map(ToString::to_string).unwrap_or_default();
+    let label = if role.is_empty() { name.clone() } else { format!("{name} ({role})") };
+    PlannedMember { job, name, label, device }
 }
 
 /// The member's own line of the group table, else its job id.

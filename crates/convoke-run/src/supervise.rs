@@ -27,6 +27,7 @@ pub(crate) struct Ready {
 
 /// How one member can be stopped from outside.
 struct Handle {
+    sub_id: u32,
     label: String,
     essential: bool,
     host: Option<usize>,
@@ -55,6 +56,7 @@ pub(crate) async fn supervise(
     let mut handles = Vec::with_capacity(members.len());
     for (index, member) in members.into_iter().enumerate() {
         handles.push(Handle {
+            sub_id: member.run.job.sub_id.0,
             label: member.label,
             essential: member.essential,
             host: member.host,
@@ -90,7 +92,17 @@ pub(crate) async fn supervise(
             }),
         }
     }
-    handles.into_iter().map(|handle| handle.outcome.unwrap_or_else(lost)).collect()
+    let mut outcomes = Vec::with_capacity(handles.len());
+    for handle in handles {
+        outcomes.push(handle.outcome.unwrap_or_else(|| {
+            let outcome = lost();
+            // Nobody else will say it, and everybody who waits for the last member's end waits for this.
+            recorder
+                .member(handle.sub_id, Body::MemberEnded { health: outcome.health, failure: outcome.failure.clone() });
+            outcome
+        }));
+    }
+    outcomes
 }
 
 /// What the end of one member means for the others.

@@ -2,8 +2,10 @@
 
 mod arguments;
 mod commands;
+mod excerpt;
 mod failure;
 mod input;
+mod log;
 mod output;
 mod report;
 mod view;

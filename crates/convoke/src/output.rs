@@ -50,6 +50,12 @@ pub(crate) fn eprint(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Prints one warning line.
+pub(crate) fn warning(message: &str) {
+    let word = if stderr_colours() { "\u{1b}[33;1mwarning\u{1b}[0m" } else { "warning" };
+    eprint(&format!("{word}: {message}\n"));
+}
+
 /// Prints one error line.
 pub(crate) fn error(message: &str) {
     let word = if stderr_colours() { "\u{1b}[31;1merror\u{1b}[0m" } else { "error" };

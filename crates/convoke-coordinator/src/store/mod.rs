@@ -115,6 +115,13 @@ pub enum Entry {
         /// The call that was answered.
         wait: WaitId,
     },
+    /// The name that its caller gave to a call of sync. Stands before the call.
+    Named {
+        /// The call.
+        wait: WaitId,
+        /// Its name.
+        call: String,
+    },
     /// A member has finished, unless it is heard of again.
     Finished {
         /// Who.

@@ -1,13 +1,13 @@
 //! Interactive scripts in a rehearsal: their MultiNode steps are made, so that partners do not hang; what would be typed
 //! to a boot loader is skipped (job-definition.md §9.3, device-side.md §9.6).
 
-use convoke_group::{Answer, Call, MessageId, Quiet, RoleName};
+use convoke_group::{Answer, Call, MessageId, RoleName};
 use convoke_job::member::{BlockKind, TestKind};
 use convoke_job::pipeline::PlannedAction;
 use convoke_journal::{Body, ResultRecord, ResultValue};
 use serde_json::{Map, Value};
 
-use crate::actions::Outcome;
+use crate::actions::{Outcome, requests};
 use crate::calls;
 use crate::context::Context;
 use crate::error::{ActionError, ErrorClass};
@@ -88,7 +88,7 @@ async fn one(
         Call::Assemble => String::new(),
     };
     // Its limit is the action's (job-definition.md §3.5).
-    let answered = caller.call(call, deadline.remaining(), Quiet::Unknown, action.name).await;
+    let answered = caller.call(call, deadline.remaining(), requests::QUIET, action.name).await;
     let error = match answered.answer {
         Answer::Done { .. } => None,
         // As in a test shell, a wait that fails is the test's failure.

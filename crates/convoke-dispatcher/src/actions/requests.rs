@@ -12,6 +12,10 @@ use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::{Deadline, Nature};
 
+/// A member whose pipeline makes a request does nothing else: what a test shell of an earlier block has left alive on the
+/// device is heard only by the test shell of a later one.
+pub(crate) const QUIET: Quiet = Quiet::Certain;
+
 /// Makes the requests of `action` in list order.
 pub(crate) async fn make(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Result<(), ActionError> {
     for request in &action.requests {
@@ -30,7 +34,7 @@ async fn one(ctx: &mut Context, action: &PlannedAction, request: &Request, left:
     };
     ctx.log.info(format_args!("{} makes the request {}", action.name, request));
     let call = call_of(request);
-    let answered = caller.call(call, calls::limit(request.timeout, &ctx.job, left), Quiet::Unknown, action.name).await;
+    let answered = caller.call(call, calls::limit(request.timeout, &ctx.job, left), QUIET, action.name).await;
     match answered.answer {
         Answer::Refused { refusal } => Err(calls::refused(action.name, &refusal)),
         Answer::Done { messages } => store(ctx, action, request, &messages),
@@ -114,11 +118,12 @@ fn pick<'a>(
         .collect()
 }
 
-/// Waits for the whole group (job-definition.md §3.5).
-pub(crate) async fn assemble(caller: &Caller) -> Result<(), ActionError> {
+/// Waits for the whole group (job-definition.md §3.5). What the coordinator tells of the members is returned: their
+/// names with their roles.
+pub(crate) async fn assemble(caller: &Caller) -> Result<Messages, ActionError> {
     let answered = caller.call(Call::Assemble, crate::limits::GROUP_START, Quiet::Unknown, "group_data").await;
     match answered.answer {
-        Answer::Done { .. } => Ok(()),
+        Answer::Done { messages } => Ok(messages),
         Answer::Refused { refusal } => {
             let error = calls::refused("group_data", &refusal);
             Err(if error.reason.as_deref() == Some("sync-timeout") {
@@ -133,7 +138,7 @@ pub(crate) async fn assemble(caller: &Caller) -> Result<(), ActionError> {
 /// Waits until the role `expect` says `lava_start` (job-definition.md §6.5, device-side.md §9.2).
 pub(crate) async fn delayed_start(caller: &Caller, expect: &str, limit: Duration) -> Result<(), ActionError> {
     let call = Call::WaitAll { message_id: MessageId::new("lava_start"), role: Some(RoleName::new(expect)) };
-    let answered = caller.call(call, limit, Quiet::Unknown, "lava_start").await;
+    let answered = caller.call(call, limit, QUIET, "lava_start").await;
     match answered.answer {
         Answer::Done { .. } => Ok(()),
         Answer::Refused { refusal } => {

@@ -68,6 +68,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         number,
         failed_install: None,
         exited: false,
+        stopped: None,
     };
     let early = tokio::select! {
         biased;

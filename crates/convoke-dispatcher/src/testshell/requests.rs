@@ -1,5 +1,8 @@
 //! The MultiNode requests of a test shell: each waits on its own while the console is read on.
 //!
+//! A helper that is ended while it waits takes its request back: nothing is typed for it, for the next helper that waits
+//! would take that for its own reply.
+//!
 //! A request never overtakes a `lava-send` that the device printed before it: the device does not wait for the answer
 //! to a send, so its order is kept here. Waits run side by side. The limit of a wait counts from its arrival.
 
@@ -9,11 +12,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use convoke_group::{Answer, Call, MessageId, Quiet, Refusal, RoleName};
-use convoke_overlay::signal::DeviceRequest;
+use convoke_overlay::signal::{DeviceRequest, RequestKind};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::calls::{Answered, Caller};
 
@@ -22,19 +26,38 @@ use crate::calls::{Answered, Caller};
 pub(crate) struct Done {
     pub(crate) request: DeviceRequest,
     pub(crate) answered: Answered,
+    /// Nobody reads a reply any more.
+    pub(crate) unread: bool,
+}
+
+/// A request that has not been answered yet.
+struct Open {
+    number: u64,
+    request: DeviceRequest,
+    given_up: CancellationToken,
+}
+
+/// One that has not been made yet.
+struct Queued {
+    number: u64,
+    request: DeviceRequest,
+    came: Instant,
+    limit: Duration,
+    given_up: CancellationToken,
 }
 
 /// The requests of one test action.
 pub(crate) struct Requests {
     /// `None` in a single-device job: everything is refused.
     caller: Option<Caller>,
-    /// Not yet made, with when it came and its limit.
-    waiting: VecDeque<(DeviceRequest, Instant, Duration)>,
-    /// Not yet answered, in the order they came.
-    open: Vec<DeviceRequest>,
+    waiting: VecDeque<Queued>,
+    /// In the order they came.
+    open: Vec<Open>,
+    /// How many have come.
+    count: u64,
     /// A send is on its way.
     sending: bool,
-    running: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
+    running: FuturesUnordered<Pin<Box<dyn Future<Output = (u64, Done)> + Send>>>,
 }
 
 impl Requests {
@@ -43,6 +66,7 @@ impl Requests {
             caller,
             waiting: VecDeque::new(),
             open: Vec::new(),
+            count: 0,
             sending: false,
             running: FuturesUnordered::new(),
         }
@@ -50,28 +74,47 @@ impl Requests {
 
     /// A request came; `limit` counts from now.
     pub(crate) fn push(&mut self, request: DeviceRequest, limit: Duration) {
-        self.open.push(request.clone());
-        self.waiting.push_back((request, Instant::now(), limit));
+        let (number, given_up) = (self.count, CancellationToken::new());
+        self.count += 1;
+        self.open.push(Open { number, request: request.clone(), given_up: given_up.clone() });
+        self.waiting.push_back(Queued { number, request, came: Instant::now(), limit, given_up });
         self.start();
+    }
+
+    /// The helper behind the oldest such request has ended. Harmless when it has been answered meanwhile.
+    pub(crate) fn give_up(&mut self, kind: RequestKind, message_id: &str) {
+        let open = self.open.iter().find(|open| {
+            open.request.kind() == Some(kind)
+                && open.request.message_id() == message_id
+                && !open.given_up.is_cancelled()
+        });
+        if let Some(open) = open {
+            open.given_up.cancel();
+        }
     }
 
     fn start(&mut self) {
         while !self.sending {
-            let Some((request, came, limit)) = self.waiting.pop_front() else { return };
+            let Some(Queued { number, request, came, limit, given_up }) = self.waiting.pop_front() else { return };
             self.sending = is_send(&request);
             let caller = self.caller.clone();
             self.running.push(Box::pin(async move {
-                let answered = match caller {
-                    None => no_group(&request),
-                    Some(caller) => {
-                        let (call, quiet) = call_of(&request);
-                        let left = limit.saturating_sub(came.elapsed());
-                        let mut answered = caller.call(call, left, quiet, "shell").await;
-                        answered.duration = came.elapsed();
-                        answered
+                let answer = async {
+                    match caller {
+                        None => no_group(&request),
+                        Some(caller) => {
+                            let (call, quiet) = call_of(&request);
+                            caller.call(call, limit.saturating_sub(came.elapsed()), quiet, "shell").await.answer
+                        }
                     }
                 };
-                Done { request, answered }
+                let answer = tokio::select! {
+                    biased;
+                    () = given_up.cancelled() => no_reader(&request),
+                    answer = answer => answer,
+                };
+                let answered = Answered { answer, duration: came.elapsed() };
+                (number, Done { request, answered, unread: given_up.is_cancelled() })
             }));
         }
     }
@@ -79,10 +122,8 @@ impl Requests {
     /// The next answer; never when nothing is asked.
     pub(crate) async fn next(&mut self) -> Done {
         match self.running.next().await {
-            Some(done) => {
-                if let Some(at) = self.open.iter().position(|open| *open == done.request) {
-                    self.open.remove(at);
-                }
+            Some((number, done)) => {
+                self.open.retain(|open| open.number != number);
                 if is_send(&done.request) {
                     self.sending = false;
                     self.start();
@@ -97,12 +138,12 @@ impl Requests {
     pub(crate) fn withdraw(&mut self) -> Vec<DeviceRequest> {
         self.waiting.clear();
         self.running.clear();
-        std::mem::take(&mut self.open)
+        std::mem::take(&mut self.open).into_iter().map(|open| open.request).collect()
     }
 
     /// Whether a send has not been answered yet.
     pub(crate) fn sends_left(&self) -> bool {
-        self.sending || self.waiting.iter().any(|(request, ..)| is_send(request))
+        self.sending || self.waiting.iter().any(|queued| is_send(&queued.request))
     }
 }
 
@@ -110,13 +151,18 @@ fn is_send(request: &DeviceRequest) -> bool {
     matches!(request, DeviceRequest::Send { .. })
 }
 
-fn no_group(request: &DeviceRequest) -> Answered {
-    let refusal = Refusal::Invalid {
-        what: format!("lava-{}", words(request).0.replace('_', "-")),
-        why: "the job has no group: it is a single-device job".into(),
-        hint: None,
-    };
-    Answered { answer: Answer::Refused { refusal }, duration: Duration::ZERO }
+fn no_group(request: &DeviceRequest) -> Answer {
+    let what = format!("lava-{}", words(request).0.replace('_', "-"));
+    refused(what, "the job has no group: it is a single-device job")
+}
+
+fn no_reader(request: &DeviceRequest) -> Answer {
+    let (kind, message_id) = words(request);
+    refused(format!("lava-{} {message_id}", kind.replace('_', "-")), "withdrawn: its helper was ended while it waited")
+}
+
+fn refused(what: String, why: &str) -> Answer {
+    Answer::Refused { refusal: Refusal::Invalid { what, why: why.into(), hint: None } }
 }
 
 /// LAVA's word for the call in result names, and the ID.

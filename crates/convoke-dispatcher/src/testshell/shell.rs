@@ -44,6 +44,8 @@ pub(super) struct Shell<'a> {
     pub(super) failed_install: Option<String>,
     /// The runner has ended.
     pub(super) exited: bool,
+    /// Why the rest of the block is left out: a wait failed.
+    pub(super) stopped: Option<String>,
 }
 
 impl Shell<'_> {
@@ -90,6 +92,7 @@ impl Shell<'_> {
         for signal in signals {
             match signal {
                 Signal::Request(request) if !again || request.kind().is_none() => self.request(request),
+                Signal::GaveUp { kind, message_id } => self.requests.give_up(kind, &message_id),
                 _ => {}
             }
         }
@@ -105,7 +108,7 @@ impl Shell<'_> {
                 () = tokio::time::sleep_until(self.deadline.at) => {
                     return Err(self.deadline.passed(self.action.name, Nature::Test));
                 }
-                done = self.requests.next() => self.answered(done),
+                done = self.requests.next() => self.answered(done)?,
                 read = attached.read(), if !self.exited => {
                     let flow = match read {
                         Ok(bytes) => {
@@ -143,6 +146,9 @@ impl Shell<'_> {
                         self.exited = true;
                     }
                 }
+            }
+            if self.stopped.is_some() {
+                return Ok(());
             }
             // A send is done when the group has it, not when the script has ended.
             if self.exited && !self.requests.sends_left() {
@@ -188,9 +194,10 @@ impl Shell<'_> {
     /// Closes what is open and says how the action ended.
     pub(super) fn finish(mut self, result: Result<(), ActionError>) -> Outcome {
         let now = self.began.elapsed();
-        let why = match &result {
-            Ok(()) => "the runner has ended".to_owned(),
-            Err(error) => error.message.clone(),
+        let why = match (&result, &self.stopped) {
+            (Err(error), _) => error.message.clone(),
+            (Ok(()), Some(why)) => why.clone(),
+            (Ok(()), None) => "the runner has ended".to_owned(),
         };
         for request in self.requests.withdraw() {
             let extra = Map::from_iter([("error_msg".to_owned(), format!("withdrawn: {why}").into())]);
@@ -198,7 +205,7 @@ impl Shell<'_> {
         }
         self.suites.finish(&why, now);
         self.note();
-        if result.is_err() && !self.exited && self.link.closed().is_none() {
+        if (result.is_err() || self.stopped.is_some()) && !self.exited && self.link.closed().is_none() {
             // Gives the shell back to whatever comes next: another attempt, or the next block after `skip`.
             self.link.interrupt();
         }
@@ -217,7 +224,9 @@ impl Shell<'_> {
             )));
         }
         result.map(|()| {
-            self.ctx.log.info("ok: the test shell has completed");
+            if self.stopped.is_none() {
+                self.ctx.log.info("ok: the test shell has completed");
+            }
             None
         })
     }

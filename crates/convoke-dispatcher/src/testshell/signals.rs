@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use convoke_group::Answer;
+use convoke_group::{Answer, Refusal};
+use convoke_job::member::OnSyncTimeout;
 use convoke_journal::{Body, LogLevel, ResultValue};
 use convoke_overlay::reply;
 use convoke_overlay::signal::{DeviceRequest, Signal};
@@ -69,6 +70,7 @@ impl Shell<'_> {
             Signal::TestEvent(text) => log.line(LogLevel::Event, text),
             Signal::ReturnCode(_) => {}
             Signal::Request(request) => self.request(request),
+            Signal::GaveUp { kind, message_id } => self.requests.give_up(kind, &message_id),
             Signal::DependenciesFailed { suite, status } => self.suites.dependencies_failed(&suite, status),
             Signal::Warning { text, why } => log.warning(format_args!("odd, but obeyed: {text} ({why})")),
             Signal::Ignored { text, why } => log.warning(format_args!("not obeyed: {text} ({why})")),
@@ -81,17 +83,25 @@ impl Shell<'_> {
         self.requests.push(request, limit);
     }
 
-    /// Types the reply and records the result.
-    pub(super) fn answered(&mut self, done: Done) {
-        let Done { request, answered } = done;
+    /// Types the reply and records the result. What a failed wait does besides is the group's choice.
+    pub(super) fn answered(&mut self, done: Done) -> Result<(), ActionError> {
+        let Done { request, answered, unread } = done;
         let mut extra = Map::new();
         let mut refuse = |why: String, missing: &[String]| {
             extra.insert("error_msg".into(), why.clone().into());
-            extra.insert("missing".into(), Value::from(missing.to_vec()));
+            // An empty list says nothing and would hide the message where there is room for one only.
+            if !missing.is_empty() {
+                extra.insert("missing".into(), Value::from(missing.to_vec()));
+            }
             request.kind().map(|kind| reply::nack(kind, Some(&why)))
         };
+        let mut failed = None;
         let line = match answered.answer {
-            Answer::Refused { refusal } => refuse(refusal.to_string(), calls::missing(&refusal)),
+            Answer::Refused { refusal } => {
+                let line = refuse(refusal.to_string(), calls::missing(&refusal));
+                failed = Some(refusal).filter(|refusal| !matches!(refusal, Refusal::Invalid { .. }));
+                line
+            }
             Answer::Done { messages } => request.kind().and_then(|kind| {
                 let messages: Vec<_> =
                     messages.into_iter().map(|(name, data)| (name.as_str().to_owned(), data)).collect();
@@ -105,11 +115,20 @@ impl Shell<'_> {
                 )
             }),
         };
-        if let Some(line) = line {
+        if let Some(line) = line.filter(|_| !unread) {
             self.type_line(line.trim_end_matches('\n'));
         }
         let result = if extra.is_empty() { ResultValue::Pass } else { ResultValue::Fail };
         self.result_of_call(&request, result, Some(answered.duration), extra);
+        let choice = self.ctx.job.group.as_ref().map(|group| group.on_sync_timeout).unwrap_or_default();
+        match (failed, choice) {
+            (None, _) | (_, OnSyncTimeout::Continue) => Ok(()),
+            (Some(refusal), OnSyncTimeout::StopDefinition) => {
+                self.stopped = Some(format!("stopped, as the group asks for with on-sync-timeout: {refusal}"));
+                Ok(())
+            }
+            (Some(refusal), OnSyncTimeout::FailJob) => Err(calls::refused(self.action.name, &refusal)),
+        }
     }
 
     pub(super) fn result_of_call(

@@ -112,6 +112,41 @@ async fn what_still_waits_when_the_script_ends_is_withdrawn_and_recorded() {
 }
 
 #[tokio::test]
+async fn nothing_is_typed_for_a_helper_that_was_ended() {
+    let roles = ["one", "two"];
+    let clients = group(&roles);
+    let bench = Bench::new();
+    let device = Scripted::new(|mut player| async move {
+        player
+            .runner(
+                "<LAVA_SIGNAL_STARTRUN 0_a 101_1.1.2.1>\r\n<LAVA_MULTI_NODE> <LAVA_WAIT m>\r\n\
+                 <LAVA_GAVE_UP WAIT m>\r\n<LAVA_MULTI_NODE> <LAVA_WAIT n>\r\n",
+            )
+            .await;
+        let reply = player.line().await.unwrap_or_default();
+        assert_eq!(reply, "<LAVA_WAIT_COMPLETE 102:x=right>");
+        player.print("<LAVA_TEST_RUNNER EXIT>\r\n").await;
+        player.drain().await;
+    });
+    let one = member(sandbox(&[("a", &["true"])]), 0, &roles);
+    let two = async {
+        // Both are waited for, or the first one has been taken back already.
+        while !clients[1].waits().await.iter().any(|wait| wait.message_id.as_str() == "n") {
+            tokio::task::yield_now().await;
+        }
+        for (id, text) in [("m", "late"), ("n", "right")] {
+            let send = Call::Send { message_id: MessageId::new(id), message: serde_json::json!({"x": text}) };
+            clients[1].call(send, CallOptions::default()).await;
+        }
+    };
+    tokio::join!(bench.run_in(one, device, Some(Arc::clone(&clients[0]))), two);
+    let results = bench.results();
+    assert!(results.contains("0_a.multinode-wait-m fail\n"), "{results}");
+    assert!(results.contains("0_a.multinode-wait-n pass\n"), "{results}");
+    assert!(!bench.typed().contains("late"), "{}", bench.typed());
+}
+
+#[tokio::test]
 async fn data_and_barriers_cross_between_two_devices() {
     let roles = ["server", "client"];
     let mut clients = group(&roles).into_iter();

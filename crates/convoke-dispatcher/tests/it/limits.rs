@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use convoke_dispatcher::error::{ErrorClass, Failure};
-use convoke_journal::{Body, Health};
+use convoke_job::member::OnSyncTimeout;
+use convoke_journal::{Body, Health, ResultValue};
 
 use crate::group::group;
 use crate::support::{Bench, Scripted, boot, deploy, job, member, sandbox, test};
@@ -240,6 +241,44 @@ async fn a_request_that_is_never_satisfied_fails_in_its_own_time_and_the_test_go
     assert_eq!(sync.extra["missing"][0], "102 (two)");
     let log = bench.log();
     assert!(log.contains("lava-sync go has waited for 60 s of 75 s: not yet sent by 102"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_may_ask_that_a_failed_wait_ends_the_block_or_the_job() {
+    for choice in [OnSyncTimeout::StopDefinition, OnSyncTimeout::FailJob] {
+        let bench = Bench::new();
+        let roles = ["one", "two"];
+        let clients = group(&roles);
+        let mut job =
+            job(vec![deploy("sandbox"), boot("sandbox"), test(&[("a", &[]), ("b", &[])]), test(&[("c", &[])])]);
+        job = member(job, 0, &roles);
+        job.group.as_mut().unwrap().on_sync_timeout = choice;
+        let device = Scripted::new(|mut player| async move {
+            player.runner("<LAVA_SIGNAL_STARTRUN 0_a 101_1.1.2.1>\r\n<LAVA_MULTI_NODE> <LAVA_WAIT go>\r\n").await;
+            let reply = player.line().await.unwrap_or_default();
+            assert!(reply.starts_with("<LAVA_WAIT_COMPLETE nack"), "{reply}");
+            if player.line().await.as_deref() == Some("\u{3}#") {
+                player.print("^C\r\n<LAVA_TEST_RUNNER EXIT>\r\ndevice# ").await;
+                player.runner("<LAVA_TEST_RUNNER EXIT>\r\n").await;
+            }
+            player.drain().await;
+        });
+        let outcome = bench.run_in(job, device, clients.into_iter().next()).await;
+        let record = |case: &str| bench.records().into_iter().find(|record| record.case == case);
+        let suite = record("0_a").unwrap();
+        assert_eq!(suite.result, ResultValue::Fail);
+        assert!(suite.extra["error_msg"].as_str().unwrap().contains("lava-wait go"), "{suite:?}");
+        assert_eq!(record("1_b").unwrap().result, ResultValue::Skip);
+        if choice == OnSyncTimeout::FailJob {
+            let failure = outcome.failure.unwrap();
+            assert_eq!(failure.class, ErrorClass::MultinodeTimeout, "{failure:?}");
+            assert_eq!(failure.reason.as_deref(), Some("sync-timeout"));
+            assert!(!bench.typed().contains("lava-test-runner /lava-101/1"));
+        } else {
+            assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
+            assert!(bench.typed().contains("lava-test-runner /lava-101/1\n"), "{}", bench.typed());
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -242,6 +242,43 @@ async fn interactive_steps_of_the_group_are_made_and_the_rest_is_skipped() {
     ");
 }
 
+/// Its script was told no: a test error, as in a test shell. What the group refuses a request of the job is a job error.
+#[tokio::test]
+async fn an_interactive_call_that_is_refused_is_a_test_error() {
+    let roles = ["one", "two"];
+    let bench = Bench::rehearsal();
+    let clients = group(&roles);
+    clients[1].leave("its job ended");
+    let script = json!({"name": "uboot", "prompts": ["=>"], "script": [{"lava-sync": "done"}]});
+    let blocks = vec![boot("bootloader"), block(BlockKind::Test(TestKind::Interactive(vec![script])))];
+    let one = member(job(blocks), 0, &roles);
+    let outcome = bench.run_in(one, runner(), Some(Arc::clone(&clients[0]))).await;
+    let failure = outcome.failure.unwrap();
+    assert_eq!((failure.class, failure.reason.as_deref()), (ErrorClass::Test, Some("group.member-lost")));
+    assert!(bench.results().contains("uboot.multinode-sync-done fail"), "{}", bench.results());
+}
+
+/// A pipeline that makes a request does nothing else, so two that wait for each other are certainly stuck.
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_for_each_other_are_refused_before_their_limits() {
+    let roles = ["one", "two"];
+    let clients = group(&roles);
+    let waits = |number: usize, id: &str| {
+        let mut deploy = deploy("tmpfs");
+        deploy.common.requests = vec![request("lava-overlay", RequestCall::Wait, id, &[])];
+        member(job(vec![deploy, boot("qemu"), test(&[("a", &["true"])])]), u32::try_from(number).unwrap(), &roles)
+    };
+    let began = tokio::time::Instant::now();
+    let (one, two) = (Bench::rehearsal(), Bench::rehearsal());
+    let (first, second) = tokio::join!(
+        one.run_in(waits(0, "from-two"), runner(), Some(Arc::clone(&clients[0]))),
+        two.run_in(waits(1, "from-one"), runner(), Some(Arc::clone(&clients[1]))),
+    );
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    let messages = [first, second].map(|outcome| outcome.failure.unwrap().message).join("\n");
+    assert!(messages.contains("every member that could still act is waiting"), "{messages}");
+}
+
 #[tokio::test]
 async fn monitors_and_services_are_skipped_with_a_warning() {
     let bench = Bench::rehearsal();

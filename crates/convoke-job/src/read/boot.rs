@@ -12,6 +12,7 @@ pub(crate) fn boot(at: &At<'_>, findings: &mut Findings) -> Option<BlockKind> {
     let mut prompts = Vec::new();
     if let Some(prompts_at) = at.get("prompts") {
         prompts = findings.text_or_texts(&prompts_at, "boot.prompts");
+        findings.patterns(&prompts_at, "boot.prompts");
         if prompts_at.node.as_list().is_some_and(<[_]>::is_empty) {
             let finding = prompts_at.error_at_name("boot.prompts", "there is no prompt");
             findings.push(finding.help("add a regular expression that matches the prompt of the shell"));
@@ -70,6 +71,9 @@ fn auto_login(at: &At<'_>, findings: &mut Findings) -> Option<AutoLogin> {
     let password_prompt = text("password_prompt", false);
     // A password may be empty.
     let password = at.get("password").and_then(|at| findings.text(&at, "boot.auto-login"));
+    for prompt in ["login_prompt", "password_prompt"].into_iter().filter_map(|key| at.get(key)) {
+        findings.pattern(&prompt, "boot.auto-login");
+    }
     for (one, other) in [("password_prompt", "password"), ("password", "password_prompt")] {
         if at.get(one).is_some() && at.get(other).is_none() {
             let finding = at.error_at_name("boot.auto-login", format!("`{one}` needs `{other}`"));

@@ -3,6 +3,7 @@
 use super::hints::did_you_mean;
 use crate::diagnostic::Diagnostic;
 use crate::node::{Key, Node, NodeKind};
+use crate::pattern;
 use crate::source::Span;
 
 /// A value in the document, with the path that findings show.
@@ -199,6 +200,31 @@ impl Findings {
         match at.node.kind {
             NodeKind::List(_) => self.texts(at, code),
             _ => self.filled_text(at, code).into_iter().collect(),
+        }
+    }
+
+    /// A regular expression, already read as text: whether it compiles is seen before a device boots for it.
+    pub(crate) fn pattern(&mut self, at: &At<'_>, code: &'static str) -> Option<fancy_regex::Regex> {
+        let text = at.node.as_text()?;
+        match pattern::compile(text) {
+            Ok(regex) => Some(regex),
+            Err(why) => {
+                let finding = at.error(code, format!("{text:?} is no regular expression: {why}"));
+                self.push(
+                    finding.help(r"write a backslash before a ( ) [ ] { } + * ? | . ^ $ \ that stands for itself"),
+                );
+                None
+            }
+        }
+    }
+
+    /// One regular expression, or a list of them.
+    pub(crate) fn patterns(&mut self, at: &At<'_>, code: &'static str) {
+        if at.node.as_list().is_none() {
+            self.pattern(at, code);
+        }
+        for item in at.items() {
+            self.pattern(&item, code);
         }
     }
 

@@ -71,6 +71,34 @@ pub(crate) fn inline(at: &At<'_>, findings: &mut Findings) {
     if let Some(expected) = at.get("expected") {
         findings.texts(&expected, "testdef.expected");
     }
+    if let Some(parse) = at.get("parse").filter(|at| at.node.kind != NodeKind::Null)
+        && findings.is_mapping(&parse, "testdef.parse")
+    {
+        self::parse(&parse, findings);
+    }
+}
+
+/// How results are found in what the steps print.
+fn parse(at: &At<'_>, findings: &mut Findings) {
+    const RESULTS: [&str; 4] = ["pass", "fail", "skip", "unknown"];
+    if let Some(pattern) = at.get("pattern").filter(|at| at.node.kind != NodeKind::Null)
+        && findings.text(&pattern, "testdef.parse").is_some_and(|text| !text.is_empty())
+        && let Some(regex) = findings.pattern(&pattern, "testdef.parse")
+    {
+        for group in ["test_case_id", "result"] {
+            if !regex.capture_names().flatten().any(|name| name == group) {
+                let finding = pattern.error("testdef.parse", format!("the pattern has no group `{group}`"));
+                findings.push(finding.help(format!("mark it with (?P<{group}>…)")));
+            }
+        }
+    }
+    if let Some(fixup) = at.get("fixupdict").filter(|at| at.node.kind != NodeKind::Null)
+        && findings.is_mapping(&fixup, "testdef.parse")
+    {
+        for (_, result) in fixup.entries() {
+            findings.word(&result, "testdef.parse", &RESULTS);
+        }
+    }
 }
 
 /// Shell lines. `- echo a: b` is a mapping in YAML, which is seen only when the test fails.

@@ -11,6 +11,7 @@ mod cross;
 mod cursor;
 mod definition;
 mod deploy;
+mod environment;
 mod guests;
 mod hints;
 mod inline;

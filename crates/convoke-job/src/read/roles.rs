@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::cursor::{At, Findings};
 use super::hints::{closest, did_you_mean};
-use super::{context, role_graph, timeout};
+use super::{context, environment, role_graph, timeout};
 use crate::diagnostic::Diagnostic;
 use crate::ids::{DeviceName, DeviceType, RoleName, Tag};
 use crate::job::{MemberNames, Spanned, Wanted};
@@ -187,7 +187,7 @@ fn role<'a>(key: &'a Key, at: At<'a>, extra_context: &[String], findings: &mut F
         context::context(&context_at, extra_context, findings);
     }
     if let Some(environment) = at.get("environment") {
-        findings.scalars(&environment, "role.environment");
+        environment::environment(&environment, "role.environment", findings);
     }
     let to_role = |text: Spanned<String>| Spanned { value: RoleName::new(text.value), span: text.span };
     let host_role = spanned_text("host_role", "role.unknown-host", findings).map(to_role);

@@ -59,6 +59,9 @@ pub(crate) fn test(at: &At<'_>, findings: &mut Findings) -> Option<TestKind> {
         "monitors" => {
             for item in list.items() {
                 required(&item, &["name", "start", "end", "pattern"], findings);
+                for pattern in ["start", "end", "pattern"].into_iter().filter_map(|key| item.get(key)) {
+                    findings.pattern(&pattern, "action.key");
+                }
             }
             TestKind::Monitors(values(&list))
         }
@@ -118,6 +121,7 @@ fn interactive(at: &At<'_>, findings: &mut Findings) {
     match at.get("prompts") {
         Some(prompts) => {
             findings.texts(&prompts, "action.key");
+            findings.patterns(&prompts, "action.key");
         }
         None => findings.push(at.error_at_name("action.key", "`prompts` is required").help("add `prompts`")),
     }

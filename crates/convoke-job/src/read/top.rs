@@ -2,7 +2,7 @@
 
 use super::cursor::{At, Findings};
 use super::hints::did_you_mean;
-use super::{context, notify, roles, timeout};
+use super::{context, environment, notify, roles, timeout};
 use crate::diagnostic::Diagnostic;
 use crate::job::{Spanned, Visibility, Wanted};
 use crate::member::Timeouts;
@@ -152,7 +152,7 @@ pub(crate) fn single(at: &At<'_>, extra_context: &[String], findings: &mut Findi
         context::context(&context_at, extra_context, findings);
     }
     if let Some(environment) = at.get("environment") {
-        findings.scalars(&environment, "schema.type");
+        environment::environment(&environment, "schema.type", findings);
     }
     roles::wanted(at, findings)
 }

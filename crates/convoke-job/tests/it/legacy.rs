@@ -240,6 +240,31 @@ fn bazaar_slaves_alone_and_tokens() {
 }
 
 #[test]
+fn rarer_findings() {
+    let codes = |text: &str| {
+        let converted = convert(&Source::new("job.json", text), &LegacyOptions::default());
+        converted.diagnostics.into_iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let three_roles = format!("{TWO}, {}", TWO.replace(r#""a""#, r#""c""#).replace(r#""b""#, r#""d""#));
+    let slaves = three_roles.replace("}", r#", "is_slave": true}"#).replacen(r#", "is_slave": true"#, "", 1);
+    let of_a = TEST.replace("}]}}", r#"}], "role": "a"}}"#);
+    let boot_b = r#"{"command": "boot_image", "parameters": {"role": "b"}}"#;
+    let image = r#"{"command": "deploy_image", "parameters": {"image": "/srv/i.img", "colour": 1}}"#;
+    for (text, expected) in [
+        (r#"{"timeout": 9, "timeout": 10, "actions": []}"#.to_owned(), "legacy.duplicate-key"),
+        (job(TWO, &of_a), "legacy.no-actions"),
+        (job(TWO, &format!("{of_a}, {boot_b}")), "legacy.no-test"),
+        (job(TWO, image), "legacy.parameter"),
+        (job(TWO, image), "legacy.url"),
+        (job(TWO, &TEST.replace("}]}}", r#"}], "repeat": 100000000}}"#)), "legacy.size"),
+        (job(&slaves, TEST), "legacy.slaves"),
+    ] {
+        let found = codes(&text);
+        assert!(found.contains(&expected), "{expected} is not in {found:?} of {text}");
+    }
+}
+
+#[test]
 fn a_token_is_never_written() {
     let submit = r#"{"command": "submit_results", "parameters": {"server": "http://u:p@h/", "stream": "/private/personal/me/x/", "token": "s3cret"}}"#;
     let source = Source::new("job.json", job(TWO, &format!("{TEST}, {submit}")));

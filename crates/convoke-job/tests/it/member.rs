@@ -50,6 +50,44 @@ fn the_group_says_what_an_expired_wait_does() {
 }
 
 #[test]
+fn an_environment_is_flattened() {
+    let environment = "{LAB: loop back, FAST: yes, SLOW: off, PORTS: [80, {tls: 443}], DISK: {size: 1.5, name: ~}}";
+    let expected = [
+        ("LAB", "loop back"),
+        ("FAST", "1"),
+        ("SLOW", "0"),
+        ("PORTS_0", "80"),
+        ("PORTS_1_tls", "443"),
+        ("DISK_size", "1.5"),
+        ("DISK_name", ""),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let single = "job_name: j\nvisibility: public\ntimeouts: {job: {minutes: 20}}\ndevice_type: sandbox\n\
+        actions: [{deploy: {to: sandbox}}]\n";
+    let member = &fixtures::job(&format!("{single}environment: {environment}\n")).split("g", 1)[0];
+    assert_eq!(member.environment, expected);
+    let text = fixtures::text("worked-example.yaml").replace("{LISTEN: '5201'}", environment);
+    let members = fixtures::job(&text).split("g", 1);
+    let of = |role: &str| members.iter().find(|member| member.role() == Some(&RoleName::new(role))).unwrap();
+    assert_eq!(of("server").environment, expected);
+    // A dispatcher reads the same from the definition it is given.
+    let definition = Source::new("member.yaml", of("server").definition.to_string());
+    let (root, _) = yaml::parse(&definition, yaml::Limits::default());
+    let (again, findings) = MemberJob::from_definition(&root.unwrap(), JobId(1));
+    assert_eq!(again.unwrap_or_else(|| panic!("{findings:?}")).environment, expected);
+}
+
+#[test]
+fn a_group_has_a_size() {
+    for size in ["0", "-1", "two", "1.5"] {
+        let (member, findings) =
+            read(&fixtures::text("recorded-guest.yaml").replace("group_size: 2", &format!("group_size: {size}")));
+        assert!(member.is_none());
+        assert_eq!(findings, ["schema.type protocols.lava-multinode.group_size"], "{size}");
+    }
+}
+
+#[test]
 fn line_ends_do_not_matter() {
     let text = fixtures::text("worked-example.yaml");
     let shown = |text: &str| format!("{:?}", fixtures::job(text).split("g", 1));

@@ -70,7 +70,7 @@ fn top_level() {
         "context: {arch: 1.5, cpu: [a, 1]}",
         "secrets: {a: 1}",
         "metadata: {1: a}",
-        "environment: {A: [1]}",
+        "environment: {1: a}",
         "reboot_to_fastboot: 'yes'",
         "protocols: {lava-xnbd: {port: auto}}",
         "protocols: {lava-lxc: {}}",
@@ -92,6 +92,7 @@ fn top_level() {
         ("timeouts: {job: {minutes: 20}}", "timeouts: {}"),
         ("timeouts: {job: {minutes: 20}}\n", ""),
         ("- test: {definitions: [{from: git, repository: r, path: t.yaml, name: t}]}", "- tset: {}"),
+        ("{url: 'http://h/i', image_arg: '-hda {r}'}", "{url: 'http://h/i'}"),
     ];
     changes.extend(added.iter().map(|text| (end, text.as_str())));
     insta::assert_snapshot!(report(SINGLE, &changes));
@@ -132,6 +133,7 @@ fn roles() {
         &[
             ("    timeout: {minutes: 3}\n", "    timout: {minutes: 3}\n"),
             ("    timeout: {minutes: 3}\n", "    member-names: host\n"),
+            ("    timeout: {minutes: 3}\n", "    on-sync-timeout: stop\n"),
             ("    timeout: {minutes: 3}\n", "    timeout: {minutes: 30}\n"),
             ("    timeout: {minutes: 3}\n", "    timeout: {minutes: 6}\n"),
             ("    roles:\n", "    rolls:\n"),
@@ -143,7 +145,7 @@ fn roles() {
             (server, "server: 3"),
             (server, "server: {device_type: sandbox, count: 1, device: d, worker: w, tags: [t]}"),
             (server, "server: {device_type: sandbox, count: 1, expect_role: client}"),
-            (server, "server: {device_type: sandbox, count: 1, essential: 1, tag: [a], environment: {A: {}}}"),
+            (server, "server: {device_type: sandbox, count: 1, essential: 1, tag: [a], environment: [A]}"),
             ("client: {device_type: sandbox, count: 2}", "client: {device_type: sandbox, count: 2, device: d}"),
             (guest, "{connection: ssh, count: 1, expect_role: server}"),
             (guest, "{connection: ssh, count: 1, host_role: server}"),
@@ -211,6 +213,11 @@ fn actions() {
             (boot, "- boot: {role: [server, client], method: u-boot, promts: ['# ']}"),
             (boot, "- boot: {role: [server, client], method: sandbox, prompts: []}"),
             (boot, "- boot: {role: [server, client], method: sandbox, prompts: ['> ']}"),
+            (boot, "- boot: {role: [server, client], method: sandbox, prompts: ['# ', 'root@(dut:~# ']}"),
+            (
+                boot,
+                "- boot: {role: [server, client], method: sandbox, prompts: '# ', auto_login: {login_prompt: '[', username: root, password_prompt: '*', password: x}}",
+            ),
             (
                 boot,
                 "- boot: {role: [server, client], method: sandbox, prompts: '# ', auto_login: {username: root, password: x}}",
@@ -280,6 +287,15 @@ fn tests() {
             (git, "git"),
             (steps, "run: {steps: [echo a: b, true, ~]}"),
             (steps, "run: {}"),
+            (steps, "run: {steps: [a]}\n        parse: {pattern: '(?P<test_case_id>\\S+ (?P<result>\\S+)'}"),
+            (
+                steps,
+                "run: {steps: [a]}\n        parse: {pattern: '(?P<test_case_id>\\S+) \\S+', fixupdict: {OK: good}}",
+            ),
+            (
+                steps,
+                "run: {steps: [a]}\n        parse: {pattern: '(?P<test_case_id>\\S+)=(?P<result>\\S+)', fixupdict: {OK: pass}}",
+            ),
             (steps, "rum: {steps: []}"),
             ("format: Lava-Test Test Definition 1.0, name: i", "name: i"),
             ("    timeout: {minutes: 5}\n", "    timeout: {minutes: 5}\n    monitors: []\n"),
@@ -289,6 +305,22 @@ fn tests() {
         ],
     );
     insta::assert_snapshot!(found);
+}
+
+#[test]
+fn a_flood_of_findings_is_cut() {
+    let keys: String = (0..2000).map(|number| format!("key{number}: 1\n")).collect();
+    let found = fixtures::check(&format!("{SINGLE}{keys}")).diagnostics;
+    assert_eq!(found.len(), 1001);
+    assert_eq!(found.last().unwrap().code, "findings.cut");
+    assert_eq!(found.last().unwrap().message, "1000 more findings are not listed");
+}
+
+#[test]
+fn a_flood_of_actions_is_refused() {
+    let command = "- command: {name: x}\n".repeat(2000);
+    let found = fixtures::check(&format!("{SINGLE}{command}")).diagnostics;
+    assert!(found.iter().any(|finding| finding.code == "action.count"), "{found:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //! started: 2026-11-21T19:31:03.646690+00:00
 //! duration: 3.214
 //! health: Incomplete          # Complete, Incomplete, Canceled; Unknown when the run was cut off
-//! exit_status: 1
+//! exit_status: 1              # left out when the run was cut off
 //! first_failure:              # what failed first and was nobody's consequence
 //!   member: 1
 //!   label: client
@@ -59,7 +59,7 @@ pub(crate) fn results(model: &RunModel) -> String {
     put("started", model.started.map(|at| micros(at).into()).unwrap_or_default());
     put("duration", round(seconds(model.elapsed_ns)));
     put("health", model.health().map_or("Unknown", |health| health.as_str()).into());
-    put("exit_status", model.exit_status().into());
+    put("exit_status", model.health().map(|_| model.exit_status().into()).unwrap_or_default());
     if let Some(first) = model.first_failure() {
         let mut failure = failed(model, first.member, &first.failure);
         if let Some(at) = first.at_ns {

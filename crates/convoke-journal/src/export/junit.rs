@@ -5,6 +5,7 @@
 //! | member `server`, suite `0_smoke` | `testsuite name="server.0_smoke" hostname="<device>"` |
 //! | case | `testcase name="<case>" classname="<job>.server.0_smoke"` |
 //! | fail | `failure`; the case `lava.job` is an `error` with the member's error type and message |
+//! | a member without an end, as the run was cut off | an `error` of its own |
 //! | skip, unknown | `skipped` |
 //! | an action of suite `lava` that failed, though the member went on | passes, with a note in `system-out` |
 //! | set, measurement, units, reference, … | `system-out`, a line each |
@@ -29,12 +30,14 @@ pub(crate) fn document(model: &RunModel) -> String {
     let mut suites = String::new();
     let mut total = Tally::default();
     for member in &model.members {
-        for (index, (suite, cases)) in member.suites().into_iter().enumerate() {
+        let of_member = member.suites();
+        let count = of_member.len();
+        for (index, (suite, cases)) in of_member.into_iter().enumerate() {
             let tally = testsuite(model, member, index, suite, &cases, &mut suites);
             total.add(&tally);
         }
-        if member.results.is_empty() {
-            total.add(&without_results(model, member, &mut suites));
+        if member.health.is_none() {
+            total.add(&cut_off(model, member, count, &mut suites));
         }
     }
     format!(
@@ -137,13 +140,13 @@ fn testsuite(
     tally
 }
 
-/// A member that recorded nothing at all must not look like one that passed.
-fn without_results(model: &RunModel, member: &Member, out: &mut String) -> Tally {
+/// A member that has not ended must not look like one that passed.
+fn cut_off(model: &RunModel, member: &Member, index: usize, out: &mut String) -> Tally {
     let tally = Tally { tests: 1, errors: 1, ..Tally::default() };
-    out.push_str(&tally.open(model, member, 0, "lava"));
-    let class = attribute(&format!("{}.{}.lava", model.job_name, member.label));
+    out.push_str(&tally.open(model, member, index, "end"));
+    let class = attribute(&format!("{}.{}.end", model.job_name, member.label));
     let _ = writeln!(out, "    <testcase name=\"job\" classname={class} time=\"0.000\">");
-    element("error", Some("Bug"), "the run was cut off before this member had a result", out);
+    element("error", Some("Unknown"), "the run was cut off before this member ended", out);
     out.push_str("    </testcase>\n  </testsuite>\n");
     tally
 }

@@ -8,6 +8,9 @@ use crate::event::{
     Body, ErrorClass, Event, Failure, Health, LogLevel, MemberInfo, MemberState, ResultRecord, ResultValue, Stage,
 };
 
+/// Characters kept of a step.
+const STEP: usize = 300;
+
 /// A MultiNode call that has not been answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -117,6 +120,8 @@ pub struct Member {
     pub suite: Option<String>,
     /// The running test case.
     pub case: Option<String>,
+    /// The command that the test shell runs, as its trace (`+ lava-send go`) told last.
+    pub step: Option<String>,
     /// The running pipeline actions, outermost first: level and name.
     pub actions: Vec<(String, String)>,
     /// Calls without an answer, by number.
@@ -153,6 +158,7 @@ impl Member {
             stage: None,
             suite: None,
             case: None,
+            step: None,
             actions: Vec::new(),
             calls: BTreeMap::new(),
             results: Vec::new(),
@@ -271,7 +277,10 @@ impl Member {
             Body::Console { .. } => {
                 let bytes = event.body.console_bytes().unwrap_or_default();
                 let mut console = std::mem::take(&mut self.console);
-                console.push(&bytes, now, |text| self.line(out, at, now, Content::Target { text, partial: false }));
+                console.push(&bytes, now, |text| {
+                    self.trace(&text);
+                    self.line(out, at, now, Content::Target { text, partial: false })
+                });
                 self.console = console;
             }
             Body::TestCaseMark { case, start } => {
@@ -316,17 +325,30 @@ impl Member {
             Body::CallAnswered { call_id, ok, reason, .. } => {
                 if let Some(call) = self.calls.remove(call_id) {
                     let took = seconds(now.saturating_sub(call.since_ns));
+                    let command = call.command();
                     if *ok {
-                        text(self, LogLevel::Debug, format!("{}: done after {took:.3} s", call.command()));
+                        text(self, LogLevel::Debug, format!("{command}: done after {took:.3} s"));
                     } else {
                         let reason = reason.as_deref().unwrap_or("no reason given");
-                        let command = call.command();
-                        text(self, LogLevel::Warning, format!("{command}: failed after {took:.3} s: {reason}"));
+                        // A reason that names the call already says it once.
+                        let said = if reason.starts_with(&command) {
+                            format!("after {took:.3} s: {reason}")
+                        } else {
+                            format!("{command}: failed after {took:.3} s: {reason}")
+                        };
+                        text(self, LogLevel::Warning, said);
                     }
                 }
             }
             Body::MemberEnded { health, failure } => self.end(*health, failure.as_ref(), at, now, out),
             _ => {}
+        }
+    }
+
+    /// What the test shell's trace says. The runner's own commands end with the end of their trace, `set +x`.
+    fn trace(&mut self, line: &str) {
+        if let Some(command) = line.strip_prefix("+ ") {
+            self.step = (command != "set +x").then(|| command.chars().take(STEP).collect());
         }
     }
 

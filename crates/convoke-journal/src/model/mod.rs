@@ -68,6 +68,8 @@ pub struct RunModel {
     pub findings: Vec<Finding>,
     /// Why the group is being cancelled.
     pub canceling: Option<String>,
+    /// Since when.
+    pub canceled_at: Option<jiff::Timestamp>,
     /// Who waits for what, while the group is probably stuck.
     pub probably_stuck: Vec<String>,
     /// The end, once it has come.
@@ -147,6 +149,7 @@ impl RunModel {
             Body::Canceling { why } => {
                 text(LogLevel::Warning, format!("cancelling the group: {why}"));
                 self.canceling = Some(why.clone());
+                self.canceled_at.get_or_insert(at);
             }
             Body::RunEnded { health, first_failure, exit_status } => {
                 text(LogLevel::Info, format!("run ended: {}", health.as_str()));

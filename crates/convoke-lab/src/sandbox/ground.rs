@@ -90,11 +90,6 @@ impl Ground {
         Some((number, self.settings.address(number)))
     }
 
-    /// Address of a sandbox by name; `None` for a name that was not among the settings.
-    pub fn address_of(&self, name: &str) -> Option<Ipv4Addr> {
-        self.place(name).map(|(_, address)| address)
-    }
-
     /// Address of the ground itself, as its sandboxes see it.
     pub fn address(&self) -> Ipv4Addr {
         self.settings.address(0)

@@ -1,11 +1,9 @@
 //! The `environment` and `secrets` files (device-side.md §1.2).
 
-use serde_json::Value;
-
 use crate::quote::{is_identifier, shell_word, to_identifier};
 
 /// Lines that our own helpers look for, at the end of `environment`. `LAVA_QUIET_REPORT=1` says that the dispatcher
-/// understands `<LAVA_QUIET …>`. The second form of the link (§8.4) will be announced here too.
+/// understands `<LAVA_QUIET …>` and `<LAVA_GAVE_UP …>`. The second form of the link (§8.4) will be announced here too.
 const OURS: [(&str, &str); 1] = [("LAVA_QUIET_REPORT", "1")];
 
 /// A file of names and values.
@@ -43,28 +41,6 @@ pub(super) fn secrets(secrets: &[(String, String)]) -> Environment {
         out.text.push_str(&format!("{name}={value}\n"));
     }
     out
-}
-
-/// Names and values of nested data: a mapping gives `PREFIX_key`, a list `PREFIX_0` …; booleans are 1 and 0, null is
-/// empty, other scalars their text.
-pub fn flatten(prefix: &str, value: &Value) -> Vec<(String, String)> {
-    let mut out = Vec::new();
-    flatten_into(prefix, value, &mut out);
-    out
-}
-
-fn flatten_into(prefix: &str, value: &Value, out: &mut Vec<(String, String)>) {
-    let join = |key: &str| if prefix.is_empty() { key.to_string() } else { format!("{prefix}_{key}") };
-    match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| flatten_into(&join(key), value, out)),
-        Value::Array(items) => {
-            items.iter().enumerate().for_each(|(at, value)| flatten_into(&join(&at.to_string()), value, out));
-        }
-        Value::Bool(flag) => out.push((prefix.into(), u8::from(*flag).to_string())),
-        Value::Null => out.push((prefix.into(), String::new())),
-        Value::Number(number) => out.push((prefix.into(), number.to_string())),
-        Value::String(text) => out.push((prefix.into(), text.clone())),
-    }
 }
 
 fn checked_name(file: &str, name: &str, warnings: &mut Vec<String>) -> String {

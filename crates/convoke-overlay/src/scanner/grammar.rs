@@ -41,6 +41,13 @@ pub(crate) fn parse(text: &str) -> Parsed {
             _ => ignored(text, "not of the form <LAVA_QUIET CALL message-id>"),
         };
     }
+    if let Some(call) = inner.strip_prefix("<LAVA_GAVE_UP ") {
+        let mut words = call.split_ascii_whitespace();
+        return match (words.next().and_then(RequestKind::from_signal), words.next(), words.next()) {
+            (Some(kind), Some(id), None) => one(Signal::GaveUp { kind, message_id: id.to_string() }),
+            _ => ignored(text, "not of the form <LAVA_GAVE_UP CALL message-id>"),
+        };
+    }
     let Some(signal) = inner.strip_prefix("<LAVA_SIGNAL_") else { return Parsed::Nothing };
     let Some((name, args)) = signal.split_once(|c: char| c.is_ascii_whitespace()) else {
         return ignored(text, "a signal without arguments");

@@ -9,12 +9,13 @@ pub(crate) const LONGEST: usize = 64 * 1024;
 const LONGEST_LINE: usize = 1024;
 
 /// How signals begin, and what ends them.
-const STARTS: [(&[u8], Kind); 5] = [
+const STARTS: [(&[u8], Kind); 6] = [
     (b"<LAVA_SIGNAL_", Kind::Signal),
     (b"<LAVA_TEST_RUNNER ", Kind::Signal),
     (b"<LAVA_TEST_RUNNER>: ", Kind::Line),
     (b"<LAVA_MULTI_NODE> <LAVA_", Kind::Request),
     (b"<LAVA_QUIET ", Kind::Signal),
+    (b"<LAVA_GAVE_UP ", Kind::Signal),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

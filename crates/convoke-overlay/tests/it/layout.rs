@@ -4,17 +4,21 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use convoke_job::Source;
 use convoke_job::ids::{RoleName, SubId};
 use convoke_job::member::{Definition, DefinitionFrom, GroupMember};
 use convoke_overlay::definition::TestDefinition;
 use convoke_overlay::layout::{
-    EntryKind, GroupTable, OverlayPlan, Stage, StagedDefinition, Tree, entries, environment, flatten, write_archive,
+    EntryKind, GroupTable, OverlayPlan, Stage, StagedDefinition, Tree, entries, environment, write_archive,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The plan of the recorded job 01: one device, five inline definitions.
 fn recorded() -> OverlayPlan {
-    let job: Value = serde_saphyr::from_str(include_str!("../fixtures/01-single-qemu.job.yaml")).unwrap();
+    let text = include_str!("../fixtures/01-single-qemu.job.yaml");
+    let job: Value = serde_saphyr::from_str(text).unwrap();
+    let checked = convoke_job::read(&Source::new("job.yaml", text), &convoke_job::Options::default());
+    let member = checked.job.unwrap().split("", 9001).remove(0);
     let definitions = job["actions"][2]["test"]["definitions"].as_array().unwrap();
     let staged = definitions.iter().enumerate().map(|(index, entry)| {
         let document = entry["repository"].clone();
@@ -38,9 +42,9 @@ fn recorded() -> OverlayPlan {
         }
     });
     let mut variables = vec![("LAB".to_string(), "loop back".to_string())];
-    variables.extend(flatten("LAVA_DEVICE_INFO", &json!([{"board_id": 1234}])));
-    variables.extend(flatten("LAVA_STORAGE_INFO", &json!([{"SATA": "/dev/disk/by-id/ata-X"}])));
-    variables.extend(flatten("", &job["environment"]));
+    variables.push(("LAVA_DEVICE_INFO_0_board_id".into(), "1234".into()));
+    variables.push(("LAVA_STORAGE_INFO_0_SATA".into(), "/dev/disk/by-id/ata-X".into()));
+    variables.extend(member.environment);
     variables.extend([("LAVA_JOB_ID".into(), "9001".into()), ("LAVA_DISPATCHER_IP".into(), "127.0.0.1".into())]);
     OverlayPlan {
         job_id: "9001".into(),
@@ -179,10 +183,6 @@ fn environments_survive_any_name_and_value() {
     export LAVA_QUIET_REPORT=1
     "#);
     assert_eq!(environment.warnings.len(), 3, "{:?}", environment.warnings);
-    assert_eq!(
-        flatten("P", &json!({"a": [true, null, {"b": 1.5}], "c": "x"})),
-        [("P_a_0", "1"), ("P_a_1", ""), ("P_a_2_b", "1.5"), ("P_c", "x")].map(|(k, v)| (k.to_string(), v.to_string()))
-    );
 }
 
 #[track_caller]

@@ -235,6 +235,14 @@ fn the_quiet_word_counts_for_the_very_next_request() {
     check(&format!("{quiet}{send}{wait}"), &format!("Send {{ message_id: \"x\", data: [] }}\n{loud}"));
 }
 
+#[test]
+fn a_helper_that_was_ended_takes_its_request_back() {
+    check("<LAVA_GAVE_UP WAIT go>", "GaveUp { kind: Wait, message_id: \"go\" }");
+    check("+ x\r\n<LAVA_GAVE_UP WAIT_ALL go>\r\n", "GaveUp { kind: WaitAll, message_id: \"go\" }");
+    check("<LAVA_GAVE_UP SEND go>", "ignored");
+    check("<LAVA_GAVE_UP WAIT>", "ignored");
+}
+
 /// D11.
 #[test]
 fn a_signal_has_no_window_but_a_bound() {

@@ -1,8 +1,9 @@
 //! `convoke check`: every finding of one or more jobs; touches nothing.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use convoke_job::Diagnostic;
+use convoke_job::{Diagnostic, Source};
 use serde_json::json;
 
 use crate::arguments::{CheckArguments, CheckFormat};
@@ -14,42 +15,43 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
     let lab = job::load_lab(arguments.lab.as_deref())?;
     let mut worst = ExitCode::SUCCESS;
     for path in &arguments.jobs {
-        let loaded = match job::load(path, &lab, arguments.lab.is_none()) {
+        let mut loaded = match job::load(path, &lab, arguments.lab.is_none()) {
             Ok(loaded) => loaded,
             // One unreadable job does not keep the others from being checked.
-            Err(failure) => {
-                failure.print();
-                worst = failure.exit_code();
+            Err(unread) => {
+                worst = ExitCode::from(2);
+                match arguments.format {
+                    CheckFormat::Human => Failure::from(unread).print(),
+                    CheckFormat::Json => print_object(path, &[unread.finding().to_json(&Source::new("", ""))])?,
+                }
                 continue;
             }
         };
-        let mut findings = loaded.findings;
         if let (Some(job), Some(_)) = (&loaded.job, &arguments.lab) {
-            findings.extend(convoke_lab::check_inventory(job, &lab));
+            loaded.findings.extend(convoke_lab::check_inventory(job, &lab));
         }
-        let bad = loaded.job.is_none() || findings.iter().any(Diagnostic::is_error);
+        let bad = loaded.job.is_none() || loaded.all().any(Diagnostic::is_error);
         if bad {
             worst = ExitCode::from(2);
         }
         match arguments.format {
             CheckFormat::Human => {
-                report::print(&loaded.source, &findings);
-                output::print(&format!("{}: {}\n", path.display(), report::count(&findings)))?;
+                loaded.print();
+                output::print(&format!("{}: {}\n", path.display(), report::count(loaded.all())))?;
                 if let (true, Some(job)) = (arguments.pipeline, &loaded.job) {
                     output::print(&pipelines(job))?;
                 }
             }
-            CheckFormat::Json => {
-                let findings: Vec<_> = findings.iter().map(|finding| finding.to_json(&loaded.source)).collect();
-                // The flow table does not exist yet; what is not known is said to be unknown.
-                let reasons: [&str; 0] = [];
-                let flow = json!({"verdict": "unknown", "reasons": reasons});
-                let object = json!({"job": path.display().to_string(), "diagnostics": findings, "flow": flow});
-                output::print(&format!("{object}\n"))?;
-            }
+            CheckFormat::Json => print_object(path, &loaded.to_json())?,
         }
     }
     Ok(worst)
+}
+
+fn print_object(path: &Path, findings: &[serde_json::Value]) -> Result<(), Failure> {
+    // Nothing here works out the flow of a job; what is not known is said to be unknown.
+    let flow = json!({"verdict": "unknown", "reasons": []});
+    output::print(&format!("{}\n", json!({"job": path.display().to_string(), "diagnostics": findings, "flow": flow})))
 }
 
 /// The pipeline of the first member of each role, as it would run.

@@ -7,11 +7,11 @@ use uuid::Uuid;
 use crate::arguments::{SplitArguments, SplitFormat};
 use crate::commands::job;
 use crate::failure::Failure;
-use crate::{output, report};
+use crate::output;
 
 pub(crate) fn split(arguments: &SplitArguments) -> Result<ExitCode, Failure> {
     let loaded = job::load(&arguments.job, &convoke_lab::Lab::default(), false)?;
-    report::print(&loaded.source, &loaded.findings);
+    loaded.print();
     let job = loaded.job.ok_or(Failure::Findings)?;
     let group = arguments.group_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let whole = job.split_value(&job.split(&group, arguments.first_id));

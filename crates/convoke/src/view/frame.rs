@@ -4,19 +4,19 @@
 //!
 //! ```text
 //! ── two members ── 00:12 ── 3 pass, 1 fail ────────────────────────
-//! server    sandbox-0  test 0  0_serve: started
+//! server    sandbox-0  test 0  0_serve: python3 -m http.server
 //! client.1  sandbox-1  test 0  waits 12 s: lava-wait server-ready, for server
 //! client.2  sandbox-2  Complete, 2 pass
 //! ```
 
 use convoke_journal::model::{Counts, Member};
-use convoke_journal::{Health, MemberState, RunModel};
+use convoke_journal::{Health, MemberState, RunModel, Stage};
 
 use super::Paint;
-use super::style::{cut, pad, safe};
+use super::style::{cut, named, pad, safe};
 
-/// At most so many member lines.
-const MOST: usize = 20;
+/// Rows that are left to the log; on a low terminal half of them.
+const LOG: usize = 8;
 /// Names of missing members before the rest is only counted.
 const NAMES: usize = 4;
 
@@ -27,7 +27,8 @@ pub(crate) fn block(model: &RunModel, (rows, columns): (u16, u16), now_ns: u64, 
     }
     // The last column stays free, so that no terminal wraps.
     let width = usize::from(columns).max(20) - 1;
-    let room = MOST.min(usize::from(rows).saturating_sub(4).max(1));
+    let rows = usize::from(rows);
+    let room = rows.saturating_sub(if rows > 2 * LOG { LOG } else { LOG / 2 }).max(1);
     let mut shown: Vec<&Member> = model.members.iter().collect();
     if shown.len() > room {
         // Who still runs is more interesting; the order stays.
@@ -116,7 +117,7 @@ fn stage(member: &Member) -> String {
 fn step(model: &RunModel, member: &Member, now_ns: u64, paint: Paint) -> String {
     if member.health.is_some() {
         let mut parts = vec![counts(member.test_counts(), paint)];
-        parts.extend(member.failure.as_ref().map(|failure| safe(&failure.message).into_owned()));
+        parts.extend(member.failure.as_ref().map(|failure| safe(&named(model, &failure.message)).into_owned()));
         parts.retain(|part| !part.is_empty());
         return parts.join(": ");
     }
@@ -131,11 +132,19 @@ fn step(model: &RunModel, member: &Member, now_ns: u64, paint: Paint) -> String 
         let whom = if names.is_empty() { String::new() } else { format!(", for {any}{}", names.join(", ")) };
         return paint.odd(&format!("waits {waited} s: {}{whom}", safe(&call.command())));
     }
-    match (&member.suite, &member.case) {
-        (Some(suite), Some(case)) => format!("{suite}: {}", safe(case)),
-        (Some(suite), None) => suite.clone(),
-        _ => member.actions.last().map(|(_, name)| name.clone()).unwrap_or_default(),
-    }
+    let testing = matches!(member.stage, Some(Stage::Test(_)));
+    let Some(suite) = member.suite.as_ref().filter(|_| testing) else {
+        return member.actions.last().map(|(_, name)| name.clone()).unwrap_or_default();
+    };
+    let mut parts = vec![safe(suite)];
+    parts.extend(member.case.as_deref().map(safe));
+    // Of a case that the shell runs the name stands there already.
+    let command = member.step.as_deref().map(|step| match (&member.case, step.split_once(" --shell ")) {
+        (Some(case), Some((before, command))) if before == format!("lava-test-case {case}") => command,
+        _ => step,
+    });
+    parts.extend(command.map(safe));
+    parts.join(": ")
 }
 
 /// `and 30 more: 12 running, 16 waiting, 2 ended`

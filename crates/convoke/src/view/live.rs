@@ -50,7 +50,8 @@ impl<S: Screen> Live<S> {
     pub(crate) fn new(to: S, level: Level, paint: Paint, summary: Option<String>) -> Self {
         Live {
             out: Out::new(to),
-            log: Log::new(level, paint),
+            // The block tells the stages.
+            log: Log::new(level, paint, false),
             paint,
             lines: Vec::new(),
             left_out: 0,

@@ -23,7 +23,7 @@ mod tests;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use convoke_journal::{LogLevel, View};
+use convoke_journal::{LogLevel, RunModel, View};
 
 pub(crate) use json::Json;
 pub(crate) use lava::Lava;
@@ -95,6 +95,11 @@ pub(crate) fn chosen(format: Format, level: Level, dir: &Path) -> Box<dyn View> 
         }
         Format::Auto | Format::Plain => Box::new(Plain::new(io::stdout(), level, paint, Some(dir))),
     }
+}
+
+/// What a run came to, whose files are in `dir`.
+pub(crate) fn summary(model: &RunModel, dir: &Path) -> String {
+    summary::text(model, &dir.display().to_string(), Paint::for_stdout())
 }
 
 /// Somewhere to write that may go away.

@@ -7,12 +7,13 @@
 //! ```
 //! The live view uses the same lines for what scrolls.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use convoke_journal::model::{Content, LogLine};
 use convoke_journal::{Body, Event, LogLevel, MemberState, ResultRecord, ResultValue, RunModel, Stage, View};
 
-use super::style::{clock, pad, safe};
+use super::style::{clock, named, pad, safe};
 use super::{Level, Out, Paint};
 
 /// The view.
@@ -25,7 +26,7 @@ pub(crate) struct Plain<W> {
 impl<W: Write> Plain<W> {
     /// With the folder of the run, a summary ends the lines.
     pub(crate) fn new(to: W, level: Level, paint: Paint, summary: Option<String>) -> Self {
-        Plain { out: Out::new(to), log: Log::new(level, paint), summary }
+        Plain { out: Out::new(to), log: Log::new(level, paint, true), summary }
     }
 
     fn write(&mut self, lines: Vec<String>) {
@@ -67,13 +68,17 @@ pub(crate) struct Log {
     pub(crate) model: RunModel,
     level: Level,
     paint: Paint,
+    /// Whether a line tells that a member got its device or reached another stage.
+    stages: bool,
     /// Columns of the longest label.
     width: usize,
+    /// The last error of each member. A failure is told by all it goes through; once is enough for people.
+    told: BTreeMap<u32, String>,
 }
 
 impl Log {
-    pub(crate) fn new(level: Level, paint: Paint) -> Self {
-        Log { model: RunModel::default(), level, paint, width: 0 }
+    pub(crate) fn new(level: Level, paint: Paint, stages: bool) -> Self {
+        Log { model: RunModel::default(), level, paint, stages, width: 0, told: BTreeMap::new() }
     }
 
     pub(crate) fn event(&mut self, event: &Event) -> Vec<String> {
@@ -85,13 +90,27 @@ impl Log {
         if let Body::MemberState { state, stage } = &event.body
             && (*state == MemberState::Running || *stage == Stage::DelayedStart)
             && before.as_ref() != Some(stage)
+            && self.stages
             && self.level >= Level::Info
         {
             out.push(self.line(event.elapsed_ns, event.member, &stage.describe()));
         }
-        // The actions of a pipeline are told by stage; whoever wants all of them asks for more.
-        let action = matches!(event.body, Body::ActionStarted { .. } | Body::ActionEnded { .. });
-        out.extend(lines.iter().filter_map(|line| self.render(line, action)));
+        // What a cancelled group takes with it is what was asked for.
+        let canceled = self.model.canceling.as_deref().is_some_and(|why| match &event.body {
+            Body::CallAnswered { ok, .. } => !ok,
+            Body::Result(record) => record.result == ResultValue::Fail && record.case.starts_with("multinode-"),
+            Body::Log { text, .. } => event.member.is_some() && text.ends_with(why),
+            _ => false,
+        });
+        // The actions of a pipeline are told by stage, the end of the run by the summary; whoever wants all of it asks for
+        // more.
+        let detail = match &event.body {
+            Body::ActionStarted { .. } | Body::ActionEnded { .. } | Body::RunEnded { .. } => true,
+            Body::DeviceAllocated { .. } => !self.stages,
+            Body::Log { text, .. } => canceled || (event.member.is_some() && self.frame(text)),
+            _ => canceled,
+        };
+        out.extend(lines.iter().filter_map(|line| self.render(line, detail, canceled)));
         out
     }
 
@@ -102,17 +121,37 @@ impl Log {
 
     pub(crate) fn tick(&mut self, elapsed_ns: u64) -> Vec<String> {
         let lines = self.model.tick(elapsed_ns);
-        lines.iter().filter_map(|line| self.render(line, false)).collect()
+        lines.iter().filter_map(|line| self.render(line, false, false)).collect()
     }
 
     pub(crate) fn finish(&mut self) -> Vec<String> {
         let lines = self.model.finish();
-        lines.iter().filter_map(|line| self.render(line, false)).collect()
+        lines.iter().filter_map(|line| self.render(line, false, false)).collect()
     }
 
-    fn render(&self, line: &LogLine, action: bool) -> Option<String> {
+    /// Lines that LAVA's logs have around every job and that say nothing of this one.
+    fn frame(&self, text: &str) -> bool {
+        let greeting = text.strip_prefix(&self.model.program).is_some_and(|rest| rest.starts_with(", job "));
+        let validation = text == "start: 0 validate" || text.starts_with("validate duration: ");
+        greeting || validation || text == "ok: the test shell has completed"
+    }
+
+    /// Whether this is an error that the member has told already.
+    fn again(&mut self, line: &LogLine) -> bool {
+        let Content::Text(LogLevel::Error | LogLevel::Exception, text) = &line.content else { return false };
+        let told = self.told.entry(line.member.unwrap_or(u32::MAX)).or_default();
+        let again = told.contains(text.as_str());
+        if !again {
+            told.clone_from(text);
+        }
+        again
+    }
+
+    fn render(&mut self, line: &LogLine, detail: bool, canceled: bool) -> Option<String> {
+        let again = self.again(line) || canceled;
         let (level, text) = match &line.content {
-            Content::Text(LogLevel::Info, text) if action => (Level::Debug, text.clone()),
+            Content::Text(LogLevel::Info, text) if detail => (Level::Debug, text.clone()),
+            Content::Text(level, text) if again => (Level::Debug, self.tagged(*level, text)),
             Content::Text(level, text) => ((*level).into(), self.tagged(*level, text)),
             Content::Input(text) => (Level::Debug, format!("> {}", safe(text.trim_end_matches('\n')))),
             // Signals are told as what they mean: results and calls.
@@ -121,12 +160,14 @@ impl Log {
                 let end = if *partial { self.paint.dim(" (no line end yet)") } else { String::new() };
                 (Level::Target, format!("| {}{end}", safe(text)))
             }
+            Content::Result { record, .. } if canceled => (Level::Debug, self.result(record)),
             Content::Result { record, .. } => (result_level(record), self.result(record)),
         };
         (level <= self.level).then(|| self.line(line.elapsed_ns, line.member, &text))
     }
 
     fn tagged(&self, level: LogLevel, text: &str) -> String {
+        let text = named(&self.model, text);
         let text: Vec<_> = text.lines().map(safe).collect();
         let text = text.join(&format!("\n{}", " ".repeat(self.width + 12)));
         match level {
@@ -152,7 +193,7 @@ impl Log {
     }
 }
 
-/// Measurement, set, and who was missing.
+/// Measurement and set.
 pub(crate) fn details(record: &ResultRecord) -> String {
     let mut out = String::new();
     if let Some(number) = &record.measurement {
@@ -164,22 +205,10 @@ pub(crate) fn details(record: &ResultRecord) -> String {
     if let Some(set) = &record.set {
         out.push_str(&format!("  [{}]", safe(set)));
     }
-    if let Some(missing) = record.extra.get("missing").and_then(|missing| missing.as_array()) {
-        let names: Vec<_> =
-            missing.iter().map(|name| name.as_str().map_or_else(|| name.to_string(), Into::into)).collect();
-        out.push_str(&format!("  missing: {}", names.join(", ")));
-    }
     out
 }
 
-/// Results of tests are always shown. The dispatcher's own matter when they fail; that the job failed is told by the
-/// member's end.
+/// Results of tests are always shown. The dispatcher's own are details: what failed is told by the error that came before.
 fn result_level(record: &ResultRecord) -> Level {
-    match (record.definition.as_str(), record.result) {
-        ("lava", _) if record.case == "job" => Level::Debug,
-        ("lava", ResultValue::Fail) => Level::Error,
-        ("lava", ResultValue::Skip) => Level::Warning,
-        ("lava", _) => Level::Debug,
-        _ => Level::Error,
-    }
+    if record.definition == "lava" { Level::Debug } else { Level::Error }
 }

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use console::Style;
-use convoke_journal::ResultValue;
+use convoke_journal::{ResultValue, RunModel};
 
 /// Whether to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,18 @@ pub(crate) fn safe(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// A text of the group, in which members have the names of the MultiNode API (`1002 (client)`), with their labels instead.
+pub(crate) fn named<'a>(model: &RunModel, text: &'a str) -> Cow<'a, str> {
+    let mut out = Cow::Borrowed(text);
+    for member in model.members.iter().filter(|member| !member.info.role.is_empty()) {
+        let name = format!("{} ({})", member.info.name, member.info.role);
+        if out.contains(&name) {
+            out = Cow::Owned(out.replace(&name, &member.label));
+        }
+    }
+    out
 }
 
 /// `00:07.125` since the start, `1:02:07.125` after an hour.

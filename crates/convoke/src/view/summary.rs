@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use convoke_journal::model::{CaseResult, Counts, Member};
-use convoke_journal::{Failure, Health, RunModel};
+use convoke_journal::{ErrorClass, Failure, Health, ResultRecord, RunModel};
 
 use super::Paint;
 use super::plain::details;
-use super::style::{clock, duration, pad, safe};
+use super::style::{clock, duration, named, pad, safe};
 
 /// Failing cases listed before the rest is only counted.
 const LISTED: usize = 40;
@@ -35,58 +35,83 @@ fn failures(model: &RunModel, paint: Paint, out: &mut String) {
     if let Some(why) = &model.canceling {
         let _ = writeln!(out, "  cancelled      {}", safe(why));
     }
-    let Some(first) = model.first_failure() else { return };
+    let Some(mut first) = model.first_failure() else { return };
+    // Being cancelled is no failure of a member's own.
+    let canceled = model.canceling.is_some() && first.failure.class == ErrorClass::Canceled;
+    first.others.retain(|(_, failure)| !canceled || failure.class != ErrorClass::Canceled);
     let at = first.at_ns.map(|at| format!(" at {}", clock(at))).unwrap_or_default();
     let device = model.member(first.member).and_then(|member| member.device.as_deref());
     let device = device.map(|device| format!(" ({device})")).unwrap_or_default();
     let label = paint.member(first.member, &model.label(first.member));
-    let _ = writeln!(out, "  {}  {label}{device}{at}: {}", paint.bad("first failure"), failure(&first.failure));
+    if !canceled {
+        let _ =
+            writeln!(out, "  {}  {label}{device}{at}: {}", paint.bad("first failure"), failure(model, &first.failure));
+    }
     let mut list = |title: &str, failures: &[(u32, Failure)]| {
         for (index, (member, what)) in failures.iter().enumerate() {
             let title = if index == 0 { title } else { "" };
             let label = paint.member(*member, &model.label(*member));
-            let _ = writeln!(out, "  {title:13}  {label}: {}", failure(what));
+            let _ = writeln!(out, "  {title:13}  {label}: {}", failure(model, what));
         }
     };
     list("because of it", &first.consequences);
     list("also failed", &first.others);
 }
 
-fn failure(failure: &Failure) -> String {
-    format!("{} ({})", safe(&failure.message), failure.class.as_str())
+fn failure(model: &RunModel, failure: &Failure) -> String {
+    format!("{} ({})", safe(&named(model, &failure.message)), failure.class.as_str())
+}
+
+/// A row: member, device and verdict, which stand in the member's first row only; suite and its results.
+struct Row<'a> {
+    member: &'a Member,
+    first: bool,
+    suite: String,
+    counts: Counts,
 }
 
 fn table(model: &RunModel, paint: Paint, out: &mut String) {
-    let mut rows: Vec<(&Member, String, Counts)> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for member in &model.members {
         let suites = member.suites().into_iter().filter(|(name, _)| *name != "lava");
         let before = rows.len();
-        rows.extend(suites.map(|(name, cases)| {
+        for (name, cases) in suites {
             let cut = member.results.iter().any(|result| result.record.case == name && result.fails());
-            let name = if cut { format!("{} (cut off)", safe(name)) } else { safe(name).into_owned() };
-            (member, name, Counts::of(cases))
-        }));
+            let suite = if cut { format!("{} (cut off)", safe(name)) } else { safe(name).into_owned() };
+            rows.push(Row { member, first: rows.len() == before, suite, counts: Counts::of(cases) });
+        }
         if rows.len() == before {
-            rows.push((member, "no test results".into(), Counts::default()));
+            rows.push(Row { member, first: true, suite: "no test results".into(), counts: Counts::default() });
         }
     }
-    let width = |text: &dyn Fn(&(&Member, String, Counts)) -> usize| rows.iter().map(text).max().unwrap_or(0);
-    let labels = width(&|row| console::measure_text_width(&row.0.label)).max(6);
-    let suites = width(&|row| console::measure_text_width(&row.1)).max(5);
-    let header = format!("{}  {}  pass  fail  skip  unknown", pad("member", labels), pad("suite", suites));
+    let width = |title: &str, text: &dyn for<'a> Fn(&'a Row<'a>) -> &'a str| {
+        let longest = rows.iter().map(|row| console::measure_text_width(text(row))).max();
+        longest.unwrap_or(0).max(title.len())
+    };
+    let labels = width("member", &|row| &row.member.label);
+    let devices = width("device", &|row| device(row.member));
+    let verdicts = width("verdict", &|row| verdict(row.member));
+    let suites = width("suite", &|row| &row.suite);
+    let header = format!(
+        "{}  {}  {}  {}  pass  fail  skip  unknown",
+        pad("member", labels),
+        pad("device", devices),
+        pad("verdict", verdicts),
+        pad("suite", suites)
+    );
     let _ = writeln!(out, "\n  {}", paint.dim(&header));
-    let mut last = None;
-    for (member, suite, counts) in &rows {
-        let id = member.info.sub_id;
-        let label = if last == Some(id) { String::new() } else { member.label.clone() };
-        last = Some(id);
+    for Row { member, first, suite, counts } in &rows {
+        let once = |text: &str, width: usize| pad(if *first { text } else { "" }, width);
         let number =
             |number: usize, width: usize| if number == 0 { pad("", width) } else { format!("{number:>width$}") };
+        let verdict = once(verdict(member), verdicts);
+        let verdict = if member.health == Some(Health::Complete) { verdict } else { paint.bad(&verdict) };
         let fail = number(counts.fail, 4);
         let fail = if counts.fail > 0 { paint.bad(&fail) } else { fail };
         let line = format!(
-            "  {}  {}  {}  {fail}  {}  {}",
-            paint.member(id, &pad(&label, labels)),
+            "  {}  {}  {verdict}  {}  {}  {fail}  {}  {}",
+            paint.member(member.info.sub_id, &once(&member.label, labels)),
+            once(device(member), devices),
             pad(suite, suites),
             number(counts.pass, 4),
             number(counts.skip, 4),
@@ -96,21 +121,68 @@ fn table(model: &RunModel, paint: Paint, out: &mut String) {
     }
 }
 
+fn device(member: &Member) -> &str {
+    member.device.as_deref().unwrap_or("none")
+}
+
+fn verdict(member: &Member) -> &str {
+    member.health.map_or("none", Health::as_str)
+}
+
+/// Failing cases, the waits that could not be satisfied apart from them. A suite that failed is told by its cases where
+/// it has some; what the cancelling itself made fail is only counted.
 fn failing(model: &RunModel, paint: Paint, out: &mut String) {
-    let all = model.members.iter().flat_map(|member| member.results.iter().map(move |result| (member, result)));
-    let failing: Vec<(&Member, &CaseResult)> = all.filter(|(_, result)| result.fails()).collect();
-    if failing.is_empty() {
-        return;
+    let canceled = |result: &CaseResult| model.canceled_at.is_some_and(|at| result.at >= at);
+    let (mut cases, mut waits, mut after) = (Vec::new(), Vec::new(), 0);
+    for member in &model.members {
+        let told = |suite: &str| {
+            member.results.iter().any(|result| result.record.definition == suite && result.fails() && !canceled(result))
+        };
+        for result in member.results.iter().filter(|result| result.fails()) {
+            let suite = result.record.definition == "lava";
+            if suite && told(&result.record.case) {
+            } else if canceled(result) {
+                after += usize::from(!suite);
+            } else if result.record.extra.contains_key("missing") {
+                waits.push((member, result));
+            } else {
+                cases.push((member, result));
+            }
+        }
     }
-    let _ = writeln!(out, "\n  {}", paint.bad("failing cases"));
-    for (member, result) in failing.iter().take(LISTED) {
-        let record = &result.record;
-        let line = result.starttc.map(|line| format!("  (log.yaml line {line})")).unwrap_or_default();
-        let label = paint.member(member.info.sub_id, &member.label);
-        let _ =
-            writeln!(out, "  {label}  {}  {}{}{line}", safe(&record.definition), safe(&record.case), details(record));
+    let mut list = |title: &str, failing: &[(&Member, &CaseResult)]| {
+        if !failing.is_empty() {
+            let _ = writeln!(out, "\n  {}", paint.bad(title));
+        }
+        let labels = failing.iter().map(|(member, _)| console::measure_text_width(&member.label)).max().unwrap_or(0);
+        for (member, result) in failing.iter().take(LISTED) {
+            let record = &result.record;
+            let label = paint.member(member.info.sub_id, &pad(&member.label, labels));
+            let line = result.starttc.map(|line| format!("  (log.yaml line {line})")).unwrap_or_default();
+            let what = match record.definition.as_str() {
+                "lava" => format!("{}  (the suite itself)", safe(&record.case)),
+                suite => format!("{}  {}{}", safe(suite), safe(&record.case), details(record)),
+            };
+            let _ = writeln!(out, "  {label}  {what}{}{line}", missing(model, record));
+        }
+        if failing.len() > LISTED {
+            let _ = writeln!(out, "  and {} more", failing.len() - LISTED);
+        }
+    };
+    list("failing cases", &cases);
+    list("waits that could not be satisfied", &waits);
+    if after > 0 {
+        let cases = if after == 1 { "1 case".into() } else { format!("{after} cases") };
+        let _ = writeln!(out, "\n  {}", paint.dim(&format!("{cases} failed because the group was cancelled")));
     }
-    if failing.len() > LISTED {
-        let _ = writeln!(out, "  and {} more", failing.len() - LISTED);
-    }
+}
+
+/// Why a wait could not be satisfied.
+fn missing(model: &RunModel, record: &ResultRecord) -> String {
+    let Some(missing) = record.extra.get("missing").and_then(|missing| missing.as_array()) else {
+        return String::new();
+    };
+    let reasons: Vec<_> =
+        missing.iter().map(|reason| reason.as_str().map_or_else(|| reason.to_string(), Into::into)).collect();
+    format!(": {}", safe(&named(model, &reasons.join("; "))))
 }

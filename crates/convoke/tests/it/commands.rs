@@ -147,3 +147,38 @@ fn a_closed_reader_is_no_error() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn check_prints_an_object_also_for_a_job_that_cannot_be_read() {
+    let place = Place::new(User::Ordinary);
+    place.write("latin.yaml", b"a: caf\xe9\n");
+    let legacy = fixture("jobs/legacy-2014-simple.json");
+    let ended = place.convoke(&["check", "--format", "json", "latin.yaml", "nowhere", legacy.to_str().unwrap()]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(2), ""));
+    let objects: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let codes: Vec<_> = objects.iter().map(|object| object["diagnostics"][0]["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["yaml.encoding", "file.unreadable", "legacy.deploy-method"]);
+}
+
+#[test]
+fn report_says_when_a_run_was_cut_off() {
+    let place = Place::new(User::Ordinary);
+    let run = place.run(&place.write("job.yaml", job(1, &["true"], 20)), &["--log-level", "error"]);
+    run.expect(0);
+    let whole = place.convoke(&["report", "run"]);
+    assert_eq!((whole.code, whole.stderr.as_str()), (Some(0), ""));
+    assert_eq!(whole.stdout, run.ended.stdout, "the summary is that of the run");
+    let journal = run.file("journal.jsonl");
+    let end = journal.find("member-ended").unwrap();
+    place.write("run/journal.jsonl", &journal[..end]);
+    let ended = place.convoke(&["report", "run"]);
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.contains("cut off") && ended.stdout.contains("no verdict"), "{}", ended.stderr);
+    let results = run.file("results.yaml");
+    assert!(results.contains("health: Unknown") && !results.contains("exit_status"), "{results}");
+    assert!(run.file("junit.xml").contains("<error message=\"the run was cut off"));
+    for (dir, words) in [("nowhere", "does not exist"), (".", "not the folder of a run"), ("job.yaml", "no folder")] {
+        let ended = place.convoke(&["report", dir]);
+        assert!(ended.code == Some(2) && ended.stderr.contains(words), "{}", ended.stderr);
+    }
+}

@@ -3,8 +3,10 @@
 
 mod bad_input;
 mod commands;
+mod dispatch;
 mod ending;
 mod examples;
 mod harness;
+mod keep;
 mod promises;
 mod rehearsal;
