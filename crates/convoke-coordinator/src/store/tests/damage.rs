@@ -6,10 +6,10 @@ use super::support::{Op, copy, expected, folder, load, names, open, run};
 use crate::store::probe::Probe;
 use crate::store::{FileStore, StoreError};
 
-/// Two segments, three groups, one of which has ended.
+/// Two segments, three groups, one of which has ended and was begun anew.
 fn ops() -> Vec<Op> {
     let mut ops: Vec<Op> = (0..12).map(|number| Op::Append(number % 3)).collect();
-    ops.push(Op::Forget(2));
+    ops.extend([Op::Forget(2), Op::Append(2)]);
     ops
 }
 
