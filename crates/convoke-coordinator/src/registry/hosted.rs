@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::aggregate::Bundles;
 use super::replies::Manner;
-use super::{GroupView, Limits, Step, Ticket};
+use super::{Limits, Step, Ticket};
 use crate::store::Entry;
 use crate::wire::{Ask, Reply, Request};
 
@@ -247,21 +247,6 @@ impl Hosted {
     pub(super) fn keeps(&mut self, step: &Step, now: Time) {
         if !step.entries.is_empty() {
             self.kept = now;
-        }
-    }
-
-    pub(super) fn view(&self) -> GroupView {
-        let members = self.group.members().iter().map(|member| {
-            let finished = member.left.is_some() || self.finished.contains(&member.name);
-            (member.name.to_string(), member.role.to_string(), finished)
-        });
-        GroupView {
-            name: self.group.name().clone(),
-            size: self.group.size(),
-            members: members.collect(),
-            waits: self.group.waits(),
-            bytes: self.bytes,
-            heard: self.heard,
         }
     }
 

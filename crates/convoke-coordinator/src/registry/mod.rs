@@ -30,7 +30,7 @@ mod restore;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
-use convoke_group::{GroupName, Time, WaitView};
+use convoke_group::{GroupName, Time};
 
 use crate::store::{Entry, Expiry, Record};
 use crate::wire::{Ask, Reply, Request, Size};
@@ -78,23 +78,6 @@ impl Step {
     fn nack(ticket: Ticket, why: impl Into<String>) -> Self {
         Self::reply(ticket, Reply::Nack(why.into()))
     }
-}
-
-/// A group, for people.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GroupView {
-    /// Its name.
-    pub name: GroupName,
-    /// How many members it has when it is complete.
-    pub size: usize,
-    /// Its members: name, role, and whether they have finished.
-    pub members: Vec<(String, String, bool)>,
-    /// Who waits: parked calls, and syncs that a polling member has arrived at.
-    pub waits: Vec<WaitView>,
-    /// Bytes of its messages.
-    pub bytes: usize,
-    /// When it was last heard of.
-    pub heard: Time,
 }
 
 /// The groups.
@@ -200,11 +183,6 @@ impl Registry {
         }
         self.groups.insert(name, hosted);
         Some(further)
-    }
-
-    /// Every group.
-    pub fn views(&self) -> Vec<GroupView> {
-        self.groups.values().map(Hosted::view).collect()
     }
 
     fn make(&self, request: &Request) -> Result<Hosted, String> {

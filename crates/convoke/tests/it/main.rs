@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod commands;
+mod coordinator;
 mod dispatch;
 mod ending;
 mod examples;
