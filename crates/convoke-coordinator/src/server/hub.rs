@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::clock::Clock;
 use super::journal::{Journal, Kept, Round};
 use crate::registry::{Limits, Registry, Step, Ticket};
-use crate::store::{Expiry, Store, StoreError};
+use crate::store::{Expiry, Loaded, Store, StoreError};
 use crate::wire::{Reply, Request};
 
 const SHARDS: usize = 16;
@@ -54,7 +54,9 @@ impl Hub {
     /// A hub with the groups that the store has kept. Call within a tokio runtime.
     pub(super) fn new(limits: Limits, expiry: Expiry, store: Option<Arc<dyn Store>>) -> Result<Arc<Self>, StoreError> {
         let shard = |_| Mutex::new(Shard { registry: Registry::new(limits, expiry), ..Shard::default() });
-        let clock = Clock::start();
+        let kept = store.as_ref().map(|store| store.load()).transpose()?.unwrap_or_default();
+        let times = kept.iter().flat_map(|(_, records)| records.iter().map(|record| record.at));
+        let clock = Clock::start(times.max().unwrap_or_default());
         let hub = Arc::new(Self {
             shards: (0..SHARDS).map(shard).collect(),
             next_ticket: AtomicU64::new(1),
@@ -62,13 +64,11 @@ impl Hub {
             clock,
             store,
         });
-        hub.load()?;
+        hub.restore(kept);
         Ok(hub)
     }
 
-    fn load(self: &Arc<Self>) -> Result<(), StoreError> {
-        let Some(store) = &self.store else { return Ok(()) };
-        let kept = store.load()?;
+    fn restore(self: &Arc<Self>, kept: Loaded) {
         let count = kept.len();
         for (group, records) in kept {
             let mut shard = self.shard(&group);
@@ -78,8 +78,9 @@ impl Hub {
             };
             self.take(&mut shard, &group, step);
         }
-        tracing::info!("{count} groups were kept");
-        Ok(())
+        if self.store.is_some() {
+            tracing::info!("{count} groups were kept");
+        }
     }
 
     /// Makes a request. The reply comes through the channel. What could not be kept before is tried first, and the

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::store::{Entry, Record};
 
-/// Bytes of messages in one round; a record has a limit in the store.
+/// Bytes of one round, before their quotes are escaped; a record has a limit in the store.
 const ROUND: usize = 4 << 20;
 
 #[derive(Debug)]
@@ -143,9 +143,11 @@ impl Kept {
 /// About how large a record is.
 fn size(record: &Record) -> usize {
     use convoke_group::{Call, Input};
-    match &record.entry {
+    let text = match &record.entry {
         Entry::Input(Input::Call { call: Call::Send { message, .. }, .. }) => message.as_str().map_or(0, str::len),
         Entry::Bundle { bundle, .. } => bundle.as_str().map_or(0, str::len),
         _ => 0,
-    }
+    };
+    // Names, numbers and the words around them: many small records are large too.
+    text + 512
 }

@@ -98,11 +98,13 @@ impl Index {
         }
     }
 
-    /// The first segment before `active` of which more than half is garbage.
+    /// The first segment before `active` of which more than half is garbage, leaving out those to `skip`. A segment of
+    /// which anything is needed needs its `header` too.
     pub(crate) fn most_is_garbage(
         &self,
         active: SegmentNumber,
         skip: &HashSet<SegmentNumber>,
+        header: u64,
     ) -> Option<SegmentNumber> {
         let mut needed: HashMap<SegmentNumber, u64> = HashMap::new();
         for kept in self.groups.values() {
@@ -113,8 +115,9 @@ impl Index {
             }
         }
         let closed = self.segments.range(..active).filter(|(segment, _)| !skip.contains(segment));
-        let is_garbage =
-            |(segment, bytes): &(&SegmentNumber, &u64)| needed.get(segment).copied().unwrap_or_default() * 2 < **bytes;
+        let is_garbage = |(segment, bytes): &(&SegmentNumber, &u64)| {
+            needed.get(segment).is_none_or(|needed| (needed + header) * 2 < **bytes)
+        };
         closed.into_iter().find(is_garbage).map(|(segment, _)| *segment)
     }
 

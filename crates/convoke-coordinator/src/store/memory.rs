@@ -42,7 +42,7 @@ impl MemoryStore {
     }
 
     fn groups(&self) -> MutexGuard<'_, Loaded> {
-        // Every change is one push or one removal: what a panicking holder left is whole.
+        // Every change is one addition or one removal: what a panicking holder left is whole.
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

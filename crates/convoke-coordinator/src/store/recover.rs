@@ -85,7 +85,10 @@ fn mend(dir: &Path, found: &Replay, probe: &Probe, notes: &mut Vec<String>) -> b
             }),
             _ => put_aside(dir, segment, &superseded, probe).map(|aside| {
                 let path = path.display();
-                format!("{path}: {} damaged bytes, put aside as {}", segment.damaged, aside.display())
+                match segment.damaged {
+                    0 => format!("{path}: holds records that do not count any more, put aside as {}", aside.display()),
+                    bytes => format!("{path}: {bytes} damaged bytes, put aside as {}", aside.display()),
+                }
             }),
         };
         match done {

@@ -213,7 +213,11 @@ pub(crate) fn rewrite(
 /// Removes a segment, durably.
 pub(crate) fn remove(dir: &Path, number: SegmentNumber, probe: &Probe) -> io::Result<()> {
     probe.at(Step::Remove)?;
-    fs::remove_file(number.path(dir))?;
+    match fs::remove_file(number.path(dir)) {
+        // Removed the last time, when the folder could not be synced.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        removed => removed?,
+    }
     probe.at(Step::RemoveSyncDir)?;
     sync_dir(dir)
 }

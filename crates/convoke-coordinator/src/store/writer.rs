@@ -160,16 +160,12 @@ impl Writer {
         let mut next = Some(first);
         while let Some(Command::Append { group, body, ends, done }) = next {
             let at = open.get(&group).copied().unwrap_or_else(|| self.index.open(&group));
-            let placed = match at {
-                // Nothing of it is kept, so nothing has to be ended.
-                None if ends => None,
-                Some(at) => Some(at),
-                None => {
+            // Of a group of which nothing is kept nothing has to be ended.
+            if at.is_some() || !ends {
+                let (n, s) = at.unwrap_or_else(|| {
                     next_group += 1;
-                    Some((next_group - 1, 0))
-                }
-            };
-            if let Some((n, s)) = placed {
+                    (next_group - 1, 0)
+                });
                 let before = bytes.len();
                 frame::push(&mut bytes, &[format!("{{\"n\":{n},\"s\":{s},").as_bytes(), &body]);
                 open.insert(group.clone(), (!ends).then_some((n, s + 1)));
@@ -188,7 +184,8 @@ impl Writer {
             // Whoever dropped the future does not want to know.
             let _ = done.send(result.clone());
         }
-        if self.good >= self.segment_bytes {
+        // A closed segment is never cut again, so it has to be clean.
+        if self.good >= self.segment_bytes && !self.dirty {
             self.begin_segment();
         }
         if self.garbage >= self.segment_bytes / 4 {
@@ -265,7 +262,8 @@ impl Writer {
             return;
         }
         self.garbage = 0;
-        let Some(number) = self.index.most_is_garbage(self.number, &self.resting) else { return };
+        let header = segment::header().len() as u64;
+        let Some(number) = self.index.most_is_garbage(self.number, &self.resting, header) else { return };
         let (dir, probe, own, needed) =
             (self.dir.clone(), self.probe.clone(), self.own.clone(), self.index.needed(number));
         if probe.looks() {

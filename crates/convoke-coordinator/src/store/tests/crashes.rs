@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::support::{Op, copy, expected, group, load, open, record, run, start, wait};
+use super::support::{Op, copy, expected, folder, group, load, open, record, run, start, wait};
 use crate::store::Store;
 use crate::store::probe::{Probe, Step};
 
@@ -74,7 +74,7 @@ fn snapshots(top: &Path, ops: &[Op], at_once: usize, every: usize) -> Vec<Snapsh
 /// segment is cut first where `cut` says.
 #[track_caller]
 fn check(snapshot: &Snapshot, cut: Option<u64>, ops: &[Op]) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     copy(&snapshot.dir, dir.path());
     if let Some(length) = cut {
         fs::OpenOptions::new().write(true).open(last_segment(dir.path())).unwrap().set_len(length).unwrap();
@@ -95,7 +95,7 @@ proptest! {
         every in 1..7_usize,
         cuts in vec(any::<prop::sample::Index>(), 1..4),
     ) {
-        let top = tempfile::tempdir().unwrap();
+        let top = folder();
         for snapshot in snapshots(top.path(), &ops, at_once, every) {
             if snapshot.step == Step::Sync {
                 // Of what was written and not synced any part may be there.
@@ -121,7 +121,7 @@ fn every_step_of_commits_and_compaction_is_a_safe_place_to_be_killed() {
     let ops: Vec<Op> = (0..160_u8)
         .map(|number| if number % 5 == 4 { Op::Forget(number / 5 % 7) } else { Op::Append(number % 7) })
         .collect();
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let taken = snapshots(top.path(), &ops, 3, 1);
     for step in [
         Step::Write,
@@ -144,7 +144,7 @@ fn every_step_of_commits_and_compaction_is_a_safe_place_to_be_killed() {
 #[test]
 fn a_log_that_ends_at_any_byte_keeps_the_records_before_it() {
     let ops: Vec<Op> = [0, 1, 0, 1].map(Op::Append).into_iter().chain([Op::Forget(0), Op::Append(0)]).collect();
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let mut ends = Vec::new();
     let whole = {
         let (store, _) = crate::store::FileStore::open(top.path()).unwrap();
@@ -176,7 +176,7 @@ fn a_log_that_ends_at_any_byte_keeps_the_records_before_it() {
 
 #[test]
 fn a_tail_of_zeros_is_cut() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let ops = [Op::Append(0), Op::Append(0)];
     run(&open(top.path(), Probe::default()).0, &ops);
     let log = last_segment(top.path());

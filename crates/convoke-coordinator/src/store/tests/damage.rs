@@ -2,20 +2,20 @@
 
 use std::fs;
 
-use super::support::{Op, copy, expected, load, names, open, run};
+use super::support::{Op, copy, expected, folder, load, names, open, run};
 use crate::store::probe::Probe;
 use crate::store::{FileStore, StoreError};
 
-/// Two segments, three groups, one of which has ended.
+/// Two segments, three groups, one of which has ended and was begun anew.
 fn ops() -> Vec<Op> {
     let mut ops: Vec<Op> = (0..12).map(|number| Op::Append(number % 3)).collect();
-    ops.push(Op::Forget(2));
+    ops.extend([Op::Forget(2), Op::Append(2)]);
     ops
 }
 
 #[test]
 fn a_damaged_byte_harms_only_the_group_it_belongs_to() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let state = top.path().join("state");
     run(&open(&state, Probe::default()).0, &ops());
     let whole = expected(&ops());
@@ -50,7 +50,7 @@ fn a_damaged_byte_harms_only_the_group_it_belongs_to() {
 
 #[test]
 fn a_damaged_segment_is_put_aside_as_it_was() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     run(&open(top.path(), Probe::default()).0, &ops());
     let log = top.path().join("00000001.log");
     let mut bytes = fs::read(&log).unwrap();
@@ -66,7 +66,7 @@ fn a_damaged_segment_is_put_aside_as_it_was() {
 
 #[test]
 fn a_file_that_is_no_log_is_put_aside() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     fs::write(top.path().join("00000007.log"), "x".repeat(10_000)).unwrap();
     let (found, notes) = load(top.path());
     assert_eq!((found.len(), notes.len()), (0, 1), "{notes:?}");
@@ -76,7 +76,7 @@ fn a_file_that_is_no_log_is_put_aside() {
 
 #[test]
 fn a_newer_log_is_refused_and_left_alone() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let mut bytes = Vec::new();
     crate::store::frame::push(&mut bytes, &[br#"{"convoke_log":7,"program":"later"}"#]);
     bytes.extend(b"something new");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::support::{Op, expected, group, load, open, record, start, wait};
+use super::support::{Op, expected, folder, group, load, open, record, start, wait};
 use crate::store::probe::{Probe, Step};
 use crate::store::{MemoryStore, Store, StoreError};
 
@@ -25,7 +25,7 @@ fn failing(pattern: u64, mended: Arc<AtomicBool>) -> Probe {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_failed_is_not_there_and_what_was_acknowledged_is(
@@ -33,7 +33,7 @@ proptest! {
         pattern in (any::<u64>(), any::<u64>()).prop_map(|(one, two)| one & two & !1),
         ops in vec((0..5_u8, 0..3_u8), 1..60),
     ) {
-        let top = tempfile::tempdir().unwrap();
+        let top = folder();
         let mended = Arc::new(AtomicBool::new(false));
         let (store, _) = open(top.path(), failing(pattern, mended.clone()));
         let model = MemoryStore::default();
@@ -52,7 +52,7 @@ proptest! {
 
 #[test]
 fn a_failed_sync_fails_everything_it_was_for_and_says_why() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let fail = Arc::new(Mutex::new(None));
     let look = fail.clone();
     let probe = Probe::new(move |step| match *look.lock().unwrap() {
@@ -80,7 +80,7 @@ fn a_failed_sync_fails_everything_it_was_for_and_says_why() {
 
 #[test]
 fn nothing_is_accepted_while_an_unfinished_record_cannot_be_taken_back() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let broken = Arc::new(Mutex::new(vec![]));
     let look = broken.clone();
     let probe =

@@ -1,12 +1,12 @@
 //! The state directory and its lock; records too large; many at once.
 
-use super::support::{Op, expected, group, load, open, record, run, start, wait};
+use super::support::{Op, expected, folder, group, load, open, record, run, start, wait};
 use crate::store::probe::Probe;
 use crate::store::{Entry, FileStore, Record, Store, StoreError};
 
 #[test]
 fn two_coordinators_never_share_a_directory() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let (store, _) = open(top.path(), Probe::default());
     let error = FileStore::open(top.path()).unwrap_err();
     assert_eq!(error, StoreError::InUse { path: top.path().to_owned(), process: Some(std::process::id()) });
@@ -22,7 +22,7 @@ fn two_coordinators_never_share_a_directory() {
 
 #[test]
 fn a_directory_that_cannot_be_made_is_named() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let file = top.path().join("file");
     std::fs::write(&file, "").unwrap();
     let error = FileStore::open(&file.join("state")).unwrap_err().to_string();
@@ -31,7 +31,7 @@ fn a_directory_that_cannot_be_made_is_named() {
 
 #[test]
 fn a_record_that_is_too_large_is_refused_alone() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let (store, _) = open(top.path(), Probe::default());
     let huge = Entry::Bundle { member: convoke_group::MemberName::new("m"), bundle: "x".repeat(17 << 20).into() };
     let results = wait([
@@ -46,7 +46,7 @@ fn a_record_that_is_too_large_is_refused_alone() {
 
 #[test]
 fn what_is_queued_is_kept_when_the_store_is_dropped() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let (store, _) = open(top.path(), Probe::default());
     let ops: Vec<Op> = (0..200).map(|number| Op::Append(number % 9)).collect();
     let futures: Vec<_> = ops.iter().enumerate().map(|(number, op)| start(&store, number, op)).collect();
@@ -57,7 +57,7 @@ fn what_is_queued_is_kept_when_the_store_is_dropped() {
 
 #[test]
 fn appends_made_at_once_share_commits() {
-    let top = tempfile::tempdir().unwrap();
+    let top = folder();
     let (store, _) = FileStore::open(top.path()).unwrap();
     let ops: Vec<Op> = (0..250).map(Op::Append).collect();
     let futures: Vec<_> = ops.iter().enumerate().map(|(number, op)| start(&store, number, op)).collect();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use convoke_group::{Call, GroupName, Input, MemberName, MessageId, Quiet, RoleName, Time, WaitId};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::store::probe::Probe;
 use crate::store::{Entry, FileStore, Loaded, MemoryStore, Record, Store, StoreError, StoreFuture};
@@ -25,7 +26,7 @@ pub(super) fn group(number: u8) -> GroupName {
 /// A record that no other operation makes.
 pub(super) fn record(number: usize) -> Record {
     let at = Time(Duration::from_millis(number as u64 * 1001));
-    let entry = match number % 4 {
+    let entry = match number % 7 {
         0 => Entry::Created { size: NonZeroUsize::new(number + 1).unwrap() },
         1 => {
             let (member, role) = (MemberName::new(format!("member {number}")), RoleName::new("dienst \u{1f980}"));
@@ -38,6 +39,9 @@ pub(super) fn record(number: usize) -> Record {
             deadline: Some(Time(Duration::new(number as u64, 1))),
             quiet: Quiet::Certain,
         }),
+        3 => Entry::Collected { wait: WaitId(number as u64) },
+        4 => Entry::Finished { member: MemberName::new("m") },
+        5 => Entry::Several(vec![record(number - 1), Record { at, entry: Entry::Seen }]),
         _ => Entry::Bundle { member: MemberName::new("m"), bundle: json!([number, "\u{0}{\""]) },
     };
     Record { at, entry }
@@ -86,6 +90,11 @@ pub(super) fn open(dir: &Path, probe: Probe) -> (FileStore, Vec<String>) {
 pub(super) fn load(dir: &Path) -> (Loaded, Vec<String>) {
     let (store, notes) = open(dir, Probe::default());
     (store.load().unwrap(), notes)
+}
+
+/// A folder of its own: in memory, because what is checked here is what stands in files, many thousand times.
+pub(super) fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Copies the log as it is at this moment.
