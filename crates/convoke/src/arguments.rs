@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Convert(ConvertArguments),
     /// Render the files of a finished run again from its journal
     Report(ReportArguments),
+    /// Serve groups to LAVA and Convoke dispatchers
+    Coordinator(CoordinatorArguments),
     /// Print a completion script for a shell
     Completions {
         /// Shell
@@ -186,4 +188,38 @@ pub(crate) struct ConvertArguments {
 pub(crate) struct ReportArguments {
     /// Folder of a run
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CoordinatorArguments {
+    /// Configuration file, LAVA's as it is [default: /etc/lava-coordinator/lava-coordinator.conf, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Listen only here, `ADDRESS:PORT`, `ADDRESS` or `:PORT`; may be given several times [default: all addresses with a
+    /// configuration file, loopback without]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// Write the log to this file, and open it again when it was rotated; `-` is standard output [default: standard error]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) logfile: Option<PathBuf>,
+    /// How much is logged
+    #[arg(long, value_enum, ignore_case = true, default_value_t = LogLevel::Info, value_name = "LEVEL")]
+    pub(crate) loglevel: LogLevel,
+}
+
+/// How much the coordinator logs, in LAVA's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Every request and reply
+    #[value(name = "DEBUG")]
+    Debug,
+    /// What happens to groups, and what is refused
+    #[value(name = "INFO")]
+    Info,
+    /// What an administrator should look at
+    #[value(name = "WARN")]
+    Warn,
+    /// What keeps the coordinator from working
+    #[value(name = "ERROR")]
+    Error,
 }

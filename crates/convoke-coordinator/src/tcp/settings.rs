@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use convoke_group::{GroupName, MemberName, RoleName};
 
-/// Port of a coordinator that is named without one (coordinator-protocol.md §1).
-pub const DEFAULT_PORT: u16 = 3079;
+use crate::configuration::DEFAULT_PORT;
 
 /// Where the coordinator is, and who asks.
 #[derive(Clone, Debug)]

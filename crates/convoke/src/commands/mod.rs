@@ -2,6 +2,7 @@
 
 mod check;
 mod convert;
+mod coordinator;
 mod dispatch;
 mod job;
 mod report;
@@ -26,6 +27,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Split(arguments) => split::split(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Coordinator(arguments) => coordinator::coordinator(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "convoke", &mut script);
