@@ -140,10 +140,10 @@ fn as_sent(value: &Json) -> Value {
     match value {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(*value),
-        Json::Number(digits) => match serde_json::from_str::<Value>(digits) {
-            Ok(number) if number.to_string() == *digits => number,
-            _ => Value::String(digits.clone()),
-        },
+        Json::Number(digits) => {
+            let number = serde_json::from_str::<Value>(digits).unwrap_or_default();
+            if number.to_string().as_str() == digits { number } else { Value::String(digits.clone()) }
+        }
         Json::Text(text) => Value::String(text.clone()),
         Json::List(items) => Value::Array(items.iter().map(as_sent).collect()),
         Json::Object(members) => {
