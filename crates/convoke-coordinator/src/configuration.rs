@@ -7,16 +7,13 @@ use serde::Deserialize;
 
 use crate::server::ServerSettings;
 
-/// The port when nothing names another.
-pub const DEFAULT_PORT: u16 = 3079;
-
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Configuration {
     /// `port`
     pub port: Option<u16>,
-    /// `max_request_bytes`: the longest request.
+    /// `max_request_bytes`: the longest request, at most 4 MiB.
     pub max_request_bytes: Option<usize>,
     /// `max_connections`: connections at once.
     pub max_connections: Option<usize>,
@@ -62,14 +59,14 @@ impl Configuration {
     pub fn settings(&self) -> ServerSettings {
         let mut settings = ServerSettings::default();
         let set = |place: &mut usize, value: Option<usize>| *place = value.unwrap_or(*place);
-        set(&mut settings.request_bytes, self.max_request_bytes);
+        set(&mut settings.request_bytes, self.max_request_bytes.map(|bytes| bytes.min(4 << 20)));
         set(&mut settings.connections, self.max_connections);
         set(&mut settings.connections_per_address, self.max_connections_per_address);
         set(&mut settings.group.members, self.max_group_members);
         set(&mut settings.group.ids, self.max_group_ids);
         set(&mut settings.group.bytes, self.max_group_bytes);
         if let Some(hours) = self.keep_idle_hours {
-            settings.keep_idle = std::time::Duration::from_secs(hours.max(24).saturating_mul(3600));
+            settings.expiry.keep = std::time::Duration::from_secs(hours.max(24).saturating_mul(3600));
         }
         settings
     }

@@ -7,12 +7,12 @@
 //! | `event` | what happens in a group, for those who record it |
 //! | `local` | a group within this process: its handle and its clients |
 //! | `task` | the task that owns such a group |
-//! | `tcp` | a group at a coordinator elsewhere, LAVA's or ours |
 //! | `wire` | frames, requests and replies |
 //! | `registry` | the groups of a coordinator by name |
 //! | `server` | the coordinator on its TCP port |
 //! | `configuration` | its configuration file |
 //! | [`store`] | the log behind groups that are served to others |
+//! | `tcp` | a group at a coordinator elsewhere, LAVA's or ours |
 //!
 //! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
@@ -28,9 +28,9 @@ mod tcp;
 pub mod wire;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
-pub use configuration::{Configuration, ConfigurationError, DEFAULT_PORT};
+pub use configuration::{Configuration, ConfigurationError};
 pub use event::{GroupEvent, WaitingCall};
 pub use local::LocalGroup;
 pub use registry::Limits;
 pub use server::{ListenError, Listeners, Server, ServerSettings};
-pub use tcp::{TcpClient, TcpSettings, coordinator_address};
+pub use tcp::{DEFAULT_PORT, TcpClient, TcpSettings, coordinator_address};

@@ -24,8 +24,8 @@ mod settings;
 mod words;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use convoke_group::{Answer, Call, WaitView};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -33,15 +33,15 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::client::{CallOptions, GroupClient, LocalFuture};
-use crate::wire::Json;
+use crate::wire::{Json, Reply};
 use exchange::{NoReply, exchange};
-use message::{Reply, Word};
+use message::Manners;
 use pauses::Pauses;
 
-pub use settings::{TcpSettings, coordinator_address};
+pub use settings::{DEFAULT_PORT, TcpSettings, coordinator_address};
 
-/// How long the request of a call without a limit may be held.
-const UNLIMITED: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long a request asks to be held; then the call asks again. A machine that has vanished is noticed in this time.
+const HOLD: Duration = Duration::from_secs(60);
 /// How long after its limit a call still takes the answer to a request that is on its way.
 const LAST_WORD: Duration = Duration::from_secs(1);
 /// A held request that is answered with `wait` sooner than this was not held.
@@ -68,6 +68,9 @@ struct Shared {
     left: AtomicBool,
     /// A request may have reached the coordinator.
     met: AtomicBool,
+    /// When this client was made, and how many calls it has made: the names of calls.
+    born: u128,
+    calls: AtomicU64,
     /// Everything on its way.
     tasks: TaskTracker,
 }
@@ -87,7 +90,9 @@ impl TcpClient {
     pub fn new(settings: TcpSettings) -> TcpClient {
         let manner = AtomicU8::new(Manner::Unknown as u8);
         let (left, met) = (AtomicBool::new(false), AtomicBool::new(false));
-        TcpClient { shared: Arc::new(Shared { settings, manner, left, met, tasks: TaskTracker::new() }) }
+        let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let (calls, tasks) = (AtomicU64::new(1), TaskTracker::new());
+        TcpClient { shared: Arc::new(Shared { settings, manner, left, met, born, calls, tasks }) }
     }
 
     /// Leaves the group if that has not happened, and waits until the coordinator knows or has been tried for long
@@ -127,35 +132,37 @@ impl Shared {
         }
         let deadline = options.limit.and_then(|limit| Instant::now().checked_add(limit));
         let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let name = self.next_call();
         let mut pauses = Pauses::new();
         loop {
             let limit = left();
-            let hold = (self.manner() != Manner::Polled).then(|| limit.unwrap_or(UNLIMITED));
-            let frame = message::call_frame(&self.settings, &call, options.quiet, hold);
+            let hold = (self.manner() != Manner::Polled).then(|| limit.unwrap_or(HOLD).min(HOLD));
+            let manners = Manners { hold, limit, quiet: options.quiet, call: name.clone() };
+            let frame = message::call_frame(&self.settings, call.clone(), &manners);
             if frame.len() > LONGEST_REQUEST {
                 let most = LONGEST_REQUEST >> 10;
-                let why = format!("the message is longer than {most} KiB: send less, or where it is");
-                return words::invalid(&call, why);
+                return words::invalid(
+                    &call,
+                    format!("the message is longer than {most} KiB: send less, or where it is"),
+                );
             }
             let asked = Instant::now();
             let patience = limit.map_or(Duration::MAX, |left| left.saturating_add(LAST_WORD));
             let answered = timeout(patience, self.ask(frame, hold)).await;
             let (pause, last) = match answered.unwrap_or(Err(NoReply::Lost("does not answer"))) {
-                Ok(reply) if reply.word == Word::Nack && self.may_change(&call) => {
-                    (self.settings.poll_delay, String::new())
-                }
-                Ok(reply) => match message::answer(&self.settings, &call, &reply) {
+                Ok((Reply::Nack(_), _)) if self.may_change(&call) => (self.settings.poll_delay, None),
+                Ok((reply, holds)) => match message::answer(&self.settings, &call, reply) {
                     Some(answer) => return answer,
                     None => {
                         pauses.reset();
-                        let held = reply.holds && asked.elapsed() >= NOT_HELD;
-                        (if held { Duration::ZERO } else { self.settings.poll_delay }, reply.reason)
+                        let held = holds && asked.elapsed() >= NOT_HELD;
+                        (if held { Duration::ZERO } else { self.settings.poll_delay }, None)
                     }
                 },
                 Err(trouble) => {
                     let last = format!("coordinator {} {trouble}", self.settings.coordinator);
                     tracing::debug!("{last}");
-                    (pauses.next(), last)
+                    (pauses.next(), Some(last))
                 }
             };
             match left() {
@@ -173,7 +180,7 @@ impl Shared {
     }
 
     /// Makes one request. It goes on without the caller unless the coordinator holds requests.
-    async fn ask(&self, frame: Vec<u8>, hold: Option<Duration>) -> Result<Reply, NoReply> {
+    async fn ask(&self, frame: Vec<u8>, hold: Option<Duration>) -> Result<(Reply, bool), NoReply> {
         let coordinator = self.settings.coordinator.clone();
         let task = self.tasks.spawn(async move { exchange(&coordinator, &frame, hold).await });
         let mut open = OpenRequest::new(self, task.abort_handle());
@@ -182,13 +189,21 @@ impl Shared {
         if !matches!(&message, Err(trouble) if trouble.not_made()) {
             self.met.store(true, Ordering::Relaxed);
         }
-        let reply = message::reply(&message?).ok_or(NoReply::Lost("answered with what is no reply"))?;
-        match reply.word {
-            _ if reply.holds => self.manner.store(Manner::Holds as u8, Ordering::Relaxed),
-            Word::Wait if hold.is_some() => self.manner.store(Manner::Polled as u8, Ordering::Relaxed),
+        let (reply, holds) = Reply::read(&message?).map_err(|error| {
+            tracing::debug!("{error}");
+            NoReply::Lost("answered with what is no reply")
+        })?;
+        match reply {
+            _ if holds => self.manner.store(Manner::Holds as u8, Ordering::Relaxed),
+            Reply::Wait if hold.is_some() => self.manner.store(Manner::Polled as u8, Ordering::Relaxed),
             _ => {}
         }
-        Ok(reply)
+        Ok((reply, holds))
+    }
+
+    /// A name that no other call of this member has, also not one of an earlier process.
+    fn next_call(&self) -> String {
+        format!("{:x}-{}", self.born, self.calls.fetch_add(1, Ordering::Relaxed))
     }
 
     fn manner(&self) -> Manner {

@@ -199,6 +199,10 @@ pub(crate) struct CoordinatorArguments {
     /// configuration file, loopback without]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<String>,
+    /// Keep what is acknowledged in this folder, so that a coordinator that was killed goes on where it was [default: in
+    /// memory only]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// Write the log to this file, and open it again when it was rotated; `-` is standard output [default: standard error]
     #[arg(long, value_name = "FILE")]
     pub(crate) logfile: Option<PathBuf>,

@@ -28,11 +28,11 @@ impl Bundles {
 
     pub(super) fn collect(&mut self, size: usize) -> Reply {
         if self.bundles.len() < size {
-            return Reply::Wait("not all members have handed in their bundle".into());
+            return Reply::Wait;
         }
         if self.waits < MORE_WAITS {
             self.waits += 1;
-            return Reply::Wait("the bundles are complete".into());
+            return Reply::Wait;
         }
         self.waits = 0;
         let raw = |text: &str| Json::parse(text.as_bytes()).unwrap_or(Json::Null);

@@ -12,9 +12,9 @@ use convoke_group::{
 use serde_json::Value;
 
 use super::aggregate::Bundles;
-use super::entry::Entry;
 use super::replies::Manner;
 use super::{GroupView, Limits, Step, Ticket};
+use crate::store::Entry;
 use crate::wire::{Ask, Reply, Request};
 
 /// Why a member left that did not say why.
@@ -22,21 +22,27 @@ const ENDED: &str = "its job ended";
 
 #[derive(Debug)]
 pub(crate) struct Hosted {
-    group: Group,
-    next_wait: u64,
+    pub(super) group: Group,
+    pub(super) next_wait: u64,
     /// Requests without a reply yet.
     open: HashMap<WaitId, Open>,
     tickets: HashMap<Ticket, WaitId>,
     /// Released syncs whose reply is on its way.
     releases: HashMap<Ticket, WaitId>,
     /// Syncs at which a member has arrived and for which it was not released yet.
-    arrived: BTreeSet<(MemberName, MessageId)>,
-    finished: BTreeSet<MemberName>,
-    bundles: Bundles,
+    pub(super) arrived: BTreeSet<(MemberName, MessageId)>,
+    /// Names of the calls of syncs, of members that name them.
+    pub(super) names: HashMap<WaitId, String>,
+    /// The named call for which a member was released last.
+    released: HashMap<(MemberName, MessageId), (String, WaitId)>,
+    pub(super) finished: BTreeSet<MemberName>,
+    pub(super) bundles: Bundles,
     /// Bytes of messages by ID and sender; what limits count.
-    sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
+    pub(super) sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
     bytes: usize,
-    heard: Time,
+    pub(super) heard: Time,
+    /// When the last entry was made by a request.
+    pub(super) kept: Time,
 }
 
 #[derive(Debug)]
@@ -55,11 +61,14 @@ impl Hosted {
             tickets: HashMap::new(),
             releases: HashMap::new(),
             arrived: BTreeSet::new(),
+            names: HashMap::new(),
+            released: HashMap::new(),
             finished: BTreeSet::new(),
             bundles: Bundles::default(),
             sizes: BTreeMap::new(),
             bytes: 0,
             heard: Time::default(),
+            kept: Time::default(),
         }
     }
 
@@ -120,10 +129,37 @@ impl Hosted {
             }
             Ask::Complete => return step.replies.push((ticket, None)),
         };
-        let deadline = extras.hold.and_then(|hold| now.0.checked_add(hold)).map_or(now, Time);
-        let quiet = if extras.quiet && extras.hold.is_some() { Quiet::Certain } else { Quiet::Unknown };
-        let deadline = if matches!(call, Call::Send { .. }) { None } else { Some(deadline) };
+        let from_now = |time| now.0.checked_add(time).map(Time);
+        // The end of the hold is the server's to see to; the group is told when the caller gives up.
+        let deadline = match (extras.hold, extras.limit) {
+            (None, _) => Some(now),
+            (Some(_), Some(limit)) => limit.and_then(from_now),
+            (Some(hold), None) => from_now(hold),
+        };
+        let known = extras.hold.is_some() && extras.limit.is_some();
+        let quiet = if extras.quiet && known { Quiet::Certain } else { Quiet::Unknown };
+        if let (Manner::Sync { id, .. }, Some(name)) = (&manner, &extras.call) {
+            self.give_again(&member, id, name, now, step);
+            self.names.insert(WaitId(self.next_wait), name.clone());
+        }
         self.call(Open { ticket, manner, member }, call, deadline, quiet, now, step);
+    }
+
+    /// The same call that was answered already asks again: its reply was lost.
+    fn give_again(&mut self, member: &MemberName, id: &MessageId, name: &str, now: Time, step: &mut Step) {
+        let released = self.released.get(&(member.clone(), id.clone()));
+        if let Some((_, wait)) = released.filter(|(known, _)| known == name) {
+            self.keep(Input::Withdraw { wait: *wait }, now, step);
+        }
+    }
+
+    /// Notes which call of a member was released last.
+    pub(super) fn note_release(&mut self, sync: (MemberName, MessageId), wait: WaitId) {
+        self.arrived.remove(&sync);
+        match self.names.get(&wait) {
+            Some(name) => self.released.insert(sync, (name.clone(), wait)),
+            None => self.released.remove(&sync),
+        };
     }
 
     fn call(&mut self, open: Open, call: Call, deadline: Option<Time>, quiet: Quiet, now: Time, step: &mut Step) {
@@ -145,10 +181,14 @@ impl Hosted {
         }
         let input = Input::Call { wait, member, call, deadline, quiet };
         let entry = kept.then(|| Entry::Input(input.clone()));
+        let name = self.names.get(&wait).cloned();
         self.apply(input, now, step);
         let polled = again && !self.tickets.contains_key(&ticket) && !self.releases.contains_key(&ticket);
         if let (Some(entry), false) = (entry, polled) {
             step.entries.insert(place, entry);
+            if let Some(call) = name {
+                step.entries.insert(place, Entry::Named { wait, call });
+            }
         }
     }
 
@@ -163,6 +203,7 @@ impl Hosted {
 
     pub(super) fn withdraw(&mut self, ticket: Ticket, now: Time, step: &mut Step) {
         let Some(wait) = self.tickets.remove(&ticket) else { return };
+        self.names.remove(&wait);
         let sync = self.open.remove(&wait).is_some_and(|open| matches!(open.manner, Manner::Sync { .. }));
         // Only a parked sync is known to what is kept.
         if sync {
@@ -179,7 +220,7 @@ impl Hosted {
     /// The group ends: who is held comes again, and learns that it is gone.
     pub(super) fn dismiss(&mut self, step: &mut Step) {
         for (_, open) in self.open.drain() {
-            step.replies.push((open.ticket, Some(Reply::Wait("the group has ended".into()))));
+            step.replies.push((open.ticket, Some(Reply::Wait)));
         }
     }
 
@@ -198,6 +239,17 @@ impl Hosted {
         self.heard
     }
 
+    pub(super) fn kept(&self) -> Time {
+        self.kept
+    }
+
+    /// Notes that this step is kept.
+    pub(super) fn keeps(&mut self, step: &Step, now: Time) {
+        if !step.entries.is_empty() {
+            self.kept = now;
+        }
+    }
+
     pub(super) fn view(&self) -> GroupView {
         let members = self.group.members().iter().map(|member| {
             let finished = member.left.is_some() || self.finished.contains(&member.name);
@@ -211,68 +263,6 @@ impl Hosted {
             bytes: self.bytes,
             heard: self.heard,
         }
-    }
-
-    pub(super) fn restore(name: GroupName, entries: Vec<(Time, Entry)>) -> Option<(Self, Vec<Entry>)> {
-        let mut entries = entries.into_iter();
-        let Some((_, Entry::Created { size })) = entries.next() else { return None };
-        let mut hosted = Self::new(name, size);
-        let mut step = Step::default();
-        let mut uncollected: BTreeSet<WaitId> = BTreeSet::new();
-        let mut syncs: HashMap<WaitId, (MemberName, MessageId)> = HashMap::new();
-        for (at, entry) in entries {
-            hosted.heard = hosted.heard.max(at);
-            match entry {
-                Entry::Created { .. } => {}
-                Entry::Input(of) => {
-                    if let Input::Call { wait, member, call, .. } = &of {
-                        hosted.next_wait = hosted.next_wait.max(wait.0 + 1);
-                        match call {
-                            Call::Sync { message_id } => {
-                                let sync = (member.clone(), message_id.clone());
-                                hosted.arrived.insert(sync.clone());
-                                hosted.sizes.entry(message_id.clone()).or_default();
-                                syncs.insert(*wait, sync);
-                            }
-                            Call::Send { message_id, message } => {
-                                let length = message.as_str().map_or(0, str::len);
-                                hosted.count(message_id, member, length);
-                            }
-                            _ => {}
-                        }
-                    }
-                    if let Input::Withdraw { wait } = &of {
-                        uncollected.remove(wait);
-                    }
-                    for output in hosted.group.apply(of, at) {
-                        if let Output::Answer { wait, answer: Answer::Done { .. }, .. } = output
-                            && let Some(sync) = syncs.get(&wait)
-                        {
-                            hosted.arrived.remove(sync);
-                            uncollected.insert(wait);
-                        }
-                    }
-                }
-                Entry::Collected { wait } => {
-                    uncollected.remove(&wait);
-                }
-                Entry::Finished { member } => {
-                    hosted.finished.insert(member);
-                }
-                Entry::Returned { member } => {
-                    hosted.finished.remove(&member);
-                }
-                Entry::Bundle { member, bundle } => {
-                    let text = bundle.as_str().map_or_else(|| bundle.to_string(), ToOwned::to_owned);
-                    hosted.bundles.store(member, text);
-                }
-            }
-        }
-        let parked = hosted.group.waits().into_iter().map(|wait| wait.wait);
-        for wait in parked.chain(uncollected).collect::<Vec<_>>() {
-            hosted.keep(Input::Withdraw { wait }, hosted.heard, &mut step);
-        }
-        Some((hosted, step.entries))
     }
 
     fn knows(&self, member: &MemberName) -> bool {
@@ -296,7 +286,7 @@ impl Hosted {
         step.replies.push((ticket, Some(Reply::Ack)));
     }
 
-    fn keep(&mut self, input: Input, now: Time, step: &mut Step) {
+    pub(super) fn keep(&mut self, input: Input, now: Time, step: &mut Step) {
         step.entries.push(Entry::Input(input.clone()));
         self.apply(input, now, step);
     }
@@ -324,9 +314,10 @@ impl Hosted {
             step.notes.push(format!("group {}: {member} is refused: {refusal}", self.group.name()));
         }
         if let (Manner::Sync { id, .. }, Answer::Done { .. }) = (&open.manner, &answer) {
-            self.arrived.remove(&(open.member.clone(), id.clone()));
+            self.note_release((open.member.clone(), id.clone()), wait);
             self.releases.insert(open.ticket, wait);
         }
+        self.names.remove(&wait);
         step.replies.push((open.ticket, Some(open.manner.reply(answer, &self.group))));
     }
 
@@ -349,7 +340,7 @@ impl Hosted {
         Ok(())
     }
 
-    fn count(&mut self, id: &MessageId, member: &MemberName, length: usize) {
+    pub(super) fn count(&mut self, id: &MessageId, member: &MemberName, length: usize) {
         let old = self.sizes.entry(id.clone()).or_default().insert(member.clone(), length);
         self.bytes = self.bytes - old.unwrap_or(0) + length;
     }

@@ -23,19 +23,18 @@
 //! are refused.
 
 mod aggregate;
-mod entry;
 mod hosted;
 mod replies;
+mod restore;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use convoke_group::{GroupName, Time, WaitView};
 
+use crate::store::{Entry, Expiry, Record};
 use crate::wire::{Ask, Reply, Request, Size};
-pub use entry::Entry;
-pub(crate) use hosted::Hosted;
+use hosted::Hosted;
 
 /// The server's number for one request; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,13 +101,14 @@ pub struct GroupView {
 #[derive(Debug, Default)]
 pub struct Registry {
     limits: Limits,
+    expiry: Expiry,
     groups: HashMap<GroupName, Hosted>,
 }
 
 impl Registry {
     /// No groups yet.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, groups: HashMap::new() }
+    pub fn new(limits: Limits, expiry: Expiry) -> Self {
+        Self { limits, expiry, groups: HashMap::new() }
     }
 
     /// Takes a request. Without a reply to `ticket` in the step, the request is held.
@@ -138,6 +138,10 @@ impl Registry {
             return Step::nack(ticket, why);
         }
         hosted.ask(ticket, request, now, &mut step);
+        if step.entries.is_empty() && self.expiry.is_mark_due(hosted.kept(), now) {
+            step.entries.push(Entry::Seen);
+        }
+        hosted.keeps(&step, now);
         if hosted.is_over() {
             hosted.dismiss(&mut step);
             self.groups.remove(&group);
@@ -175,9 +179,10 @@ impl Registry {
         step
     }
 
-    /// Forgets groups of which nothing was heard for `idle`; one with a held request is not idle.
-    pub fn expire(&mut self, idle: Duration, now: Time) -> Vec<GroupName> {
-        let old = |hosted: &Hosted| !hosted.holds() && hosted.heard().0 + idle <= now.0;
+    /// Forgets groups of which nothing was heard for long; one with a held request is not among them. `started` is when
+    /// the server began to serve.
+    pub fn expire(&mut self, started: Time, now: Time) -> Vec<GroupName> {
+        let old = |hosted: &Hosted| !hosted.holds() && self.expiry.is_due(hosted.heard(), started, now);
         let names: Vec<GroupName> =
             self.groups.iter().filter(|(_, hosted)| old(hosted)).map(|(name, _)| name.clone()).collect();
         for name in &names {
@@ -187,18 +192,14 @@ impl Registry {
     }
 
     /// Builds a group again from what was kept of it. Returns what has to be kept further: nobody is connected any
-    /// more, and answers of which it is not known that they arrived are owed.
-    pub fn restore(&mut self, name: GroupName, entries: Vec<(Time, Entry)>) -> Vec<Entry> {
-        let Some((hosted, further)) = Hosted::restore(name.clone(), entries) else { return Vec::new() };
-        if !hosted.is_over() {
-            self.groups.insert(name, hosted);
+    /// more, and answers of which it is not known that they arrived are owed. None when the group has ended.
+    pub fn restore(&mut self, name: GroupName, records: Vec<Record>) -> Option<Vec<Entry>> {
+        let (hosted, further) = Hosted::restore(name.clone(), records)?;
+        if hosted.is_over() {
+            return None;
         }
-        further
-    }
-
-    /// Whether there is a group of this name.
-    pub fn contains(&self, group: &GroupName) -> bool {
-        self.groups.contains_key(group)
+        self.groups.insert(name, hosted);
+        Some(further)
     }
 
     /// Every group.

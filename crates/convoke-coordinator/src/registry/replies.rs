@@ -32,7 +32,7 @@ impl Manner {
                 Manner::Assemble => Reply::GroupData(roles(group)),
             },
             // The time for which the request could be held is over, which may have been none.
-            Answer::Refused { refusal: refusal @ Refusal::TimedOut { .. } } => Reply::Wait(refusal.to_string()),
+            Answer::Refused { refusal: Refusal::TimedOut { .. } } => Reply::Wait,
             Answer::Refused { refusal } => Reply::Nack(refusal.to_string()),
         }
     }

@@ -53,7 +53,7 @@ pub(super) async fn has_arrived(stream: &mut TcpStream, ended: &mut bool, limit:
 }
 
 /// Lets the system find out that the other machine is gone, when neither side says anything.
-pub(crate) fn probe_when_silent(stream: &TcpStream) -> io::Result<()> {
+pub(super) fn probe_when_silent(stream: &TcpStream) -> io::Result<()> {
     use rustix::net::sockopt;
     sockopt::set_socket_keepalive(stream, true)?;
     sockopt::set_tcp_keepidle(stream, Duration::from_secs(30))?;

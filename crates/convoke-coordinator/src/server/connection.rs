@@ -74,19 +74,27 @@ async fn answer(shared: &Shared, mut stream: TcpStream, input: &mut Input, messa
     }
     let is_sync = matches!(request.ask, Ask::Sync { .. });
     tracing::debug!(%peer, %group, member = %request.member, request = request.ask.word(), "request");
-    let deadline = request.extras.hold.and_then(|hold| Instant::now().checked_add(hold));
-    let (ticket, mut answered) = shared.hub.ask(request);
+    let limit = request.extras.limit.flatten();
+    let hold = request.extras.hold.map(|hold| limit.map_or(hold, |limit| hold.min(limit)));
+    let deadline = hold.and_then(|hold| Instant::now().checked_add(hold));
+    let Some((ticket, mut answered)) = shared.hub.ask(request).await else {
+        close(&mut stream, input.ended).await;
+        return;
+    };
     // Withdraws the request when this task ends before its reply has arrived.
     let mut open = OpenRequest { shared, group: &group, ticket, settled: false };
-    let reply = match answered.try_recv() {
-        Ok(reply) => reply,
+    let answered = match answered.try_recv() {
+        Ok(answered) => answered,
         Err(_) => match held(&open, &mut stream, input, &mut answered, deadline).await {
-            Some(reply) => reply,
+            Some(answered) => answered,
             None => return,
         },
     };
-    let Some(reply) = reply else {
-        open.settled = true;
+    let kept = match answered.kept {
+        Some(kept) => kept.wait().await,
+        None => true,
+    };
+    let Some(reply) = answered.reply.filter(|_| kept) else {
         close(&mut stream, input.ended).await;
         return;
     };
@@ -123,18 +131,16 @@ async fn held(
         }
     };
     tokio::pin!(over);
-    let mut ticked = false;
     loop {
         tokio::select! {
             biased;
-            reply = &mut *answered => return Some(reply.unwrap_or(None)),
-            () = &mut over, if !ticked => {
-                ticked = true;
+            answered = &mut *answered => return answered.ok(),
+            () = &mut over => {
                 open.shared.hub.tick(open.group);
+                // Either the call's limit has passed as well, and the group has said so, or only the hold is over.
+                return Some(answered.try_recv().unwrap_or_else(|_| open.come_again()));
             }
-            () = open.shared.end.cancelled() => {
-                return Some(Some(Reply::Wait("the coordinator is being stopped, ask again".into())));
-            }
+            () = open.shared.end.cancelled() => return Some(open.come_again()),
             read = stream.read(&mut rest) => match read {
                 // A request is one message; what follows it is nothing.
                 Ok(count) if count > 0 => {}
@@ -157,6 +163,14 @@ struct OpenRequest<'a> {
     group: &'a convoke_group::GroupName,
     ticket: Ticket,
     settled: bool,
+}
+
+impl OpenRequest<'_> {
+    /// The request is not held any longer; its caller is told to ask again.
+    fn come_again(&self) -> Answered {
+        self.shared.hub.withdraw(self.group, self.ticket);
+        Answered { reply: Some(Reply::Wait), kept: None }
+    }
 }
 
 impl Drop for OpenRequest<'_> {

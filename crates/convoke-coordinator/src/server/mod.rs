@@ -15,12 +15,14 @@
 //! | `connection` | one request and its reply |
 //! | `closing` | how a connection ends, and whether a reply arrived |
 //! | `hub` | the groups, and who waits for a reply |
+//! | `journal` | what of a group is not kept yet |
 //! | `clock` | the time of the groups |
 
 mod clock;
-pub(crate) mod closing;
+mod closing;
 mod connection;
 mod hub;
+mod journal;
 mod listen;
 
 use std::collections::HashMap;
@@ -34,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::registry::Limits;
+use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
 
 use hub::Hub;
@@ -42,8 +45,8 @@ use hub::Hub;
 const NO_ACCEPT: Duration = Duration::from_millis(100);
 /// How long connections have to end when the server does.
 const LAST_REPLIES: Duration = Duration::from_secs(5);
-/// How often groups that nobody uses are looked for.
-const EXPIRY: Duration = Duration::from_secs(600);
+/// How often groups that nobody uses are looked for, and what could not be kept is tried again.
+const TIDY: Duration = Duration::from_secs(60);
 
 /// How the server treats its clients.
 #[derive(Clone, Debug)]
@@ -59,7 +62,7 @@ pub struct ServerSettings {
     /// Limits of one group.
     pub group: Limits,
     /// How long a group is kept of which nothing is heard.
-    pub keep_idle: Duration,
+    pub expiry: Expiry,
 }
 
 impl Default for ServerSettings {
@@ -70,7 +73,7 @@ impl Default for ServerSettings {
             connections: 16_384,
             connections_per_address: 16_384,
             group: Limits::default(),
-            keep_idle: Duration::from_secs(7 * 24 * 3600),
+            expiry: Expiry::default(),
         }
     }
 }
@@ -85,7 +88,7 @@ pub struct Server {
 #[derive(Debug)]
 struct Shared {
     settings: ServerSettings,
-    hub: Hub,
+    hub: Arc<Hub>,
     connections: Mutex<Connections>,
     tasks: TaskTracker,
     end: CancellationToken,
@@ -98,16 +101,24 @@ struct Connections {
 }
 
 impl Server {
-    /// A server without groups.
-    pub fn new(settings: ServerSettings, listeners: Listeners) -> Self {
+    /// A server with the groups of the store, or without a store one that keeps its groups in memory only. Call within a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn new(
+        settings: ServerSettings,
+        listeners: Listeners,
+        store: Option<Arc<dyn Store>>,
+    ) -> Result<Self, StoreError> {
         let shared = Shared {
-            hub: Hub::new(settings.group),
+            hub: Hub::new(settings.group, settings.expiry, store)?,
             settings,
             connections: Mutex::default(),
             tasks: TaskTracker::new(),
             end: CancellationToken::new(),
         };
-        Self { shared: Arc::new(shared), listeners }
+        Ok(Self { shared: Arc::new(shared), listeners })
     }
 
     /// Where it listens.
@@ -122,12 +133,15 @@ impl Server {
         for listener in listeners.into_inner() {
             shared.tasks.spawn(accept(Arc::clone(&shared), listener));
         }
-        shared.tasks.spawn(expire(Arc::clone(&shared)));
+        shared.tasks.spawn(tidy(Arc::clone(&shared)));
         end.cancelled().await;
         shared.end.cancel();
         shared.tasks.close();
         if timeout(LAST_REPLIES, shared.tasks.wait()).await.is_err() {
             tracing::warn!(connections = shared.tasks.len(), "ended without waiting for the last connections");
+        }
+        if timeout(LAST_REPLIES, shared.hub.flush()).await.is_err() {
+            tracing::warn!("ended before everything was kept");
         }
     }
 }
@@ -159,13 +173,13 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, place: 
     drop(place);
 }
 
-async fn expire(shared: Arc<Shared>) {
+async fn tidy(shared: Arc<Shared>) {
     loop {
         tokio::select! {
-            () = sleep(EXPIRY) => {}
+            () = sleep(TIDY) => {}
             () = shared.end.cancelled() => return,
         }
-        shared.hub.expire(shared.settings.keep_idle);
+        shared.hub.tidy();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The log behind the groups: what happened to each, kept so that a coordinator that is killed goes on where it was.
 //!
 //! ```text
-//! request ─▶ append(group, record) ─▶ … durable … ─▶ apply to the group ─▶ reply
+//! request ─▶ apply to the group ─▶ append(group, record) ─▶ … durable … ─▶ reply
 //! start   ─▶ load() ─▶ apply every record of every group, in order
 //! ```
 //!
@@ -12,8 +12,8 @@
 //! to the process. The records of one group come back in the order of the calls of `append`, without a hole; of records
 //! that were not acknowledged at most the first ones come back. A failed append has left nothing behind.
 //!
-//! **How it fails.** An append that cannot be kept fails, and later ones may succeed: so apply a record to the group after
-//! it was kept, not before.
+//! **How it fails.** An append that cannot be kept fails, and later ones may succeed: so whoever appends waits for the one
+//! before it, and tries the same again when it failed ([`Entry::Several`] keeps what has gathered meanwhile).
 //!
 //! | module | is about |
 //! |---|---|
@@ -46,7 +46,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::pin::Pin;
 
-use convoke_group::{GroupName, Input, MemberName, Time};
+use convoke_group::{GroupName, Input, MemberName, Time, WaitId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -110,6 +110,30 @@ pub enum Entry {
         /// The bundle as sent.
         bundle: Value,
     },
+    /// The release of a sync reached its member. A release without it counts as owed when the group is built again.
+    Collected {
+        /// The call that was answered.
+        wait: WaitId,
+    },
+    /// The name that its caller gave to a call of sync. Stands before the call.
+    Named {
+        /// The call.
+        wait: WaitId,
+        /// Its name.
+        call: String,
+    },
+    /// A member has finished, unless it is heard of again.
+    Finished {
+        /// Who.
+        member: MemberName,
+    },
+    /// A member that had finished was heard of again.
+    Returned {
+        /// Who.
+        member: MemberName,
+    },
+    /// Several records that are kept together or not at all.
+    Several(Vec<Record>),
     /// Somebody asked for something that changed nothing. Kept now and then, so that [`Expiry`] knows the group is alive.
     Seen,
 }

@@ -11,7 +11,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::server::closing::probe_when_silent;
 use crate::wire::{Decoded, Decoder, Json};
 
 /// How long a connection may take to come up.
@@ -64,8 +63,6 @@ pub(super) async fn exchange(coordinator: &str, frame: &[u8], hold: Option<Durat
         stream.write_all(frame).await.map_err(NoReply::Broken)?;
         if hold.is_none() {
             stream.shutdown().await.map_err(NoReply::Broken)?;
-        } else {
-            probe_when_silent(&stream).map_err(NoReply::Broken)?;
         }
         read(&mut stream).await
     };
@@ -75,13 +72,11 @@ pub(super) async fn exchange(coordinator: &str, frame: &[u8], hold: Option<Durat
 async fn read(stream: &mut TcpStream) -> Result<Json, NoReply> {
     let mut decoder = Decoder::new(LONGEST);
     let mut chunk = vec![0; 16 << 10];
-    let mut begun = false;
     loop {
         let decoded = match stream.read(&mut chunk).await.map_err(NoReply::Broken)? {
-            0 if !begun => return Err(NoReply::Lost("closed the connection without an answer")),
+            0 if decoder.is_empty() => return Err(NoReply::Lost("closed the connection without an answer")),
             0 => decoder.end(),
             count => {
-                begun = true;
                 decoder.push(&chunk[..count]);
                 decoder.poll()
             }

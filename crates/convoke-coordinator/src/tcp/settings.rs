@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use convoke_group::{GroupName, MemberName, RoleName};
 
-use crate::configuration::DEFAULT_PORT;
+/// Port of a coordinator that is named without one (coordinator-protocol.md §1).
+pub const DEFAULT_PORT: u16 = 3079;
 
 /// Where the coordinator is, and who asks.
 #[derive(Clone, Debug)]

@@ -22,12 +22,8 @@ fn waiter(settings: &TcpSettings) -> String {
     format!("{} ({})", settings.member, settings.role)
 }
 
-/// The call's limit has passed. `last` is the coordinator's last word, or why there was none; it may be empty.
-pub(super) fn timed_out(settings: &TcpSettings, call: &Call, last: String) -> Answer {
-    let told = refused(settings, call, &last);
-    if matches!(told, Answer::Refused { refusal: Refusal::TimedOut { .. } }) {
-        return told;
-    }
+/// The call's limit has passed. `last` says why there was no word of the coordinator.
+pub(super) fn timed_out(settings: &TcpSettings, call: &Call, last: Option<String>) -> Answer {
     let unknown = match call.kind() {
         CallKind::Send => "the coordinator's answer",
         _ => "members that the coordinator does not name",
@@ -37,7 +33,7 @@ pub(super) fn timed_out(settings: &TcpSettings, call: &Call, last: String) -> An
         waiter: waiter(settings),
         missing: vec![unknown.to_owned()],
         members: Vec::new(),
-        hint: Some(last).filter(|last| !last.is_empty()),
+        hint: last,
     })
 }
 

@@ -44,6 +44,11 @@ impl Decoder {
         Self { buffer: Vec::new(), limit, scan: Scan::default(), tried: false }
     }
 
+    /// Whether nothing has arrived yet.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// Takes bytes that have arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);

@@ -6,14 +6,16 @@
 //!
 //! | extra field | type | says |
 //! |---|---|---|
-//! | `convoke_hold_ms` | integer | hold the request until it is satisfied, at most so long; the caller gives up then |
-//! | `convoke_quiet` | bool | beside it: nothing of the member's test shell but this call is alive |
+//! | `convoke_hold_ms` | integer | the longest time for which the server may hold the request |
+//! | `convoke_limit_ms` | integer or null | when the caller gives up, from now on; null: never |
+//! | `convoke_quiet` | bool | nothing of the member's test shell but this call is alive; holds only beside a limit |
+//! | `convoke_call` | text | names the call; polls of one call have one name, and no other call of the member has it |
 //! | `convoke_leave` | text | in `clear_group`: the member has ended for certain, and why |
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use convoke_group::{GroupName, MemberName, MessageId, RoleName};
+use convoke_group::{Call, GroupName, MemberName, MessageId, RoleName};
 
 use super::json::Json;
 
@@ -107,13 +109,31 @@ impl Ask {
     }
 }
 
+impl From<Call> for Ask {
+    fn from(call: Call) -> Self {
+        match call {
+            Call::Send { message_id, message } => {
+                Ask::Send { message_id, message: message_text(Some(&Json::from(&message))) }
+            }
+            Call::Wait { message_id } => Ask::Wait { message_id },
+            Call::WaitAll { message_id, role } => Ask::WaitAll { message_id, role },
+            Call::Sync { message_id } => Ask::Sync { message_id, own: None },
+            Call::Assemble => Ask::GroupData,
+        }
+    }
+}
+
 /// The extra fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extras {
     /// `convoke_hold_ms`
     pub hold: Option<Duration>,
+    /// `convoke_limit_ms`; `Some(None)` is a call without a limit.
+    pub limit: Option<Option<Duration>>,
     /// `convoke_quiet`
     pub quiet: bool,
+    /// `convoke_call`
+    pub call: Option<String>,
     /// `convoke_leave`
     pub leave: Option<String>,
 }
@@ -127,11 +147,32 @@ impl Extras {
     fn read(request: &Json) -> Self {
         let text = |name| request.get(name).and_then(Json::as_text).map(ToOwned::to_owned);
         let flag = |name| request.get(name) == Some(&Json::Bool(true));
+        let limit = match request.get("convoke_limit_ms") {
+            Some(Json::Null) => Some(None),
+            Some(value) => millis(value).map(Some),
+            None => None,
+        };
         Self {
             hold: request.get("convoke_hold_ms").and_then(millis),
+            limit,
             quiet: flag("convoke_quiet"),
+            call: text("convoke_call"),
             leave: text("convoke_leave"),
         }
+    }
+
+    fn write(&self, fields: &mut Vec<(String, Json)>) {
+        let millis = |time: Duration| number(time.as_millis());
+        let mut add = |name: &str, value: Option<Json>| {
+            if let Some(value) = value {
+                fields.push((name.to_owned(), value));
+            }
+        };
+        add("convoke_hold_ms", self.hold.map(millis));
+        add("convoke_limit_ms", self.limit.map(|limit| limit.map_or(Json::Null, millis)));
+        add("convoke_quiet", self.quiet.then_some(Json::Bool(true)));
+        add("convoke_call", self.call.clone().map(Json::Text));
+        add("convoke_leave", self.leave.clone().map(Json::Text));
     }
 }
 
@@ -150,6 +191,55 @@ impl Request {
     pub fn read(message: &Json) -> Result<Self, Rejection> {
         let extras = Extras::read(message);
         Reader { message }.read(&extras).map_err(|why| Rejection { why, extras })
+    }
+
+    /// The request as a message. `client_name` and the others come in the order in which LAVA's client writes them.
+    pub fn write(&self) -> Json {
+        let text = |text: &str| Json::Text(text.to_owned());
+        let mut fields: Vec<(String, Json)> = Vec::new();
+        let mut add = |name: &str, value: Json| fields.push((name.to_owned(), value));
+        if let Some(hostname) = &self.hostname {
+            add("hostname", text(hostname));
+        }
+        add("client_name", text(self.member.as_str()));
+        add("group_name", text(self.group.as_str()));
+        if let Some(role) = &self.role {
+            add("role", text(role.as_str()));
+        }
+        add("request", text(self.ask.word()));
+        if let Size::Of(size) = self.size {
+            add("group_size", number(size.get() as u128));
+        }
+        let raw = |text: &str| Json::parse(text.as_bytes()).unwrap_or(Json::Null);
+        match &self.ask {
+            Ask::GroupData | Ask::Clear | Ask::Complete => {}
+            Ask::Send { message_id, message } => {
+                add("messageID", text(message_id.as_str()));
+                add("message", raw(message));
+            }
+            Ask::Wait { message_id } => {
+                add("messageID", text(message_id.as_str()));
+                add("nodeID", text(self.member.as_str()));
+            }
+            Ask::WaitAll { message_id, role } => {
+                if let Some(role) = role {
+                    add("waitrole", text(role.as_str()));
+                }
+                add("messageID", text(message_id.as_str()));
+            }
+            Ask::Sync { message_id, own } => {
+                add("messageID", text(message_id.as_str()));
+                if let Some(own) = own {
+                    add("message", raw(own));
+                }
+            }
+            Ask::Aggregate { bundle, collects } => {
+                add("bundle", raw(bundle));
+                add("sub_id", text(if *collects { "0.0" } else { "0.1" }));
+            }
+        }
+        self.extras.write(&mut fields);
+        Json::Object(fields)
     }
 }
 
@@ -270,4 +360,8 @@ fn is_empty(value: &Json) -> bool {
 fn millis(value: &Json) -> Option<Duration> {
     let Json::Number(digits) = value else { return None };
     digits.parse().ok().map(Duration::from_millis)
+}
+
+fn number(value: u128) -> Json {
+    Json::Number(value.to_string())
 }

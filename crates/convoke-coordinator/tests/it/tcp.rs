@@ -286,7 +286,7 @@ async fn the_reason_of_a_nack_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_holding_coordinator_is_told_what_is_left_of_the_limit_and_asked_again() {
+async fn a_holding_coordinator_is_told_the_limit_and_asked_again_under_the_same_name() {
     let (coordinator, client) = holding().await;
     let script = async {
         let first = coordinator.answer(r#"{"response": "wait", "convoke_held": true}"#).await;
@@ -299,27 +299,14 @@ async fn a_holding_coordinator_is_told_what_is_left_of_the_limit_and_asked_again
     let sync = Call::Sync { message_id: MessageId::new("s") };
     let (answer, (first, last)) = tokio::join!(client.call(sync, options), script);
     assert!(messages(answer).is_empty());
-    let hold = |request: &Value| request["convoke_hold_ms"].as_u64().unwrap();
-    assert!(hold(&last) <= hold(&first) && hold(&first) <= 30_000, "{first} {last}");
-    assert_eq!((&first["convoke_quiet"], &last["convoke_quiet"]), (&json!(true), &json!(true)));
-}
-
-#[tokio::test]
-async fn whom_a_holding_coordinator_names_is_named_when_the_limit_passes() {
-    let (coordinator, client) = holding().await;
-    let reason = "lava-wait m of 101 (server) timed out; missing: 102 (client)";
-    let reply = json!({"response": "wait", "reason": reason, "convoke_held": true}).to_string();
-    let script = async {
-        loop {
-            coordinator.answer(&reply).await;
-        }
-    };
-    tokio::select! {
-        answer = client.call(wait("m"), within(Duration::from_millis(30))) => {
-            assert_eq!(refusal(answer).to_string(), reason);
-        }
-        never = script => never,
+    assert_eq!((&first["convoke_quiet"], &first["convoke_call"]), (&json!(true), &last["convoke_call"]));
+    for request in [&first, &last] {
+        let (hold, limit) =
+            (request["convoke_hold_ms"].as_u64().unwrap(), request["convoke_limit_ms"].as_u64().unwrap());
+        assert!(hold <= limit && limit <= 30_000, "{request}");
     }
+    let (_, other) = together(&client, wait("m"), coordinator.answer(r#"{"response": "nack", "reason": "x"}"#)).await;
+    assert_ne!(other["convoke_call"], last["convoke_call"]);
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use convoke_coordinator::{Configuration, DEFAULT_PORT, ListenError, Listeners, Server};
+use convoke_coordinator::store::{FileStore, Store};
+use convoke_coordinator::{Configuration, DEFAULT_PORT, Listeners, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,7 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
     let port = configuration.port.unwrap_or(DEFAULT_PORT);
     let listen = arguments.listen.iter().map(|text| address(text, port)).collect::<Result<Vec<_>, _>>()?;
     let settings = configuration.settings();
+    let store = arguments.state.as_deref().map(open_state).transpose()?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -40,7 +43,8 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
         } else {
             Listeners::bind_loopback(port)
         };
-        let server = Server::new(settings, listeners.map_err(cannot_listen)?);
+        let listeners = listeners.map_err(|error| Failure::Lab(error.to_string()))?;
+        let server = Server::new(settings, listeners, store).map_err(|error| Failure::Lab(error.to_string()))?;
         for address in server.addresses() {
             tracing::info!("listening on {address}");
         }
@@ -76,6 +80,15 @@ fn configuration(path: Option<&Path>) -> Result<Option<Configuration>, Failure> 
     Ok(Some(read))
 }
 
+/// Opens the state directory; what was wrong with it is mended and said.
+fn open_state(dir: &Path) -> Result<Arc<dyn Store>, Failure> {
+    let (store, notes) = FileStore::open(dir).map_err(|error| Failure::Lab(error.to_string()))?;
+    for note in notes {
+        tracing::warn!("{note}");
+    }
+    Ok(Arc::new(store))
+}
+
 /// `ADDRESS:PORT`, `ADDRESS` or `:PORT`.
 fn address(text: &str, port: u16) -> Result<SocketAddr, Failure> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -90,13 +103,6 @@ fn address(text: &str, port: u16) -> Result<SocketAddr, Failure> {
     }
     let example = "as in 192.0.2.1:3079, [2001:db8::1]:3079, 192.0.2.1 or :3079";
     Err(Failure::User(format!("--listen {text}: not an address and port: {example}")))
-}
-
-fn cannot_listen(error: ListenError) -> Failure {
-    match error {
-        ListenError::InUse { .. } => Failure::Lab(error.to_string()),
-        ListenError::Other { .. } => Failure::Lab(error.to_string()),
-    }
 }
 
 fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
