@@ -240,7 +240,12 @@ fn summary(text: &str) -> String {
         .collect();
     let last = lines[lines.len().saturating_sub(3)..].join(" | ");
     let count = last.chars().count();
-    if count > 200 { format!("…{}", last.chars().skip(count - 200).collect::<String>()) } else { last }
+    if count <= 200 {
+        return last;
+    }
+    let end: String = last.chars().skip(count - 200).collect();
+    // Not in the middle of a word: half a secret would not be known for one.
+    format!("…{}", end.split_once(' ').map_or(end.as_str(), |(_, rest)| rest))
 }
 
 #[cfg(test)]
@@ -251,6 +256,7 @@ mod tests {
     fn a_summary_is_one_short_printable_line() {
         assert_eq!(summary("a\r\nb\r\n\r\nc\u{1b}[6n\r\nd"), "b | c[6n | d");
         assert_eq!(summary(&"x".repeat(1000)).chars().count(), 201);
+        assert_eq!(summary(&format!("secret{}", " y".repeat(98))), format!("…{}", "y ".repeat(98).trim_end()));
         assert_eq!(summary(""), "");
     }
 }

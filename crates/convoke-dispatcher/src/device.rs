@@ -43,6 +43,8 @@ pub struct DeviceInfo {
     pub os: Option<String>,
     /// Tags, for `LAVA_JOB_TAGS`.
     pub tags: Vec<String>,
+    /// What the lab knows of it, for `lava-target-ip` and its like: file name (`ip`, `mac`, `storage`, …) and text.
+    pub files: Vec<(String, String)>,
     /// Device limits of actions by name (job-definition.md §3.3 step 3).
     pub action_timeouts: Vec<(String, std::time::Duration)>,
     /// Device limits of connections by action name.

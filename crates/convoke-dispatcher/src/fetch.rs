@@ -24,6 +24,8 @@ mod setup;
 mod source;
 mod work;
 
+pub(crate) use source::shown;
+
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;

@@ -156,11 +156,17 @@ pub(crate) struct SplitArguments {
     #[arg(long, value_enum, default_value_t = SplitFormat::Json)]
     pub(crate) format: SplitFormat,
     /// Name of the group (`target_group`) [default: a new UUID]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = group_id)]
     pub(crate) group_id: Option<String>,
     /// Job id of the first member
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
     pub(crate) first_id: u64,
+}
+
+/// A group's name is one word.
+fn group_id(text: &str) -> Result<String, String> {
+    let word = !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if word { Ok(text.to_owned()) } else { Err("a group's name is one word without blanks".into()) }
 }
 
 /// How `split` prints.

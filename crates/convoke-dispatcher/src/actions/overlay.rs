@@ -54,7 +54,13 @@ pub(crate) async fn fetch_definition(ctx: &mut Context, action: &PlannedAction, 
     let uuid = format!("{}_{}", ctx.job.job_id, action.level);
     ctx.log.debug(format_args!("uuid={uuid} stage {stage}, suite {suite}"));
     let work = async |ctx: &mut Context| fetch::fetch(&entry, &ctx.options.scratch).await;
-    let fetched = ctx.guard(action.name, Nature::Job, deadline, work).await?;
+    let fetched = ctx.guard(action.name, Nature::Job, deadline, work).await.map_err(|mut error| {
+        // The fetcher's own errors name what they are about; a passing limit and a cancel do not.
+        if deadline.remaining().is_zero() {
+            error.message = format!("{}; it was fetching test definition {}", error.message, described(&entry));
+        }
+        error
+    })?;
     if let Some(commit) = &fetched.commit {
         ctx.log.info(format_args!("{suite}: commit {commit}"));
     }
@@ -99,6 +105,16 @@ pub(crate) fn prepared(ctx: &mut Context, action: &PlannedAction) -> Option<Reco
     extra.insert("path".into(), staged.entry.path.clone().into());
     extra.insert("uuid".into(), staged.uuid.clone().into());
     Some(Recorded::pass(extra))
+}
+
+/// `smoke from https://…`
+fn described(entry: &Definition) -> String {
+    match &entry.from {
+        DefinitionFrom::Inline(_) => entry.name.clone(),
+        DefinitionFrom::Git { repository, .. } | DefinitionFrom::Url { repository, .. } => {
+            format!("{} from {}", entry.name, fetch::shown(repository))
+        }
+    }
 }
 
 /// Where a definition comes from, for its suite's result.
@@ -181,7 +197,7 @@ fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
         }),
         stages: ctx.stages.staged(),
         distro: os.or_else(|| ctx.info.os.clone()),
-        device_files: Vec::new(),
+        device_files: ctx.info.files.clone(),
         character_delay: None,
     }
 }

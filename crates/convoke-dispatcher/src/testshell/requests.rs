@@ -46,6 +46,9 @@ struct Queued {
     given_up: CancellationToken,
 }
 
+/// A request on its way: its number and its answer.
+type Running = Pin<Box<dyn Future<Output = (u64, Done)> + Send>>;
+
 /// The requests of one test action.
 pub(crate) struct Requests {
     /// `None` in a single-device job: everything is refused.
@@ -57,7 +60,7 @@ pub(crate) struct Requests {
     count: u64,
     /// A send is on its way.
     sending: bool,
-    running: FuturesUnordered<Pin<Box<dyn Future<Output = (u64, Done)> + Send>>>,
+    running: FuturesUnordered<Running>,
 }
 
 impl Requests {

@@ -106,7 +106,7 @@ impl Shell<'_> {
                 biased;
                 () = self.ctx.cancel.cancelled() => return Err(self.ctx.stopped()),
                 () = tokio::time::sleep_until(self.deadline.at) => {
-                    return Err(self.deadline.passed(self.action.name, Nature::Test));
+                    return Err(self.passed());
                 }
                 done = self.requests.next() => self.answered(done)?,
                 read = attached.read(), if !self.exited => {
@@ -178,6 +178,19 @@ impl Shell<'_> {
             _ => Some(Instant::now() + SIGNAL),
         };
         self.signals(signals)
+    }
+
+    /// Time is up: what ran, and what the console showed last.
+    fn passed(&self) -> ActionError {
+        let mut error = self.deadline.passed(self.action.name, Nature::Test);
+        if let Some(suite) = self.suites.open_suite() {
+            error.message.push_str(&format!("; suite {suite} was running"));
+        }
+        let lines = self.link.last_lines();
+        if !lines.is_empty() {
+            error.message.push_str(&format!("; the console's last lines: {lines}"));
+        }
+        error
     }
 
     fn closed(&mut self, why: &str) -> Flow {

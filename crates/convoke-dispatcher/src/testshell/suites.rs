@@ -103,6 +103,11 @@ impl Suites {
         self.open.is_some()
     }
 
+    /// The open suite.
+    pub(crate) fn open_suite(&self) -> Option<String> {
+        self.open.map(|open| self.plans[open.at].plan.suite.clone())
+    }
+
     /// STARTRUN.
     pub(crate) fn start(&mut self, suite: &str, now: Duration) {
         let Some(at) = self.position(suite) else {

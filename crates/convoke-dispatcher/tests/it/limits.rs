@@ -39,7 +39,9 @@ async fn a_test_that_takes_too_long_is_a_test_error_and_its_suite_fails() {
     let outcome = bench.run(sandbox(&[("a", &["true"])]), silent()).await;
     let failure = outcome.failure.unwrap();
     assert_eq!(failure.class, ErrorClass::Test);
-    assert_eq!(failure.message, "lava-test-shell timed out after 120 s");
+    insta::assert_snapshot!(failure.message, @"
+    lava-test-shell timed out after 120 s; suite 0_a was running; the console's last lines: device# device# device# device# <LAVA_SIGNAL_STARTRUN 0_a 101_1.1.1.1>
+    ");
     insta::assert_snapshot!(bench.results(), @r"
     lava.validate pass
     lava.0_a fail

@@ -122,6 +122,7 @@ pub fn info() -> DeviceInfo {
         dispatcher_ip: "127.0.0.1".into(),
         os: None,
         tags: Vec::new(),
+        files: Vec::new(),
         action_timeouts: Vec::new(),
         connection_timeouts: Vec::new(),
     }

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::ground::{Ground, failed};
 use super::guest::GuestDevice;
 use super::messages::{EnterConfig, FromSandbox, InitConfig, OverlayNote, ToInit};
-use super::pty;
+use super::{network, pty};
 
 /// What is fixed about a sandbox; what the lab file or the job's member says of it.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +81,7 @@ impl Ground {
             return Err(ActionError::new(ErrorClass::Configuration, message));
         };
         let disk_limit = spec.disk_limit.unwrap_or_else(|| self.disk_limit());
+        let mac = network::mac(address).map(|byte| format!("{byte:02x}")).join(":");
         let info = DeviceInfo {
             prompts: vec![prompt_pattern(&spec.name)],
             name: spec.name,
@@ -91,6 +92,7 @@ impl Ground {
             dispatcher_ip: self.address().to_string(),
             os: spec.os.or_else(host_distro),
             tags: spec.tags,
+            files: vec![("ip".into(), format!("{address}\n")), ("mac".into(), format!("{mac}\n"))],
             action_timeouts: spec.action_timeouts,
             connection_timeouts: spec.connection_timeouts,
         };

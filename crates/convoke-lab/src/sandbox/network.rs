@@ -52,13 +52,9 @@ impl Network {
             // The kernel may be taking it away itself at this moment.
             let _ = self.handle.link().del(old).execute().await;
         }
-        // Always the same for the same address: neighbours' tables stay right over a reboot.
-        let [a, b, c, d] = address.octets();
         // Not brought up here: at this moment it does not know its other end yet.
-        let inside = LinkUnspec::new_with_name(INTERFACE)
-            .address(vec![0x02, 0x00, a, b, c, d])
-            .setns_by_fd(peer.as_raw_fd())
-            .build();
+        let inside =
+            LinkUnspec::new_with_name(INTERFACE).address(mac(address).to_vec()).setns_by_fd(peer.as_raw_fd()).build();
         let pair = LinkVeth::new(&name, INTERFACE)
             .set_info_data(InfoData::Veth(InfoVeth::Peer(inside)))
             .controller(self.index(BRIDGE)?)
@@ -83,6 +79,12 @@ impl Network {
         self.handle.address().add(inside, IpAddr::V4(address), prefix_len).execute().await.map_err(plain)?;
         self.handle.link().set(up(INTERFACE)).execute().await.map_err(plain)
     }
+}
+
+/// The MAC address of a sandbox. Always the same for the same address: neighbours' tables stay right over a reboot.
+pub(crate) fn mac(address: Ipv4Addr) -> [u8; 6] {
+    let [a, b, c, d] = address.octets();
+    [0x02, 0x00, a, b, c, d]
 }
 
 impl AsFd for Network {

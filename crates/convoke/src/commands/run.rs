@@ -82,7 +82,13 @@ pub(super) fn exit_code(outcome: &Outcome) -> ExitCode {
 /// What a lab lacks, a rehearsal does not need.
 fn or_rehearse(mut finding: Diagnostic) -> Diagnostic {
     let rehearse = "--rehearse puts a sandbox in the place of every device";
-    finding.help = Some(finding.help.map_or_else(|| rehearse.into(), |help| format!("{help}; {rehearse}")));
+    finding.help = Some(match finding.help {
+        None => rehearse.into(),
+        Some(help) => match help.strip_suffix(", or rehearse the job on sandboxes") {
+            Some(help) => format!("{help}; or {rehearse}"),
+            None => format!("{help}; {rehearse}"),
+        },
+    });
     finding
 }
 

@@ -156,6 +156,7 @@ impl Log {
             Content::Input(text) => (Level::Debug, format!("> {}", safe(text.trim_end_matches('\n')))),
             // Signals are told as what they mean: results and calls.
             Content::Target { text, .. } if text.contains("<LAVA_") => (Level::Debug, format!("| {}", safe(text))),
+            Content::Target { text, .. } if text.is_empty() => (Level::Debug, "|".into()),
             Content::Target { text, partial } => {
                 let end = if *partial { self.paint.dim(" (no line end yet)") } else { String::new() };
                 (Level::Target, format!("| {}{end}", safe(text)))

@@ -182,3 +182,15 @@ fn report_says_when_a_run_was_cut_off() {
         assert!(ended.code == Some(2) && ended.stderr.contains(words), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn split_refuses_names_and_numbers_that_no_group_has() {
+    let place = Place::new(User::Ordinary);
+    let path = fixture("jobs/seed-flow-table.yaml");
+    let path = path.to_str().unwrap();
+    for wrong in [["--group-id", ""], ["--group-id", "two words"], ["--first-id", "0"], ["--first-id", "4294967296"]] {
+        let ended = place.convoke(&[&["split", path], &wrong[..]].concat());
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{wrong:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(wrong[0]) && !ended.stderr.contains("bug"), "{wrong:?}: {}", ended.stderr);
+    }
+}

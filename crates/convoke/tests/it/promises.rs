@@ -263,6 +263,17 @@ fn definitions_come_from_git_and_archives() {
 }
 
 #[test]
+fn a_sandbox_knows_its_addresses() {
+    let place = Place::new(User::Ordinary);
+    let steps = [
+        "lava-test-case ip --shell test \"$(lava-target-ip)\" = \"$(lava-echo-ipv4 eth0)\"",
+        "lava-test-case mac --shell grep -qx \"$(lava-target-mac)\" /sys/class/net/eth0/address",
+        "lava-test-case none --shell '! lava-target-storage'",
+    ];
+    place.run(&place.write("job.yaml", job(1, &steps, 30)), &[]).expect(0);
+}
+
+#[test]
 fn fifty_members_synchronise() {
     let place = Place::new(User::Ordinary);
     let steps = ["for round in 1 2 3 4 5 6 7 8 9 10; do lava-sync again; done"];
