@@ -84,12 +84,23 @@ impl Coordinator {
         Coordinator { address: format!("127.0.0.1:{port}"), process }
     }
 
-    /// Ours, on loopback.
+    /// Ours, on loopback, keeping what it acknowledges.
     fn ours(place: &Place) -> Coordinator {
-        let address = format!("127.0.0.1:{}", free_port());
-        let mut command = place.command(&["coordinator", "--listen", &address, "--logfile", "coordinator.log"]);
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        Coordinator { address, process }
+        Coordinator::ours_at(place, format!("127.0.0.1:{}", free_port()))
+    }
+
+    fn ours_at(place: &Place, address: String) -> Coordinator {
+        let arguments = ["coordinator", "--listen", &address, "--state", "state", "--loglevel", "DEBUG"];
+        let mut command = place.command(&arguments);
+        command.args(["--logfile", "coordinator.log"]).stdout(Stdio::null()).stderr(Stdio::null());
+        Coordinator { process: command.spawn().unwrap(), address }
+    }
+
+    /// Kills it without a word and starts it again.
+    fn killed_and_restarted(mut self, place: &Place) -> Coordinator {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        Coordinator::ours_at(place, self.address.clone())
     }
 
     #[track_caller]
@@ -195,6 +206,23 @@ fn two_dispatchers_meet_at_our_coordinator() {
     let mut coordinator = Coordinator::ours(&place);
     let runs = both(&place, &coordinator, "");
     exchanged(&runs);
+    coordinator.lives();
+}
+
+#[test]
+fn dispatchers_do_not_notice_that_our_coordinator_is_killed_and_restarted() {
+    let place = Place::new(User::Root);
+    members(&place, JOB, "one");
+    let coordinator = Coordinator::ours(&place);
+    let log = place.path("coordinator.log");
+    let server = dispatch(&place, "server", &coordinator, "server").spawn().unwrap();
+    wait_for(&log, "group_data");
+    let coordinator = coordinator.killed_and_restarted(&place);
+    let client = dispatch(&place, "client", &coordinator, "client").spawn().unwrap();
+    wait_for(&log, "lava_sync");
+    let mut coordinator = coordinator.killed_and_restarted(&place);
+    let ended = |child: Child, dir: &str| Run { ended: child.wait_with_output().unwrap().into(), dir: place.path(dir) };
+    exchanged(&[ended(server, "server"), ended(client, "client")]);
     coordinator.lives();
 }
 
