@@ -113,6 +113,8 @@ async fn attempts(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline
         }
         if result.is_err() {
             ctx.log.forget_failures(failures);
+            let (level, name) = (action.level.clone(), action.name.to_owned());
+            ctx.log.record(Body::AttemptFailed { level, name, attempt: number });
         }
         clean_up(ctx);
         tokio::select! {

@@ -104,6 +104,15 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         failure: Option<Failure>,
     },
+    /// An attempt of an action failed and the action is tried again: what its results said does not count any more.
+    AttemptFailed {
+        /// `1.3.2`
+        level: String,
+        /// LAVA's name.
+        name: String,
+        /// Number of the attempt, from 1.
+        attempt: u32,
+    },
     /// A line for the log.
     Log {
         /// Level.

@@ -156,6 +156,7 @@ impl Masker {
             }
             Body::RunStarted { .. }
             | Body::DeviceAllocated { .. }
+            | Body::AttemptFailed { .. }
             | Body::MemberState { .. }
             | Body::ActionStarted { .. }
             | Body::Console { .. }

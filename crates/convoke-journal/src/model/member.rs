@@ -143,6 +143,8 @@ pub struct Member {
     console: Lines,
     marks: BTreeMap<String, (Option<u64>, Option<u64>)>,
     failures: Vec<(u64, Failure)>,
+    /// For each running action, how many results and failures there were when it started.
+    before: Vec<(usize, usize)>,
     /// The last error line. A failure goes up from action to action to the member; once is enough.
     told: String,
 }
@@ -171,6 +173,7 @@ impl Member {
             console: Lines::default(),
             marks: BTreeMap::new(),
             failures: Vec::new(),
+            before: Vec::new(),
             told: String::new(),
         }
     }
@@ -246,12 +249,14 @@ impl Member {
             }
             Body::ActionStarted { level, name, timeout_s, namespace } => {
                 self.actions.push((level.clone(), name.clone()));
+                self.before.push((self.results.len(), self.failures.len()));
                 let limit = clock(*timeout_s);
                 text(self, action_level(level), format!("start: {level} {name} (timeout {limit}) [{namespace}]"));
             }
             Body::ActionEnded { level, name, duration_s, namespace, failure } => {
                 if let Some(at) = self.actions.iter().rposition(|(l, n)| l == level && n == name) {
                     self.actions.truncate(at);
+                    self.before.truncate(at);
                 }
                 if let Some(failure) = failure {
                     if self.failures.last().is_none_or(|(_, last)| last.message != failure.message) {
@@ -264,6 +269,15 @@ impl Member {
                 }
                 let took = clock(*duration_s);
                 text(self, action_level(level), format!("end: {level} {name} (duration {took}) [{namespace}]"));
+            }
+            Body::AttemptFailed { level, name, attempt } => {
+                let at = self.actions.iter().rposition(|(l, n)| l == level && n == name);
+                if let Some((results, failures)) = at.and_then(|at| self.before.get(at).copied()) {
+                    self.results.truncate(results);
+                    self.failures.truncate(failures);
+                }
+                let what = format!("{name} is tried again: the results of attempt {attempt} do not count");
+                text(self, LogLevel::Info, what);
             }
             Body::Log { level, text: message } => {
                 if matches!(level, LogLevel::Error | LogLevel::Exception) {
@@ -377,6 +391,7 @@ impl Member {
         self.ended_ns = Some(now);
         self.calls.clear();
         self.actions.clear();
+        self.before.clear();
         if let Some(failure) = failure {
             let first = self.failures.iter().find(|(_, earlier)| earlier.message == failure.message);
             self.failed_ns = Some(first.map_or(now, |(when, _)| *when));

@@ -274,6 +274,23 @@ fn a_sandbox_knows_its_addresses() {
 }
 
 #[test]
+fn results_of_an_attempt_that_is_tried_again_do_not_count() {
+    let place = Place::new(User::Ordinary);
+    // The file is on the device's disk, which a reboot keeps: the second attempt finds it.
+    let steps = [
+        "test -e /root/tried && TRIED=yes || TRIED=no",
+        "touch /root/tried",
+        "lava-test-case second-time --shell test $TRIED = yes",
+        "test $TRIED = yes || lava-test-raise first-time",
+    ];
+    let text = job(1, &steps, 20).replace("- test:\n", "- test:\n    failure_retry: 2\n");
+    let run = place.run(&place.write("job.yaml", text), &[]);
+    run.expect(0);
+    let results = run.file("results.yaml");
+    assert_eq!(results.matches("case: second-time").count(), 1, "{results}");
+}
+
+#[test]
 fn fifty_members_synchronise() {
     let place = Place::new(User::Ordinary);
     let steps = ["for round in 1 2 3 4 5 6 7 8 9 10; do lava-sync again; done"];
