@@ -57,15 +57,29 @@ pub enum NoPlan {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Shortage(Vec<Shortage>),
     /// The lab has the device, but this program cannot drive it yet.
-    #[error("device `{device}` is of type {device_type}: only sandboxes can be run; --rehearse puts one in its place")]
+    #[error(
+        "device `{device}` is of type {device_type}: only sandboxes can be run; `convoke run --rehearse` puts one in its place"
+    )]
     Undriven {
         /// The device.
         device: String,
         /// Its type.
         device_type: String,
     },
+    /// The device that a member was given is another one than it asks for.
+    #[error("the member's job asks for a device of type {wanted}, and `{device}` is of type {device_type}")]
+    OtherType {
+        /// The device.
+        device: String,
+        /// Its type.
+        device_type: String,
+        /// What the job asks for.
+        wanted: String,
+    },
     /// Guests log in to their host over ssh.
-    #[error("role {role} is a connection to another device: guests can only be rehearsed so far; give --rehearse")]
+    #[error(
+        "role {role} is a connection to another device: guests can only be rehearsed so far, with `convoke run --rehearse`"
+    )]
     Guest {
         /// The guest's role.
         role: String,
@@ -126,6 +140,12 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
 
 /// The plan of one member of a group whose others run elsewhere, on the only device of `lab`.
 pub fn plan_member(job: MemberJob, lab: &Lab) -> Result<Plan, NoPlan> {
+    if let (Place::Device { device_type: wanted, .. }, Some(device)) = (&job.place, lab.devices.first())
+        && device.device_type != *wanted
+    {
+        let (wanted, device_type) = (wanted.to_string(), device.device_type.to_string());
+        return Err(NoPlan::OtherType { device: device.name.to_string(), device_type, wanted });
+    }
     let assigned = from_lab(std::slice::from_ref(&job), lab)?;
     let group = job.group.as_ref().map(|group| group.target_group.clone()).unwrap_or_default();
     let members =

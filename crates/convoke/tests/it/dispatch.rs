@@ -84,6 +84,25 @@ impl Coordinator {
         Coordinator { address: format!("127.0.0.1:{port}"), process }
     }
 
+    /// Ours, on loopback, keeping what it acknowledges.
+    fn ours(place: &Place) -> Coordinator {
+        Coordinator::ours_at(place, format!("127.0.0.1:{}", free_port()))
+    }
+
+    fn ours_at(place: &Place, address: String) -> Coordinator {
+        let arguments = ["coordinator", "--listen", &address, "--state", "state", "--loglevel", "DEBUG"];
+        let mut command = place.command(&arguments);
+        command.args(["--logfile", "coordinator.log"]).stdout(Stdio::null()).stderr(Stdio::null());
+        Coordinator { process: command.spawn().unwrap(), address }
+    }
+
+    /// Kills it without a word and starts it again.
+    fn killed_and_restarted(mut self, place: &Place) -> Coordinator {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        Coordinator::ours_at(place, self.address.clone())
+    }
+
     #[track_caller]
     fn lives(&mut self) {
         assert_eq!(self.process.try_wait().unwrap(), None, "the coordinator has died");
@@ -102,9 +121,9 @@ fn free_port() -> u16 {
 }
 
 /// Splits the job and puts each member's job and the device into files.
-fn members(place: &Place, group: &str) {
+fn members(place: &Place, job: &str, group: &str) {
     place.write("device.yaml", DEVICE);
-    let job = place.write("job.yaml", JOB);
+    let job = place.write("job.yaml", job);
     let split = place.convoke(&["split", job.to_str().unwrap(), "--group-id", group]);
     let split: Value = serde_json::from_str(&split.stdout).unwrap();
     for (role, members) in split["roles"].as_object().unwrap() {
@@ -161,7 +180,7 @@ fn exchanged([server, client]: &[Run; 2]) {
 #[test]
 fn two_dispatchers_meet_at_lavas_coordinator() {
     let place = Place::new(User::Ordinary);
-    members(&place, "one");
+    members(&place, JOB, "one");
     let mut coordinator = Coordinator::lava(&place);
     let runs = both(&place, &coordinator, "");
     exchanged(&runs);
@@ -181,9 +200,55 @@ fn two_dispatchers_meet_at_lavas_coordinator() {
 }
 
 #[test]
+fn two_dispatchers_meet_at_our_coordinator() {
+    let place = Place::new(User::Ordinary);
+    members(&place, JOB, "one");
+    let mut coordinator = Coordinator::ours(&place);
+    let runs = both(&place, &coordinator, "");
+    exchanged(&runs);
+    coordinator.lives();
+}
+
+#[test]
+fn dispatchers_do_not_notice_that_our_coordinator_is_killed_and_restarted() {
+    let place = Place::new(User::Root);
+    members(&place, JOB, "one");
+    let coordinator = Coordinator::ours(&place);
+    let log = place.path("coordinator.log");
+    let server = dispatch(&place, "server", &coordinator, "server").spawn().unwrap();
+    wait_for(&log, "group_data");
+    let coordinator = coordinator.killed_and_restarted(&place);
+    let client = dispatch(&place, "client", &coordinator, "client").spawn().unwrap();
+    wait_for(&log, "lava_sync");
+    let mut coordinator = coordinator.killed_and_restarted(&place);
+    let ended = |child: Child, dir: &str| Run { ended: child.wait_with_output().unwrap().into(), dir: place.path(dir) };
+    exchanged(&[ended(server, "server"), ended(client, "client")]);
+    coordinator.lives();
+}
+
+/// The server waits for a message that the client ends without sending. Our coordinator knows that it cannot come; the
+/// limit of the wait is longer than that of the test.
+#[test]
+fn who_ends_at_our_coordinator_is_told_to_who_waits_for_it() {
+    let place = Place::new(User::Root);
+    let job = JOB.replace("lava-wait thanks", "lava-wait-all never client");
+    // The client goes without the last sync.
+    let (job, _) = job.rsplit_once("          - lava-sync middle").unwrap();
+    members(&place, job, "one");
+    let coordinator = Coordinator::ours(&place);
+    let [server, client] = both(&place, &coordinator, "");
+    client.expect(0);
+    server.expect(1).has("server", "multinode-wait_all-never", "fail", 1);
+    let journal = server.journal();
+    let reasons: Vec<&str> = journal.iter().filter_map(|event| event["reason"].as_str()).collect();
+    let who = "lava-wait-all never client of 1 (server) can no longer be satisfied: 2 (client) left without sending: its job ended";
+    assert_eq!(reasons, [who]);
+}
+
+#[test]
 fn a_cancelled_dispatcher_leaves_the_group_and_lavas_coordinator_lives() {
     let place = Place::new(User::Root);
-    members(&place, "one");
+    members(&place, JOB, "one");
     let mut coordinator = Coordinator::lava(&place);
     // Alone in its group it waits for the other.
     let mut command = dispatch(&place, "server", &coordinator, "alone");
@@ -194,7 +259,7 @@ fn a_cancelled_dispatcher_leaves_the_group_and_lavas_coordinator_lives() {
     assert_eq!(waiting.wait().code(), Some(130));
     wait_for(&log, "Clearing group data for one");
     coordinator.lives();
-    members(&place, "two");
+    members(&place, JOB, "two");
     exchanged(&both(&place, &coordinator, "-again"));
     coordinator.lives();
 }
@@ -213,8 +278,11 @@ fn wait_for(path: &std::path::Path, text: &str) {
 #[test]
 fn what_cannot_be_dispatched_is_said_with_status_2() {
     let place = Place::new(User::Root);
-    members(&place, "one");
-    place.write("single.yaml", "{job_name: s, device_type: sandbox, timeouts: {job: {minutes: 1}}, actions: []}\n");
+    members(&place, JOB, "one");
+    place.write(
+        "single.yaml",
+        "{job_name: s, device_type: sandbox, timeouts: {job: {minutes: 1}}, actions: [{deploy: {to: sandbox}}]}\n",
+    );
     place.write("other.yaml", "{name: board-1, type: panda}\n");
     place.write("bad.yaml", "{name: board-1, type: sandbox, colour: red}\n");
     let server: Value = serde_json::from_str(&std::fs::read_to_string(place.path("server.yaml")).unwrap()).unwrap();
