@@ -11,6 +11,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dash", "helpers are tested under it"),
     ("git", "test definitions come from repositories"),
     ("iperf3", "examples/iperf3.yaml measures with it"),
+    ("lava-coordinator", "our client speaks to it in tests"),
     ("mksh", "helpers are tested under it"),
     ("perl", "results.tap is read back by its TAP::Parser"),
     ("procps", "tests look for left-over processes"),

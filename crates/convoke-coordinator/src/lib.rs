@@ -1,4 +1,5 @@
-//! Serves groups: the client trait the dispatcher speaks to, and a group within this process.
+//! Serves groups: the client trait the dispatcher speaks to, a group within this process, and the coordinator on its
+//! TCP port.
 //!
 //! | module | is about |
 //! |---|---|
@@ -6,14 +7,30 @@
 //! | `event` | what happens in a group, for those who record it |
 //! | `local` | a group within this process: its handle and its clients |
 //! | `task` | the task that owns such a group |
+//! | `wire` | frames, requests and replies |
+//! | `registry` | the groups of a coordinator by name |
+//! | `server` | the coordinator on its TCP port |
+//! | `configuration` | its configuration file |
+//! | [`store`] | the log behind groups that are served to others |
+//! | `tcp` | a group at a coordinator elsewhere, LAVA's or ours |
 //!
 //! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
 mod client;
+mod configuration;
 mod event;
 mod local;
+pub mod registry;
+mod server;
+pub mod store;
 mod task;
+mod tcp;
+pub mod wire;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
+pub use configuration::{Configuration, ConfigurationError};
 pub use event::{GroupEvent, WaitingCall};
 pub use local::LocalGroup;
+pub use registry::Limits;
+pub use server::{ListenError, Listeners, Server, ServerSettings};
+pub use tcp::{DEFAULT_PORT, TcpClient, TcpSettings, coordinator_address};

@@ -15,9 +15,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use convoke_coordinator::GroupClient;
-use convoke_job::MemberJob;
-use convoke_job::member::BlockKind;
+use convoke_group::Messages;
+use convoke_job::member::{BlockKind, GroupMember};
 use convoke_job::pipeline::{DeviceLimits, PlannedAction, pipeline as planned};
+use convoke_job::{MemberJob, RoleName, SubId};
 use convoke_journal::{ErrorClass, Failure, Health, LogLevel, MemberState, Recorder, ResultRecord, ResultValue, Stage};
 use futures_util::FutureExt;
 use tokio::time::Instant;
@@ -156,7 +157,7 @@ async fn group(ctx: &mut Context) -> Result<(), ActionError> {
     let cancel = ctx.cancel.clone();
     let start = async {
         ctx.log.debug(format_args!("waiting for the {} members of the group", membership.size));
-        requests::assemble(&caller).await?;
+        let told = requests::assemble(&caller).await?;
         if membership.delayed_start
             && let Some(expect) = &membership.expect_role
         {
@@ -164,7 +165,7 @@ async fn group(ctx: &mut Context) -> Result<(), ActionError> {
             ctx.log.info(format_args!("waiting for lava_start from role {expect}"));
             requests::delayed_start(&caller, expect.as_str(), membership.timeout.unwrap_or(GROUP_START)).await?;
         }
-        Ok(())
+        Ok(told)
     };
     let result = tokio::select! {
         biased;
@@ -174,7 +175,25 @@ async fn group(ctx: &mut Context) -> Result<(), ActionError> {
     if let Err(error) = &result {
         ctx.log.line(LogLevel::Exception, &error.message);
     }
-    result
+    introduce(ctx, &result?);
+    Ok(())
+}
+
+/// A definition that was split and never assigned does not say who is in the group; a coordinator elsewhere does.
+fn introduce(ctx: &mut Context, told: &Messages) {
+    let own = crate::calls::member_name(&ctx.job);
+    let job = Arc::make_mut(&mut ctx.job);
+    let Some(group) = job.group.as_mut().filter(|group| group.members.is_empty()) else { return };
+    let mut others = (0..).filter(|number| *number != job.sub_id.0);
+    group.members = told
+        .iter()
+        .filter_map(|(name, role)| {
+            let name = name.as_str().to_owned();
+            let sub_id = if name == own { job.sub_id } else { SubId(others.next()?) };
+            let role = RoleName::new(role.as_str()?);
+            Some(GroupMember { name, role, sub_id, guest: false, device: None })
+        })
+        .collect();
 }
 
 async fn block(ctx: &mut Context, number: usize, planned: &PlannedAction, deadline: &Deadline) -> Result<(), Ended> {

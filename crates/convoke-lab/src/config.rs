@@ -99,6 +99,11 @@ impl Lab {
         read::read(source)
     }
 
+    /// Reads a device file: one entry of `devices`, and nothing else. The lab has this device and makes no others.
+    pub fn read_device(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
+        read::read_device(source)
+    }
+
     /// The device called `name`.
     pub fn device(&self, name: &str) -> Option<&LabDevice> {
         self.devices.iter().find(|device| device.name.as_str() == name)

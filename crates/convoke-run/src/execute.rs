@@ -2,8 +2,9 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use convoke_coordinator::LocalGroup;
+use convoke_coordinator::{GroupClient, LocalGroup, TcpClient};
 use convoke_dispatcher::device::Device;
 use convoke_dispatcher::error::ActionError;
 use convoke_dispatcher::{DispatchOptions, MemberRun};
@@ -61,8 +62,30 @@ pub enum RunError {
     Record(io::Error),
 }
 
-/// Runs the members of `plan` to their ends. Firing `cancel` cancels them.
+/// Runs the members of `plan` to their ends, their group within this process. Firing `cancel` cancels them.
 pub async fn execute(plan: Plan, options: RunOptions, cancel: CancellationToken) -> Result<Outcome, RunError> {
+    run(plan, None, options, cancel).await
+}
+
+/// Runs the only member of `plan`, whose group is at the coordinator that `client` asks. It has left the group, or could
+/// not, when this returns. The others' devices are elsewhere, and so are their networks.
+pub async fn execute_member(
+    plan: Plan,
+    client: TcpClient,
+    options: RunOptions,
+    cancel: CancellationToken,
+) -> Result<Outcome, RunError> {
+    let outcome = run(plan, Some(client.clone()), options, cancel).await;
+    client.finish().await;
+    outcome
+}
+
+async fn run(
+    plan: Plan,
+    remote: Option<TcpClient>,
+    options: RunOptions,
+    cancel: CancellationToken,
+) -> Result<Outcome, RunError> {
     let RunOptions { job_file, program, folder, keep, views, findings } = options;
     let (journal, recorder) = Journal::create(folder.path()).map_err(RunError::Record)?;
     let (verdict_view, verdict) = VerdictView::new(plan.members.len());
@@ -76,7 +99,7 @@ pub async fn execute(plan: Plan, options: RunOptions, cancel: CancellationToken)
 
     let kept = Shelf::new(keep);
     let template = DispatchTemplate { folder: &folder, program: &program, rehearsal: plan.rehearsal };
-    let started = start(plan, &template, &kept, &recorder).await;
+    let started = start(plan, remote, &template, &kept, &recorder).await;
     let outcome = match started {
         Ok(members) => {
             supervise(members, &recorder, cancel).await;
@@ -146,12 +169,13 @@ fn info(member: &PlannedMember) -> MemberInfo {
 /// Makes devices and group, and everything each member needs.
 async fn start(
     plan: Plan,
+    remote: Option<TcpClient>,
     options: &DispatchTemplate<'_>,
     kept: &Shelf,
     recorder: &Recorder,
 ) -> Result<Vec<Ready>, ActionError> {
     let ground = Ground::create(plan.ground_settings()).await?;
-    let group = local_group(&plan, recorder);
+    let group = if remote.is_none() { local_group(&plan, recorder) } else { None };
     let mut sandboxes = Vec::with_capacity(plan.members.len());
     for member in &plan.members {
         sandboxes.push(match &member.device {
@@ -187,9 +211,14 @@ async fn start(
                 device_type: device.info().device_type.clone(),
             },
         );
-        let client = group.as_ref().zip(member.job.group.as_ref()).map(|(group, membership)| {
-            group.client(MemberName::new(member.name.clone()), RoleName::new(membership.role.as_str()))
-        });
+        let client = match (&remote, &group, &member.job.group) {
+            (Some(remote), _, Some(_)) => Some(Arc::new(remote.clone()) as Arc<dyn GroupClient>),
+            (None, Some(group), Some(membership)) => {
+                let role = RoleName::new(membership.role.as_str());
+                Some(group.client(MemberName::new(member.name.clone()), role))
+            }
+            _ => None,
+        };
         ready.push(Ready {
             label: member.label,
             essential: member.job.group.as_ref().is_some_and(|group| group.essential),

@@ -8,6 +8,9 @@
 //!                                    └─ a task a member (convoke-dispatcher)   ──► supervisor: essential, host gone, cancel
 //! ```
 //!
+//! One member of a group whose others run elsewhere is a run of its own: its plan has one member, and its client speaks to
+//! the group's coordinator ([`execute_member`]).
+//!
 //! Invariant: when [`execute()`] returns, every member has ended and so has every process of the run. Dropping its future
 //! ends them too, without their last words.
 
@@ -19,7 +22,7 @@ mod plan;
 mod supervise;
 mod verdict;
 
-pub use execute::{Outcome, RunError, RunOptions, execute};
+pub use execute::{Outcome, RunError, RunOptions, execute, execute_member};
 pub use folder::{FolderError, RunFolder};
 pub use kept::Shelf;
-pub use plan::{NoPlan, Plan, PlannedDevice, PlannedMember, plan};
+pub use plan::{NoPlan, Plan, PlannedDevice, PlannedMember, plan, plan_member};

@@ -57,15 +57,29 @@ pub enum NoPlan {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Shortage(Vec<Shortage>),
     /// The lab has the device, but this program cannot drive it yet.
-    #[error("device `{device}` is of type {device_type}: only sandboxes can be run; --rehearse puts one in its place")]
+    #[error(
+        "device `{device}` is of type {device_type}: only sandboxes can be run; `convoke run --rehearse` puts one in its place"
+    )]
     Undriven {
         /// The device.
         device: String,
         /// Its type.
         device_type: String,
     },
+    /// The device that a member was given is another one than it asks for.
+    #[error("the member's job asks for a device of type {wanted}, and `{device}` is of type {device_type}")]
+    OtherType {
+        /// The device.
+        device: String,
+        /// Its type.
+        device_type: String,
+        /// What the job asks for.
+        wanted: String,
+    },
     /// Guests log in to their host over ssh.
-    #[error("role {role} is a connection to another device: guests can only be rehearsed so far; give --rehearse")]
+    #[error(
+        "role {role} is a connection to another device: guests can only be rehearsed so far, with `convoke run --rehearse`"
+    )]
     Guest {
         /// The guest's role.
         role: String,
@@ -104,8 +118,6 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
         .into_iter()
         .zip(assigned)
         .map(|(job, spec)| {
-            let name = own_name(&job);
-            let role = job.role().map(ToString::to_string).unwrap_or_default();
             let device = match (spec, &job.place) {
                 (Some(spec), _) => PlannedDevice::Sandbox(spec),
                 (None, Place::Guest { host_role }) => PlannedDevice::Guest {
@@ -114,8 +126,7 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
                 },
                 (None, Place::Device { .. }) => unreachable!("every device member was given a sandbox"),
             };
-            let label = if role.is_empty() { name.clone() } else { format!("{name} ({role})") };
-            PlannedMember { job, name, label, device }
+            planned(job, device)
         })
         .collect();
     Ok(Plan {
@@ -125,6 +136,28 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
         members: planned,
         network: lab.sandboxes.network,
     })
+}
+
+/// The plan of one member of a group whose others run elsewhere, on the only device of `lab`.
+pub fn plan_member(job: MemberJob, lab: &Lab) -> Result<Plan, NoPlan> {
+    if let (Place::Device { device_type: wanted, .. }, Some(device)) = (&job.place, lab.devices.first())
+        && device.device_type != *wanted
+    {
+        let (wanted, device_type) = (wanted.to_string(), device.device_type.to_string());
+        return Err(NoPlan::OtherType { device: device.name.to_string(), device_type, wanted });
+    }
+    let assigned = from_lab(std::slice::from_ref(&job), lab)?;
+    let group = job.group.as_ref().map(|group| group.target_group.clone()).unwrap_or_default();
+    let members =
+        assigned.into_iter().flatten().map(|spec| planned(job.clone(), PlannedDevice::Sandbox(spec))).collect();
+    Ok(Plan { job_name: job.job_name, group, rehearsal: false, members, network: lab.sandboxes.network })
+}
+
+fn planned(job: MemberJob, device: PlannedDevice) -> PlannedMember {
+    let name = own_name(&job);
+    let role = job.role().map(ToString::to_string).unwrap_or_default();
+    let label = if role.is_empty() { name.clone() } else { format!("{name} ({role})") };
+    PlannedMember { job, name, label, device }
 }
 
 /// The member's own line of the group table, else its job id.

@@ -1,6 +1,7 @@
 //! The command line as data.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -12,7 +13,7 @@ use crate::view::{Format, Level};
     name = "convoke",
     version,
     max_term_width = 100,
-    after_help = "Exit status of run: 0 all members complete and no failing test case · 1 a test case failed or a test \
+    after_help = "Exit status of run and dispatch: 0 all members complete and no failing test case · 1 a test case failed or a test \
                   error ended a member · 2 the job, the lab file or the command line is wrong · 3 the lab failed · \
                   4 a bug in Convoke · 130 cancelled. check: 0 clean or warnings only, 2 errors."
 )]
@@ -39,6 +40,8 @@ pub(crate) enum Colour {
 pub(crate) enum Command {
     /// Run a job: check it, give every member a device, run it, report
     Run(RunArguments),
+    /// Run one member of a group on one device, its group at a coordinator elsewhere
+    Dispatch(DispatchArguments),
     /// Report every finding of one or more jobs; touches nothing
     Check(CheckArguments),
     /// Print the member jobs of a group in LAVA's form
@@ -47,6 +50,8 @@ pub(crate) enum Command {
     Convert(ConvertArguments),
     /// Render the files of a finished run again from its journal
     Report(ReportArguments),
+    /// Serve groups to LAVA and Convoke dispatchers
+    Coordinator(CoordinatorArguments),
     /// Print a completion script for a shell
     Completions {
         /// Shell
@@ -82,6 +87,40 @@ pub(crate) struct RunArguments {
     /// Job id of the first member
     #[arg(long, default_value_t = 1001, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
     pub(crate) first_id: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DispatchArguments {
+    /// The member's job: one of those that `split` prints, or LAVA's; `-` reads standard input
+    #[arg(value_name = "MEMBER")]
+    pub(crate) member: PathBuf,
+    /// The device: one entry of a lab file's `devices`, of type `sandbox`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) device: PathBuf,
+    /// The coordinator, LAVA's or Convoke's; without a port 3079
+    #[arg(long, value_name = "HOST:PORT", value_parser = convoke_coordinator::coordinator_address)]
+    pub(crate) coordinator: String,
+    /// Folder for the files of the member
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Job id of the member, its name in the group [default: the one in the member's job, else its number from 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
+    pub(crate) job_id: Option<u64>,
+    /// Pause in seconds before a coordinator is asked again that does not hold requests
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(crate) poll_delay: Duration,
+    /// What is printed while the job runs
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    pub(crate) format: Format,
+    /// How much of the log is printed
+    #[arg(long, value_enum, default_value_t = Level::Info, value_name = "LEVEL")]
+    pub(crate) log_level: Level,
+}
+
+/// A pause that is neither busy nor endless.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse::<f64>().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
+    number.map(Duration::from_secs_f64).ok_or_else(|| "give seconds from 0.01 to 3600".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -155,4 +194,42 @@ pub(crate) struct ConvertArguments {
 pub(crate) struct ReportArguments {
     /// Folder of a run
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CoordinatorArguments {
+    /// Configuration file, LAVA's as it is [default: /etc/lava-coordinator/lava-coordinator.conf, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Listen only here, `ADDRESS:PORT`, `ADDRESS` or `:PORT`; may be given several times [default: all addresses with a
+    /// configuration file, loopback without]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// Keep what is acknowledged in this folder, so that a coordinator that was killed goes on where it was [default: in
+    /// memory only]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Write the log to this file, and open it again when it was rotated; `-` is standard output [default: standard error]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) logfile: Option<PathBuf>,
+    /// How much is logged
+    #[arg(long, value_enum, ignore_case = true, default_value_t = LogLevel::Info, value_name = "LEVEL")]
+    pub(crate) loglevel: LogLevel,
+}
+
+/// How much the coordinator logs, in LAVA's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Every request and reply
+    #[value(name = "DEBUG")]
+    Debug,
+    /// What happens to groups, and what is refused
+    #[value(name = "INFO")]
+    Info,
+    /// What an administrator should look at
+    #[value(name = "WARN")]
+    Warn,
+    /// What keeps the coordinator from working
+    #[value(name = "ERROR")]
+    Error,
 }

@@ -5,6 +5,7 @@ mod commands;
 mod excerpt;
 mod failure;
 mod input;
+mod log;
 mod output;
 mod report;
 mod view;

@@ -1,4 +1,12 @@
-//! The in-process group: what its clients may rely on.
+//! The in-process group, the client of a coordinator elsewhere, and the coordinator on its TCP port.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod configuration;
+mod harness;
+mod hostile;
 mod local;
+mod promise;
+mod push;
+mod restart;
+mod tcp;
+mod wire;

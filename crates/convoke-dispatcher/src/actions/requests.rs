@@ -118,11 +118,12 @@ fn pick<'a>(
         .collect()
 }
 
-/// Waits for the whole group (job-definition.md §3.5).
-pub(crate) async fn assemble(caller: &Caller) -> Result<(), ActionError> {
+/// Waits for the whole group (job-definition.md §3.5). What the coordinator tells of the members is returned: their
+/// names with their roles.
+pub(crate) async fn assemble(caller: &Caller) -> Result<Messages, ActionError> {
     let answered = caller.call(Call::Assemble, crate::limits::GROUP_START, Quiet::Unknown, "group_data").await;
     match answered.answer {
-        Answer::Done { .. } => Ok(()),
+        Answer::Done { messages } => Ok(messages),
         Answer::Refused { refusal } => {
             let error = calls::refused("group_data", &refusal);
             Err(if error.reason.as_deref() == Some("sync-timeout") {

@@ -28,7 +28,7 @@ fn read(root: &Node, job_id: JobId, findings: &mut Findings) -> Option<MemberJob
         findings.push(finding.help("add `job_name:` with a short description"));
     }
     let protocol = at.get("protocols").and_then(|protocols| protocols.get("lava-multinode"));
-    let group = protocol.as_ref().map(|at| membership(at, findings));
+    let group = protocol.as_ref().map(|at| membership(at, job_id, findings));
     // A group keeps what was in the role beside its other keys, a single-device job has it at the top.
     let of_role = protocol.as_ref().unwrap_or(&at);
     let environment =
@@ -91,7 +91,7 @@ fn place(at: &At<'_>, of_role: &At<'_>, findings: &mut Findings) -> Option<Place
     })
 }
 
-fn membership(at: &At<'_>, findings: &mut Findings) -> Option<Membership> {
+fn membership(at: &At<'_>, job_id: JobId, findings: &mut Findings) -> Option<Membership> {
     let mut required = |key: &str| {
         let found = at.get(key);
         if found.is_none() {
@@ -117,7 +117,7 @@ fn membership(at: &At<'_>, findings: &mut Findings) -> Option<Membership> {
         role: RoleName::new(role?),
         target_group: target_group?,
         size: size?,
-        members: members(at),
+        members: members(at, job_id),
         timeout: at.get("timeout").and_then(|at| timeout::timeout(&at, findings).0),
         essential: at.get("essential").and_then(|at| findings.boolean(&at, "role.essential")).unwrap_or(false),
         expect_role: expect_role.map(RoleName::new),
@@ -131,20 +131,23 @@ fn membership(at: &At<'_>, findings: &mut Findings) -> Option<Membership> {
     })
 }
 
-/// Our list of members, or what LAVA's `roles` map tells of it.
-fn members(at: &At<'_>) -> Vec<GroupMember> {
+/// Our list of members, or what LAVA's `roles` map tells of it: names and roles. Only the member's own line has its number
+/// there, the others are numbered as they come.
+fn members(at: &At<'_>, job_id: JobId) -> Vec<GroupMember> {
     if let Some(list) = at.get("members") {
         return list.items().filter_map(|item| GroupMember::from_value(&item.node.to_value())).collect();
     }
+    let own = at.get("sub_id").and_then(|at| scalar_text(at.node)??.parse::<u32>().ok()).unwrap_or(0);
+    let own_name = job_id.to_string();
+    let mut others = (0..).filter(|number| *number != own);
     at.get("roles")
         .into_iter()
         .flat_map(|roles| roles.entries().collect::<Vec<_>>())
-        .enumerate()
-        .filter_map(|(k, (key, role))| {
+        .filter_map(|(key, role)| {
             Some(GroupMember {
                 name: key.text.clone(),
                 role: RoleName::new(scalar_text(role.node)??),
-                sub_id: SubId(u32::try_from(k).ok()?),
+                sub_id: SubId(if key.text == own_name { own } else { others.next()? }),
                 guest: false,
                 device: None,
             })

@@ -21,9 +21,24 @@ pub(super) const TIMEOUTS: &[&str] = &["actions", "connections"];
 pub(super) const TEMPLATE: &[&str] = &["deploy", "image", "image_arg", "boot"];
 
 pub(super) fn read(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
+    document(source, |root, findings| Some(lab(root, findings)))
+}
+
+pub(super) fn read_device(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
+    document(source, |root, findings| {
+        let (device, _) = device(root, "", findings)?;
+        let sandboxes = SandboxSettings { on_demand: Some(0), ..SandboxSettings::default() };
+        Some(Lab { devices: vec![device], sandboxes, ..Lab::default() })
+    })
+}
+
+fn document(
+    source: &Source,
+    understand: impl FnOnce(&Node, &mut Findings) -> Option<Lab>,
+) -> (Option<Lab>, Vec<Diagnostic>) {
     let (root, diagnostics) = yaml::parse(source, yaml::Limits::default());
     let mut findings = Findings(diagnostics);
-    let lab = root.map(|root| lab(&root, &mut findings));
+    let lab = root.and_then(|root| understand(&root, &mut findings));
     let sound = !findings.0.iter().any(Diagnostic::is_error);
     findings.0.sort_by_key(|finding| finding.labels.first().map(|label| label.span.start));
     (lab.filter(|_| sound), findings.0)

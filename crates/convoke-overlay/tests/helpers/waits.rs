@@ -276,8 +276,11 @@ fn needs_hardly_a_tool() {
 fn the_cache_file_has_a_place_of_its_own_and_one_that_all_know() {
     each_shell(|shell| {
         // Two members with one /tmp, as a host and its guest.
-        let mount = "mount -t tmpfs tmpfs /tmp; unset LAVA_MULTI_NODE_CACHE LAVA_MULTI_NODE_NETWORK_CACHE; exec \"$@\"";
-        let device = Device::new(shell).inside(&["/usr/bin/unshare", "-Urm", "/bin/sh", "-c", mount, "sh"]);
+        // The device itself may stand below the machine's /tmp; it is put there again.
+        let mount = "mount --bind \"$0\" /mnt; mount -t tmpfs tmpfs /tmp; /bin/mkdir -p \"$0\"; /bin/mount --bind /mnt \"$0\"; \
+                     unset LAVA_MULTI_NODE_CACHE LAVA_MULTI_NODE_NETWORK_CACHE; exec \"$@\"";
+        let devices = env!("CARGO_TARGET_TMPDIR");
+        let device = Device::new(shell).inside(&["/usr/bin/unshare", "-Urm", "/bin/sh", "-c", mount, devices]);
         let seen = device.play(
             "lava-wait m\ncat /tmp/lava_multi_node_cache.txt\necho other >/tmp/lava_multi_node_cache.txt\n\
              cat \"${PATH%%/bin:*}/multinode/cache.txt\"\n\

@@ -39,15 +39,6 @@ impl Loaded {
 
     /// All findings for the journal. A line of what a job was converted to is no line of the job.
     pub(crate) fn recorded(&self) -> Vec<Body> {
-        let record = |finding: &Diagnostic, source: Option<&Source>| Body::Diagnostic {
-            code: finding.code.to_owned(),
-            severity: finding.severity.as_str().to_owned(),
-            message: finding.message.clone(),
-            line: match (finding.labels.first(), source) {
-                (Some(label), Some(source)) => source.position(label.span.start).line,
-                _ => 0,
-            },
-        };
         let legacy = self.legacy.iter().flat_map(|(source, findings)| findings.iter().map(move |f| (f, Some(source))));
         let own = self.legacy.is_none().then_some(&self.source);
         let today = self.findings.iter().map(|finding| (finding, own));
@@ -65,6 +56,19 @@ impl Loaded {
             object
         });
         findings.iter().map(|finding| finding.to_json(source)).chain(converted).collect()
+    }
+}
+
+/// A finding for the journal, with its line in `source`.
+pub(crate) fn record(finding: &Diagnostic, source: Option<&Source>) -> Body {
+    Body::Diagnostic {
+        code: finding.code.to_owned(),
+        severity: finding.severity.as_str().to_owned(),
+        message: finding.message.clone(),
+        line: match (finding.labels.first(), source) {
+            (Some(label), Some(source)) => source.position(label.span.start).line,
+            _ => 0,
+        },
     }
 }
 

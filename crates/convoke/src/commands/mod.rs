@@ -2,9 +2,12 @@
 
 mod check;
 mod convert;
+mod coordinator;
+mod dispatch;
 mod job;
 mod report;
 mod run;
+mod signals;
 mod split;
 
 use std::process::ExitCode;
@@ -19,10 +22,12 @@ use crate::output;
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Dispatch(arguments) => dispatch::dispatch(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Split(arguments) => split::split(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Coordinator(arguments) => coordinator::coordinator(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "convoke", &mut script);

@@ -5,15 +5,18 @@ use std::process::ExitCode;
 
 use convoke_job::Diagnostic;
 use convoke_run::{FolderError, NoPlan, Outcome, RunError, RunFolder, RunOptions};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::arguments::RunArguments;
 use crate::commands::job;
+use crate::commands::signals::Signals;
 use crate::failure::Failure;
 use crate::output;
 use crate::view::{self, Level};
+
+/// This program, as journals name it.
+pub(super) const PROGRAM: &str = concat!("convoke ", env!("CARGO_PKG_VERSION"));
 
 /// Folder of runs that are given none.
 const RUNS: &str = "convoke-runs";
@@ -39,12 +42,25 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     let level = if arguments.verbose > 0 { Level::verbose(arguments.verbose) } else { arguments.log_level };
     let options = RunOptions {
         job_file: arguments.job.display().to_string(),
-        program: concat!("convoke ", env!("CARGO_PKG_VERSION")).to_owned(),
+        program: PROGRAM.to_owned(),
         views: vec![view::chosen(arguments.format, level, &shown(&dir, arguments.output.as_deref()))],
         folder,
         keep: arguments.keep,
         findings,
     };
+    attended(async |cancel| {
+        let outcome = convoke_run::execute(plan, options, cancel).await.map_err(run_error)?;
+        if arguments.keep {
+            keep(&outcome).await?;
+        }
+        Ok(exit_code(&outcome))
+    })
+}
+
+/// Does `work` on a runtime of its own; the user's first signal cancels it.
+pub(super) fn attended(
+    work: impl AsyncFnOnce(CancellationToken) -> Result<ExitCode, Failure>,
+) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -52,16 +68,15 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::Lab(format!("the machine gives no threads: {error}")))?;
     runtime.block_on(async {
         let cancel = CancellationToken::new();
-        let signals = Signals::listen()?;
-        let canceller = tokio::spawn(signals.cancel(cancel.clone()));
-        let outcome = convoke_run::execute(plan, options, cancel).await;
+        let canceller = tokio::spawn(Signals::listen()?.cancel(cancel.clone()));
+        let ended = work(cancel).await;
         canceller.abort();
-        let outcome = outcome.map_err(run_error)?;
-        if arguments.keep {
-            keep(&outcome).await?;
-        }
-        Ok(ExitCode::from(u8::try_from(outcome.exit_status).unwrap_or(4)))
+        ended
     })
+}
+
+pub(super) fn exit_code(outcome: &Outcome) -> ExitCode {
+    ExitCode::from(u8::try_from(outcome.exit_status).unwrap_or(4))
 }
 
 /// What a lab lacks, a rehearsal does not need.
@@ -78,56 +93,21 @@ fn or_rehearse(mut finding: Diagnostic) -> Diagnostic {
 }
 
 /// Where the files are, as short as it can be said.
-fn shown(dir: &Path, given: Option<&Path>) -> PathBuf {
+pub(super) fn shown(dir: &Path, given: Option<&Path>) -> PathBuf {
     let here = std::env::current_dir().ok();
     given.or_else(|| dir.strip_prefix(here.as_deref()?).ok()).unwrap_or(dir).to_owned()
 }
 
-fn no_plan(error: NoPlan) -> Failure {
+pub(super) fn no_plan(error: NoPlan) -> Failure {
     Failure::User(error.to_string())
 }
 
-fn run_error(error: RunError) -> Failure {
+pub(super) fn run_error(error: RunError) -> Failure {
     match &error {
         RunError::Devices(cause) if convoke_journal::model::exit_status(cause.class) == 4 => {
             Failure::Bug(error.to_string())
         }
         RunError::Devices(_) | RunError::Record(_) => Failure::Lab(error.to_string()),
-    }
-}
-
-/// Ctrl-C, SIGTERM and SIGHUP.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Signals, Failure> {
-        let one = |kind| signal(kind).map_err(|error| Failure::Lab(format!("signals cannot be listened to: {error}")));
-        Ok(Signals {
-            interrupt: one(SignalKind::interrupt())?,
-            terminate: one(SignalKind::terminate())?,
-            hang_up: one(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
-
-    /// The first signal cancels; the second one ends the process, and with it everything that it started.
-    async fn cancel(mut self, cancel: CancellationToken) {
-        self.next().await;
-        cancel.cancel();
-        self.next().await;
-        output::eprint("interrupted again: ending at once\n");
-        std::process::exit(130);
     }
 }
 

@@ -163,9 +163,11 @@ impl Run {
     fn found(&self, wanted: impl Fn(&str) -> bool) -> Vec<Found> {
         let journal = self.journal();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let roles: Vec<String> =
-            journal[0]["members"].as_array().unwrap().iter().map(|member| text(&member["role"])).collect();
-        let role = |event: &Value| roles[usize::try_from(event["member"].as_u64().unwrap()).unwrap()].clone();
+        let members = journal[0]["members"].as_array().unwrap();
+        let role = |event: &Value| {
+            let member = members.iter().find(|member| member["sub_id"] == event["member"]).unwrap();
+            text(&member["role"])
+        };
         journal
             .iter()
             .filter(|event| event["event"] == "result" && wanted(event["definition"].as_str().unwrap()))

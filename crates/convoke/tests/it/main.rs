@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod commands;
+mod coordinator;
+mod dispatch;
 mod ending;
 mod examples;
 mod harness;

@@ -1,0 +1,73 @@
+//! The configuration file: LAVA's, as it is (coordinator-protocol.md §6), and a few keys of our own.
+//!
+//! Unknown keys are ignored, and so are those that only a client uses. A file that cannot be understood is refused with
+//! line and column.
+
+use serde::Deserialize;
+
+use crate::server::ServerSettings;
+
+/// What the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Configuration {
+    /// `port`
+    pub port: Option<u16>,
+    /// `max_request_bytes`: the longest request, at most 4 MiB.
+    pub max_request_bytes: Option<usize>,
+    /// `max_connections`: connections at once.
+    pub max_connections: Option<usize>,
+    /// `max_connections_per_address`: of one address.
+    pub max_connections_per_address: Option<usize>,
+    /// `max_group_members`: members of a group.
+    pub max_group_members: Option<usize>,
+    /// `max_group_ids`: message IDs of a group.
+    pub max_group_ids: Option<usize>,
+    /// `max_group_bytes`: bytes of all messages of a group.
+    pub max_group_bytes: Option<usize>,
+    /// `keep_idle_hours`: how long a group is kept of which nothing is heard; at least a day.
+    pub keep_idle_hours: Option<u64>,
+}
+
+/// Why a file is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {message}")]
+pub struct ConfigurationError {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Configuration {
+    /// Reads the text of a file.
+    pub fn read(text: &str) -> Result<Self, ConfigurationError> {
+        serde_json::from_str(text).map_err(|error| {
+            let whole = error.to_string();
+            let message = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(message, _)| message);
+            ConfigurationError {
+                line: error.line().max(1),
+                column: error.column().max(1),
+                message: format!("the configuration cannot be read: {message}"),
+            }
+        })
+    }
+
+    /// The settings of a server that is configured so.
+    pub fn settings(&self) -> ServerSettings {
+        let mut settings = ServerSettings::default();
+        let set = |place: &mut usize, value: Option<usize>| *place = value.unwrap_or(*place);
+        set(&mut settings.request_bytes, self.max_request_bytes.map(|bytes| bytes.min(4 << 20)));
+        set(&mut settings.connections, self.max_connections);
+        set(&mut settings.connections_per_address, self.max_connections_per_address);
+        set(&mut settings.group.members, self.max_group_members);
+        set(&mut settings.group.ids, self.max_group_ids);
+        set(&mut settings.group.bytes, self.max_group_bytes);
+        if let Some(hours) = self.keep_idle_hours {
+            settings.expiry.keep = std::time::Duration::from_secs(hours.max(24).saturating_mul(3600));
+        }
+        settings
+    }
+}

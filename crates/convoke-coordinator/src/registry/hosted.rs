@@ -1,0 +1,332 @@
+//! One group as a coordinator hosts it: the group itself, who is held, who has finished.
+//!
+//! Invariants: every held request is a parked call of the group, and the other way round; what changes the group is an
+//! entry of the step that changed it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroUsize;
+
+use convoke_group::{
+    Answer, Call, Group, GroupName, Input, MemberName, MessageId, Output, Quiet, Refusal, RoleName, Time, WaitId,
+};
+use serde_json::Value;
+
+use super::aggregate::Bundles;
+use super::replies::Manner;
+use super::{Limits, Step, Ticket};
+use crate::store::Entry;
+use crate::wire::{Ask, Reply, Request};
+
+/// Why a member left that did not say why.
+const ENDED: &str = "its job ended";
+
+#[derive(Debug)]
+pub(crate) struct Hosted {
+    pub(super) group: Group,
+    pub(super) next_wait: u64,
+    /// Requests without a reply yet.
+    open: HashMap<WaitId, Open>,
+    tickets: HashMap<Ticket, WaitId>,
+    /// Released syncs whose reply is on its way.
+    releases: HashMap<Ticket, WaitId>,
+    /// Syncs at which a member has arrived and for which it was not released yet.
+    pub(super) arrived: BTreeSet<(MemberName, MessageId)>,
+    /// Names of the calls of syncs, of members that name them.
+    pub(super) names: HashMap<WaitId, String>,
+    /// The named call for which a member was released last.
+    released: HashMap<(MemberName, MessageId), (String, WaitId)>,
+    pub(super) finished: BTreeSet<MemberName>,
+    pub(super) bundles: Bundles,
+    /// Bytes of messages by ID and sender; what limits count.
+    pub(super) sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
+    bytes: usize,
+    pub(super) heard: Time,
+    /// When the last entry was made by a request.
+    pub(super) kept: Time,
+}
+
+#[derive(Debug)]
+struct Open {
+    ticket: Ticket,
+    manner: Manner,
+    member: MemberName,
+}
+
+impl Hosted {
+    pub(super) fn new(name: GroupName, size: NonZeroUsize) -> Self {
+        Self {
+            group: Group::new(name, size),
+            next_wait: 1,
+            open: HashMap::new(),
+            tickets: HashMap::new(),
+            releases: HashMap::new(),
+            arrived: BTreeSet::new(),
+            names: HashMap::new(),
+            released: HashMap::new(),
+            finished: BTreeSet::new(),
+            bundles: Bundles::default(),
+            sizes: BTreeMap::new(),
+            bytes: 0,
+            heard: Time::default(),
+            kept: Time::default(),
+        }
+    }
+
+    /// Whether the sender of this request is, or can become, a member, and the request fits into the group.
+    pub(super) fn admit(&self, request: &Request, limits: &Limits) -> Result<(), String> {
+        self.fits(request, limits)?;
+        if self.knows(&request.member) {
+            return Ok(());
+        }
+        let size = self.group.size();
+        if self.group.members().len() >= size {
+            let who = &request.member;
+            return Err(format!("the group is complete with {size} members, and {who} is none of them"));
+        }
+        if request.role.is_none() {
+            return Err("the request of a new member has no role".into());
+        }
+        if request.hostname.is_none() {
+            return Err("the request of a new member has no hostname".into());
+        }
+        Ok(())
+    }
+
+    /// The entry that makes the group.
+    pub(super) fn opening(&self) -> Option<Entry> {
+        NonZeroUsize::new(self.group.size()).map(|size| Entry::Created { size })
+    }
+
+    /// Takes the request of somebody who was admitted.
+    pub(super) fn ask(&mut self, ticket: Ticket, request: Request, now: Time, step: &mut Step) {
+        self.heard = self.heard.max(now);
+        let Request { member, role, ask, extras, .. } = request;
+        if let (false, Some(role)) = (self.knows(&member), role) {
+            self.register(member.clone(), role, now, step);
+        }
+        if ask != Ask::Clear && self.finished.remove(&member) {
+            step.entries.push(Entry::Returned { member: member.clone() });
+        }
+        let (call, manner) = match ask {
+            Ask::GroupData => (Call::Assemble, Manner::Assemble),
+            Ask::Send { message_id, message } => {
+                self.count(&message_id, &member, message.len());
+                (Call::Send { message_id, message: Value::String(message) }, Manner::Send)
+            }
+            Ask::Wait { message_id } => (Call::Wait { message_id }, Manner::Wait),
+            Ask::WaitAll { message_id, role } => (Call::WaitAll { message_id, role }, Manner::Wait),
+            Ask::Sync { message_id, own } => {
+                self.sizes.entry(message_id.clone()).or_default();
+                (Call::Sync { message_id: message_id.clone() }, Manner::Sync { id: message_id, own })
+            }
+            Ask::Clear => return self.clear(ticket, member, extras.leave, now, step),
+            Ask::Aggregate { bundle, collects } => {
+                self.bundles.store(member.clone(), bundle.clone());
+                step.entries.push(Entry::Bundle { member, bundle: Value::String(bundle) });
+                let reply = if collects { self.bundles.collect(self.group.size()) } else { Reply::Ack };
+                step.replies.push((ticket, Some(reply)));
+                return;
+            }
+            Ask::Complete => return step.replies.push((ticket, None)),
+        };
+        let from_now = |time| now.0.checked_add(time).map(Time);
+        // The end of the hold is the server's to see to; the group is told when the caller gives up.
+        let deadline = match (extras.hold, extras.limit) {
+            (None, _) => Some(now),
+            (Some(_), Some(limit)) => limit.and_then(from_now),
+            (Some(hold), None) => from_now(hold),
+        };
+        let known = extras.hold.is_some() && extras.limit.is_some();
+        let quiet = if extras.quiet && known { Quiet::Certain } else { Quiet::Unknown };
+        if let (Manner::Sync { id, .. }, Some(name)) = (&manner, &extras.call) {
+            self.give_again(&member, id, name, now, step);
+            self.names.insert(WaitId(self.next_wait), name.clone());
+        }
+        self.call(Open { ticket, manner, member }, call, deadline, quiet, now, step);
+    }
+
+    /// The same call that was answered already asks again: its reply was lost.
+    fn give_again(&mut self, member: &MemberName, id: &MessageId, name: &str, now: Time, step: &mut Step) {
+        let released = self.released.get(&(member.clone(), id.clone()));
+        if let Some((_, wait)) = released.filter(|(known, _)| known == name) {
+            self.keep(Input::Withdraw { wait: *wait }, now, step);
+        }
+    }
+
+    /// Notes which call of a member was released last.
+    pub(super) fn note_release(&mut self, sync: (MemberName, MessageId), wait: WaitId) {
+        self.arrived.remove(&sync);
+        match self.names.get(&wait) {
+            Some(name) => self.released.insert(sync, (name.clone(), wait)),
+            None => self.released.remove(&sync),
+        };
+    }
+
+    fn call(&mut self, open: Open, call: Call, deadline: Option<Time>, quiet: Quiet, now: Time, step: &mut Step) {
+        let wait = WaitId(self.next_wait);
+        self.next_wait += 1;
+        let (ticket, member) = (open.ticket, open.member.clone());
+        self.tickets.insert(ticket, wait);
+        self.open.insert(wait, open);
+        // A poll that finds its member where the last one left it changes nothing, and is not kept.
+        let place = step.entries.len();
+        let (sync, kept) = match &call {
+            Call::Sync { message_id } => (Some((member.clone(), message_id.clone())), true),
+            Call::Send { .. } => (None, true),
+            Call::Wait { .. } | Call::WaitAll { .. } | Call::Assemble => (None, false),
+        };
+        let again = sync.as_ref().is_some_and(|sync| self.arrived.contains(sync));
+        if let Some(sync) = sync {
+            self.arrived.insert(sync);
+        }
+        let input = Input::Call { wait, member, call, deadline, quiet };
+        let entry = kept.then(|| Entry::Input(input.clone()));
+        let name = self.names.get(&wait).cloned();
+        self.apply(input, now, step);
+        let polled = again && !self.tickets.contains_key(&ticket) && !self.releases.contains_key(&ticket);
+        if let (Some(entry), false) = (entry, polled) {
+            step.entries.insert(place, entry);
+            if let Some(call) = name {
+                step.entries.insert(place, Entry::Named { wait, call });
+            }
+        }
+    }
+
+    pub(super) fn delivered(&mut self, ticket: Ticket, reached: bool, now: Time, step: &mut Step) {
+        let Some(wait) = self.releases.remove(&ticket) else { return };
+        if reached {
+            step.entries.push(Entry::Collected { wait });
+        } else {
+            self.keep(Input::Withdraw { wait }, now, step);
+        }
+    }
+
+    pub(super) fn withdraw(&mut self, ticket: Ticket, now: Time, step: &mut Step) {
+        let Some(wait) = self.tickets.remove(&ticket) else { return };
+        self.names.remove(&wait);
+        let sync = self.open.remove(&wait).is_some_and(|open| matches!(open.manner, Manner::Sync { .. }));
+        // Only a parked sync is known to what is kept.
+        if sync {
+            self.keep(Input::Withdraw { wait }, now, step)
+        } else {
+            self.apply(Input::Withdraw { wait }, now, step)
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Time, step: &mut Step) {
+        self.apply(Input::Tick, now, step);
+    }
+
+    /// The group ends: who is held comes again, and learns that it is gone.
+    pub(super) fn dismiss(&mut self, step: &mut Step) {
+        for (_, open) in self.open.drain() {
+            step.replies.push((open.ticket, Some(Reply::Wait)));
+        }
+    }
+
+    /// Every registered member has finished or left.
+    pub(super) fn is_over(&self) -> bool {
+        let members = self.group.members();
+        !members.is_empty()
+            && members.iter().all(|member| member.left.is_some() || self.finished.contains(&member.name))
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    pub(super) fn heard(&self) -> Time {
+        self.heard
+    }
+
+    pub(super) fn kept(&self) -> Time {
+        self.kept
+    }
+
+    /// Notes that this step is kept.
+    pub(super) fn keeps(&mut self, step: &Step, now: Time) {
+        if !step.entries.is_empty() {
+            self.kept = now;
+        }
+    }
+
+    fn knows(&self, member: &MemberName) -> bool {
+        self.group.members().iter().any(|known| known.name == *member)
+    }
+
+    fn register(&mut self, member: MemberName, role: RoleName, now: Time, step: &mut Step) {
+        step.notes.push(format!("group {}: {member} ({role}) has registered", self.group.name()));
+        self.keep(Input::Register { member, role }, now, step);
+    }
+
+    fn clear(&mut self, ticket: Ticket, member: MemberName, leave: Option<String>, now: Time, step: &mut Step) {
+        step.notes.push(format!("group {}: {member} has finished", self.group.name()));
+        if self.finished.insert(member.clone()) {
+            step.entries.push(Entry::Finished { member: member.clone() });
+        }
+        if let Some(why) = leave {
+            let why = if why.is_empty() { ENDED.to_owned() } else { why };
+            self.keep(Input::Leave { member, why }, now, step);
+        }
+        step.replies.push((ticket, Some(Reply::Ack)));
+    }
+
+    pub(super) fn keep(&mut self, input: Input, now: Time, step: &mut Step) {
+        step.entries.push(Entry::Input(input.clone()));
+        self.apply(input, now, step);
+    }
+
+    fn apply(&mut self, input: Input, now: Time, step: &mut Step) {
+        for output in self.group.apply(input, now) {
+            match output {
+                Output::Answer { wait, member, answer } => self.answer(wait, &member, answer, step),
+                Output::Waiting { .. } => {}
+                Output::ProbablyStuck { waits } => {
+                    let who: Vec<&str> = waits.iter().map(|wait| wait.member.as_str()).collect();
+                    let name = self.group.name();
+                    step.notes.push(format!("group {name}: probably stuck; all are waiting: {}", who.join(", ")));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, wait: WaitId, member: &MemberName, answer: Answer, step: &mut Step) {
+        let Some(open) = self.open.remove(&wait) else { return };
+        self.tickets.remove(&open.ticket);
+        if let Answer::Refused { refusal } = &answer
+            && !matches!(refusal, Refusal::TimedOut { .. })
+        {
+            step.notes.push(format!("group {}: {member} is refused: {refusal}", self.group.name()));
+        }
+        if let (Manner::Sync { id, .. }, Answer::Done { .. }) = (&open.manner, &answer) {
+            self.note_release((open.member.clone(), id.clone()), wait);
+            self.releases.insert(open.ticket, wait);
+        }
+        self.names.remove(&wait);
+        step.replies.push((open.ticket, Some(open.manner.reply(answer, &self.group))));
+    }
+
+    fn fits(&self, request: &Request, limits: &Limits) -> Result<(), String> {
+        let (id, length) = match &request.ask {
+            Ask::Send { message_id, message } => {
+                let old = self.sizes.get(message_id).and_then(|senders| senders.get(&request.member));
+                (Some(message_id), self.bytes - old.unwrap_or(&0) + message.len())
+            }
+            Ask::Sync { message_id, .. } => (Some(message_id), self.bytes),
+            Ask::Aggregate { bundle, .. } => (None, self.bundles.bytes_without(&request.member) + bundle.len()),
+            _ => return Ok(()),
+        };
+        if id.is_some_and(|id| !self.sizes.contains_key(id)) && self.sizes.len() >= limits.ids {
+            return Err(format!("a group has at most {} message IDs", limits.ids));
+        }
+        if length > limits.bytes {
+            return Err(format!("the messages of a group have at most {} bytes", limits.bytes));
+        }
+        Ok(())
+    }
+
+    pub(super) fn count(&mut self, id: &MessageId, member: &MemberName, length: usize) {
+        let old = self.sizes.entry(id.clone()).or_default().insert(member.clone(), length);
+        self.bytes = self.bytes - old.unwrap_or(0) + length;
+    }
+}

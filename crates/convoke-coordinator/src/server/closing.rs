@@ -1,0 +1,75 @@
+//! How a connection ends: everything that came is read before it is closed, or the system would send a reset and the
+//! reply would be lost (coordinator-protocol.md §1 rule 6); and whether a reply arrived.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a caller that was answered may go on sending, or leave its side open.
+const DRAIN: Duration = Duration::from_secs(10);
+/// First and longest pause between two looks at whether the other side has acknowledged everything.
+const LOOK: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(200));
+
+/// Closes the connection in order: our side first, then what still comes is read until the other side has closed.
+/// When the server ends, only what has come already is read.
+pub(super) async fn close(stream: &mut TcpStream, ended: bool, end: &CancellationToken) {
+    if stream.shutdown().await.is_ok() && !ended {
+        tokio::select! {
+            biased;
+            _ = timeout(DRAIN, drain(stream)) => {}
+            () = end.cancelled() => {}
+        }
+    }
+}
+
+/// Closes the connection, and says whether the other side has received everything that was written: it closed without a
+/// reset, or acknowledged the end of our side.
+pub(super) async fn has_arrived(stream: &mut TcpStream, ended: &mut bool, limit: Duration) -> bool {
+    if stream.shutdown().await.is_err() {
+        return false;
+    }
+    let give_up = Instant::now().checked_add(limit);
+    if !*ended {
+        match timeout(limit, drain(stream)).await {
+            Ok(Ok(())) => *ended = true,
+            Ok(Err(_)) | Err(_) => return false,
+        }
+    }
+    // Both sides have sent their end. The connection is over for the system once ours is acknowledged, and then has no
+    // peer any more; it tells nobody, so one has to look.
+    let mut pause = LOOK.0;
+    loop {
+        if let Ok(Some(_)) | Err(_) = stream.take_error() {
+            return false;
+        }
+        match stream.peer_addr() {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                return matches!(stream.take_error(), Ok(None));
+            }
+            Err(_) => return false,
+            Ok(_) if give_up.is_some_and(|give_up| Instant::now() >= give_up) => return false,
+            Ok(_) => sleep(pause).await,
+        }
+        pause = (pause * 2).min(LOOK.1);
+    }
+}
+
+/// Lets the system find out that the other machine is gone, when neither side says anything.
+pub(super) fn probe_when_silent(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(30))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    Ok(())
+}
+
+async fn drain(stream: &mut TcpStream) -> io::Result<()> {
+    let mut block = [0; 4096];
+    while stream.read(&mut block).await? > 0 {}
+    Ok(())
+}

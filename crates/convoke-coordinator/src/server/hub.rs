@@ -1,0 +1,232 @@
+//! The groups, who waits for a reply, and what is not kept yet.
+//!
+//! Groups are spread over shards by their name, each behind a lock of its own that is held for one request. A reply goes
+//! to its connection through a channel, together with what has to be kept before it leaves; one that nobody takes any
+//! more is treated as not delivered.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use convoke_group::{GroupName, Time};
+use tokio::sync::oneshot;
+
+use super::clock::Clock;
+use super::journal::{Journal, Kept, Round};
+use crate::registry::{Limits, Registry, Step, Ticket};
+use crate::store::{Expiry, Loaded, Store, StoreError};
+use crate::wire::{Reply, Request};
+
+const SHARDS: usize = 16;
+
+/// A reply.
+#[derive(Debug)]
+pub(super) struct Answered {
+    /// None closes the connection without one.
+    pub(super) reply: Option<Reply>,
+    /// What has to be kept before it leaves.
+    pub(super) kept: Option<Kept>,
+}
+
+pub(super) struct Hub {
+    shards: Vec<Mutex<Shard>>,
+    next_ticket: AtomicU64,
+    clock: Clock,
+    started: Time,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("shards", &self.shards).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    registry: Registry,
+    waiting: HashMap<Ticket, oneshot::Sender<Answered>>,
+    journals: HashMap<GroupName, Journal>,
+}
+
+impl Hub {
+    /// A hub with the groups that the store has kept. Call within a tokio runtime.
+    pub(super) fn new(limits: Limits, expiry: Expiry, store: Option<Arc<dyn Store>>) -> Result<Arc<Self>, StoreError> {
+        let shard = |_| Mutex::new(Shard { registry: Registry::new(limits, expiry), ..Shard::default() });
+        let kept = store.as_ref().map(|store| store.load()).transpose()?.unwrap_or_default();
+        let times = kept.iter().flat_map(|(_, records)| records.iter().map(|record| record.at));
+        let clock = Clock::start(times.max().unwrap_or_default());
+        let hub = Arc::new(Self {
+            shards: (0..SHARDS).map(shard).collect(),
+            next_ticket: AtomicU64::new(1),
+            started: clock.now(),
+            clock,
+            store,
+        });
+        hub.restore(kept);
+        Ok(hub)
+    }
+
+    fn restore(self: &Arc<Self>, kept: Loaded) {
+        let count = kept.len();
+        for (group, records) in kept {
+            let mut shard = self.shard(&group);
+            let step = match shard.registry.restore(group.clone(), records) {
+                Some(entries) => Step { entries, ..Step::default() },
+                None => Step { ended: true, ..Step::default() },
+            };
+            self.take(&mut shard, &group, step);
+        }
+        if self.store.is_some() {
+            tracing::info!("{count} groups were kept");
+        }
+    }
+
+    /// Makes a request. The reply comes through the channel. What could not be kept before is tried first, and the
+    /// request is not made as long as that fails.
+    pub(super) async fn ask(self: &Arc<Self>, request: Request) -> Option<(Ticket, oneshot::Receiver<Answered>)> {
+        let stuck = {
+            let mut shard = self.shard(&request.group);
+            let stuck = shard.journals.get(&request.group).filter(|journal| journal.is_stuck()).and_then(Journal::kept);
+            self.begin(&mut shard, &request.group);
+            stuck
+        };
+        if let Some(kept) = stuck
+            && !kept.wait().await
+        {
+            return None;
+        }
+        let ticket = Ticket(self.next_ticket.fetch_add(1, Ordering::Relaxed));
+        let (reply, answered) = oneshot::channel();
+        let group = request.group.clone();
+        let mut shard = self.shard(&group);
+        shard.waiting.insert(ticket, reply);
+        let step = shard.registry.ask(ticket, request, self.clock.now());
+        self.take(&mut shard, &group, step);
+        Some((ticket, answered))
+    }
+
+    /// Whether the reply reached its caller.
+    pub(super) fn delivered(self: &Arc<Self>, group: &GroupName, ticket: Ticket, reached: bool) {
+        let mut shard = self.shard(group);
+        let step = shard.registry.delivered(group, ticket, reached, self.clock.now());
+        self.take(&mut shard, group, step);
+    }
+
+    /// The caller of a held request is gone, or told to come again. A reply that came first is not delivered.
+    pub(super) fn withdraw(self: &Arc<Self>, group: &GroupName, ticket: Ticket) {
+        let mut shard = self.shard(group);
+        let now = self.clock.now();
+        let step = if shard.waiting.remove(&ticket).is_some() {
+            shard.registry.withdraw(group, ticket, now)
+        } else {
+            shard.registry.delivered(group, ticket, false, now)
+        };
+        self.take(&mut shard, group, step);
+    }
+
+    /// The time of a held request is over.
+    pub(super) fn tick(self: &Arc<Self>, group: &GroupName) {
+        let mut shard = self.shard(group);
+        let step = shard.registry.tick(group, self.clock.now());
+        self.take(&mut shard, group, step);
+    }
+
+    /// Forgets groups of which nothing was heard for long, and tries again to keep what could not be kept.
+    pub(super) fn tidy(self: &Arc<Self>) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            for group in shard.registry.expire(self.started, self.clock.now()) {
+                tracing::info!(%group, "the group is forgotten: nothing was heard of it for long");
+                self.take(&mut shard, &group, Step { ended: true, ..Step::default() });
+            }
+            let stuck = shard.journals.iter().filter(|(_, journal)| journal.is_stuck());
+            for group in stuck.map(|(group, _)| group.clone()).collect::<Vec<_>>() {
+                self.begin(&mut shard, &group);
+            }
+        }
+    }
+
+    /// Waits until everything is kept, or cannot be.
+    pub(super) async fn flush(&self) {
+        for shard in &self.shards {
+            let open: Vec<Kept> = lock(shard).journals.values().filter_map(Journal::kept).collect();
+            for kept in open {
+                kept.wait().await;
+            }
+        }
+    }
+
+    fn take(self: &Arc<Self>, shard: &mut Shard, group: &GroupName, step: Step) {
+        for note in step.notes {
+            tracing::info!("{note}");
+        }
+        if self.store.is_some() && (step.ended || !step.entries.is_empty()) {
+            let journal = shard.journals.entry(group.clone()).or_insert_with(Journal::new);
+            journal.keep(self.clock.now(), step.entries);
+            if step.ended {
+                journal.forget();
+            }
+        }
+        for (ticket, reply) in step.replies {
+            // A reply may tell of what another request has done, so it waits for everything so far.
+            let kept = shard.journals.get(group).and_then(Journal::kept);
+            if let Some(waiting) = shard.waiting.remove(&ticket) {
+                // A connection that is gone says so itself.
+                let _ = waiting.send(Answered { reply, kept });
+            }
+        }
+        self.begin(shard, group);
+    }
+
+    /// Begins rounds when there is something to keep.
+    fn begin(self: &Arc<Self>, shard: &mut Shard, group: &GroupName) {
+        let Some(store) = &self.store else { return };
+        if shard.journals.get_mut(group).is_some_and(Journal::begin) {
+            // Ends by itself, when everything is kept or it fails.
+            tokio::spawn(rounds(Arc::clone(self), Arc::clone(store), group.clone()));
+        }
+    }
+
+    fn shard(&self, group: &GroupName) -> MutexGuard<'_, Shard> {
+        let mut hasher = DefaultHasher::new();
+        group.hash(&mut hasher);
+        lock(&self.shards[hasher.finish() as usize % SHARDS])
+    }
+}
+
+/// Keeps what there is to keep of a group.
+async fn rounds(hub: Arc<Hub>, store: Arc<dyn Store>, group: GroupName) {
+    loop {
+        let (round, done) = {
+            let mut shard = hub.shard(&group);
+            let Some(journal) = shard.journals.get_mut(&group) else { return };
+            let Some(round) = journal.round() else {
+                shard.journals.remove(&group);
+                return;
+            };
+            let done = match &round {
+                Round::Keep(record, _) => store.append(&group, record.clone()),
+                Round::Forget => store.forget(&group),
+            };
+            (round, done)
+        };
+        let result = done.await;
+        let mut shard = hub.shard(&group);
+        let Some(journal) = shard.journals.get_mut(&group) else { return };
+        match result {
+            Ok(()) => journal.succeeded(&round),
+            Err(error) => {
+                tracing::error!(%group, "the state is not kept, clients come again: {error}");
+                journal.failed();
+                return;
+            }
+        }
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // A panic in the rules would be our bug; the other groups of the shard are whole and are served on.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

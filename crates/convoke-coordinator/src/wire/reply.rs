@@ -1,0 +1,115 @@
+//! Replies (coordinator-protocol.md §3), spelt as Python spells them.
+//!
+//! A reply that is to be closed without is no [`Reply`]: the server says so by [`Option`]. What a client reads and cannot
+//! use is a [`BadReply`].
+
+use std::fmt::Write;
+
+use convoke_group::{MemberName, Messages, RoleName};
+
+use super::json::{Json, write_text};
+
+/// One reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Accepted.
+    Ack,
+    /// Satisfied, with the JSON text of `message`.
+    AckWith(String),
+    /// Cannot be served, now or later, and why. The reason is sent only to those who know extra fields.
+    Nack(String),
+    /// Not yet: ask again.
+    Wait,
+    /// The group is full: every member with its role.
+    GroupData(Vec<(MemberName, RoleName)>),
+}
+
+/// Why a message is no reply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the coordinator's reply cannot be used: {0}")]
+pub struct BadReply(String);
+
+impl Reply {
+    /// The word of the reply.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Reply::Ack | Reply::AckWith(_) => "ack",
+            Reply::Nack(_) => "nack",
+            Reply::Wait => "wait",
+            Reply::GroupData(_) => "group_data",
+        }
+    }
+
+    /// The JSON text. `extras` adds the fields of our own: that the server can hold requests, and the reason of a nack.
+    pub fn to_text(&self, extras: bool) -> String {
+        let mut text = format!("{{\"response\": \"{}\"", self.word());
+        match self {
+            Reply::Ack | Reply::Wait => {}
+            Reply::AckWith(message) => {
+                // Writing to a String does not fail.
+                let _ = write!(text, ", \"message\": {message}");
+            }
+            Reply::Nack(reason) => {
+                if extras && !reason.is_empty() {
+                    text.push_str(", \"reason\": ");
+                    write_text(reason, &mut text);
+                }
+            }
+            Reply::GroupData(roles) => {
+                text.push_str(", \"roles\": {");
+                for (place, (member, role)) in roles.iter().enumerate() {
+                    if place > 0 {
+                        text.push_str(", ");
+                    }
+                    write_text(member.as_str(), &mut text);
+                    text.push_str(": ");
+                    write_text(role.as_str(), &mut text);
+                }
+                text.push('}');
+            }
+        }
+        if extras {
+            text.push_str(", \"convoke_held\": true");
+        }
+        text.push('}');
+        text
+    }
+
+    /// Reads a reply, and whether the server can hold requests.
+    pub fn read(message: &Json) -> Result<(Self, bool), BadReply> {
+        let held = message.get("convoke_held") == Some(&Json::Bool(true));
+        let word =
+            message.get("response").and_then(Json::as_text).ok_or_else(|| BadReply("it has no response".into()))?;
+        let reply = match word {
+            "ack" => message.get("message").map_or(Reply::Ack, |message| Reply::AckWith(message.to_text())),
+            "nack" => {
+                let reason = message.get("reason").and_then(Json::as_text).unwrap_or_default();
+                Reply::Nack(reason.to_owned())
+            }
+            "wait" => Reply::Wait,
+            "group_data" => {
+                let Some(Json::Object(roles)) = message.get("roles") else {
+                    return Err(BadReply("group_data has no roles".into()));
+                };
+                let role = |(member, role): &(String, Json)| {
+                    let role = role.as_text().ok_or_else(|| BadReply(format!("the role of {member} is not a text")))?;
+                    Ok((MemberName::new(member.as_str()), RoleName::new(role)))
+                };
+                Reply::GroupData(roles.iter().map(role).collect::<Result<_, BadReply>>()?)
+            }
+            other => return Err(BadReply(format!("there is no response {other:?}"))),
+        };
+        Ok((reply, held))
+    }
+
+    /// The messages of a satisfied wait.
+    pub fn messages(&self) -> Result<Messages, BadReply> {
+        let Reply::AckWith(text) = self else { return Ok(Messages::new()) };
+        match Json::parse(text.as_bytes()) {
+            Ok(Json::Object(members)) => {
+                Ok(members.iter().map(|(name, value)| (MemberName::new(name.as_str()), value.to_value())).collect())
+            }
+            _ => Err(BadReply("the message of a wait is no object".into())),
+        }
+    }
+}
