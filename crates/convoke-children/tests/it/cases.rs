@@ -132,8 +132,9 @@ pub(crate) fn starter() {
         orphan.recv::<String>().await.unwrap();
         let (reader, writer) = std::io::pipe().unwrap();
         drop(writer);
-        // A program of somebody else's that does not care for its parent, with a child of its own.
-        let script = "trap '' HUP TERM; sleep 1000 & echo ready >&2; while :; do sleep 1000; done";
+        // A program of somebody else's that does not care for its parent. What it starts itself ends with it only in a PID
+        // namespace, where fetching runs git.
+        let script = "trap '' HUP TERM; echo ready >&2; exec sleep 1000";
         let run = Stage::spawn("run", &("sh", script), &[reader.as_fd()]).await.unwrap();
         let mut out = std::io::stdout();
         writeln!(out, "all started").unwrap();

@@ -73,7 +73,7 @@ impl Place {
             Command::new(env!("CARGO_BIN_EXE_convoke"))
         };
         command
-            .args(arguments)
+            .args(arguments.iter().map(|argument| self.reachable(argument.as_ref())))
             .current_dir(self.folder.path())
             .env_remove("NO_COLOR")
             .env("HOME", self.folder.path())
@@ -81,6 +81,18 @@ impl Place {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+
+    /// A file of the repository as the program's user can read it: a checkout may stand in a folder of root's alone.
+    fn reachable(&self, argument: &std::ffi::OsStr) -> std::ffi::OsString {
+        let path = Path::new(argument);
+        let ours = path.starts_with(env!("CARGO_MANIFEST_DIR")) && path.is_file();
+        match path.file_name().filter(|_| ours && self.user == User::Ordinary && is_root()) {
+            Some(name) => {
+                self.write(&format!("given/{}", name.to_string_lossy()), std::fs::read(path).unwrap()).into_os_string()
+            }
+            None => argument.to_owned(),
+        }
     }
 
     /// Runs the program to its end.
