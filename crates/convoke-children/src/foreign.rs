@@ -58,6 +58,7 @@ pub fn run(control: &Control, foreign: &Foreign) -> io::Result<ForeignOutput> {
     command
         .arg0("convoke")
         .args([STAGE_ARGUMENT, EXEC_STAGE])
+        .arg(rustix::process::getpid().to_string())
         .arg(&foreign.program)
         .args(&foreign.args)
         .envs(foreign.environment.iter().cloned())
@@ -94,13 +95,18 @@ fn content(memfd: OwnedFd) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The stage `exec PROGRAM ARGS…`.
+/// The stage `exec STARTER PROGRAM ARGS…`.
 pub(crate) fn exec_stage(mut args: Vec<OsString>) -> Result<(), StageFailure> {
-    if args.is_empty() {
-        return Err(StageFailure::new("the stage `exec` needs a program"));
+    if args.len() < 2 {
+        return Err(StageFailure::new("the stage `exec` needs its starter's number and a program"));
     }
+    let starter = args.remove(0);
     let program = args.remove(0);
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
+    // A starter that died before the line above will never be heard of.
+    if rustix::process::getppid().map(|parent| parent.to_string()).as_deref() != starter.to_str() {
+        return Err(StageFailure::new("the starter of a program ended before the program began"));
+    }
     let error = Command::new(&program).args(&args).exec();
     // What a shell answers; the caller tells a missing program by it.
     use io::Write;
