@@ -17,11 +17,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("convoke-overlay", &["convoke-job"]),
     ("convoke-journal", &[]),
     ("convoke-children", &[]),
+    ("convoke-device", &["convoke-job"]),
     ("convoke-coordinator", &["convoke-group"]),
     (
         "convoke-dispatcher",
         &[
             "convoke-job",
+            "convoke-device",
             "convoke-overlay",
             "convoke-group",
             "convoke-coordinator",
@@ -29,11 +31,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-children",
         ],
     ),
-    ("convoke-lab", &["convoke-job", "convoke-schedule", "convoke-dispatcher", "convoke-children", "convoke-journal"]),
+    (
+        "convoke-lab",
+        &[
+            "convoke-job",
+            "convoke-device",
+            "convoke-schedule",
+            "convoke-dispatcher",
+            "convoke-children",
+            "convoke-journal",
+        ],
+    ),
     (
         "convoke-run",
         &[
             "convoke-job",
+            "convoke-device",
             "convoke-schedule",
             "convoke-lab",
             "convoke-dispatcher",
@@ -61,7 +74,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without I/O, clock and runtime.
-pub(crate) const PURE: &[&str] = &["convoke-job", "convoke-group", "convoke-schedule", "convoke-overlay"];
+pub(crate) const PURE: &[&str] =
+    &["convoke-job", "convoke-device", "convoke-group", "convoke-schedule", "convoke-overlay"];
 
 /// What a pure room never depends on, directly or through others.
 const NOT_IN_PURE: &[&str] =
