@@ -9,7 +9,7 @@ use convoke_job::member::Place;
 use convoke_job::{Diagnostic, Job, Span};
 use convoke_schedule::{Shortage, ShortageKind, Wanted, check};
 
-use crate::config::{Lab, LabDevice};
+use crate::config::{Lab, LabDevice, QEMU, SANDBOX};
 use crate::driver::{Refused, driver};
 
 /// Every reason why `lab` can never serve `job`, in the order of the document; empty when it can.
@@ -42,7 +42,11 @@ fn refusals(job: &Job, lab: &Lab) -> Vec<Diagnostic> {
                 && tags.iter().all(|tag| known.tags.contains(tag))
         };
         let mut refused = None;
-        let listed = lab.devices.iter().filter(fits).map(|known| (Some(&known.name), known.dictionary.as_deref()));
+        // A device that the lab only counts, without a word on how to drive it, says nothing of what it can do.
+        let known =
+            |device: &&LabDevice| device.dictionary.is_some() || [SANDBOX, QEMU].contains(&device_type.as_str());
+        let listed = lab.devices.iter().filter(fits).filter(known);
+        let listed = listed.map(|known| (Some(&known.name), known.dictionary.as_deref()));
         let candidates: Vec<_> = listed.chain(lab.makes(device_type).then_some((None, None))).collect();
         for (name, dictionary) in candidates {
             match driver(device_type.as_str(), dictionary, &member) {
