@@ -4,6 +4,7 @@
 //! | module | is about |
 //! |---|---|
 //! | `client` | what a dispatcher needs from a coordinator |
+//! | `guard` | who is let in |
 //! | `event` | what happens in a group, for those who record it |
 //! | `local` | a group within this process: its handle and its clients |
 //! | `task` | the task that owns such a group |
@@ -19,6 +20,7 @@
 mod client;
 mod configuration;
 mod event;
+mod guard;
 mod local;
 pub mod registry;
 mod server;
@@ -30,7 +32,8 @@ pub mod wire;
 pub use client::{CallOptions, GroupClient, LocalFuture};
 pub use configuration::{Configuration, ConfigurationError};
 pub use event::{GroupEvent, WaitingCall};
+pub use guard::{Guard, TokensError, read_tokens};
 pub use local::LocalGroup;
 pub use registry::Limits;
 pub use server::{ListenError, Listeners, Server, ServerSettings};
-pub use tcp::{DEFAULT_PORT, TcpClient, TcpSettings, coordinator_address};
+pub use tcp::{Access, DEFAULT_PORT, TcpClient, TcpSettings, coordinator_address};

@@ -20,6 +20,7 @@
 //! more: LAVA's dies of a client that is gone (coordinator-protocol.md §7.2). With one that holds, closing the
 //! connection is what withdraws the call.
 
+mod access;
 mod exchange;
 mod kept;
 mod message;
@@ -43,6 +44,7 @@ use exchange::{Line, NoReply};
 use message::Manners;
 use pauses::Pauses;
 
+pub use access::Access;
 pub use settings::{DEFAULT_PORT, TcpSettings, coordinator_address};
 
 /// How long a request asks to be held; then the call asks again. A machine that has vanished is noticed in this time.
@@ -68,6 +70,7 @@ pub struct TcpClient {
 #[derive(Debug)]
 struct Shared {
     settings: TcpSettings,
+    access: Access,
     line: Arc<Line>,
     /// What the coordinator has shown to be.
     manner: AtomicU8,
@@ -94,12 +97,17 @@ enum Manner {
 impl TcpClient {
     /// A client; nothing is sent yet.
     pub fn new(settings: TcpSettings) -> TcpClient {
+        TcpClient::with_access(settings, Access::default())
+    }
+
+    /// A client that shows what the coordinator asks for; nothing is sent yet.
+    pub fn with_access(settings: TcpSettings, access: Access) -> TcpClient {
         let manner = AtomicU8::new(Manner::Unknown as u8);
         let (left, met) = (AtomicBool::new(false), AtomicBool::new(false));
         let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (calls, tasks) = (AtomicU64::new(1), TaskTracker::new());
         let line = Arc::new(Line::new(settings.coordinator.clone()));
-        TcpClient { shared: Arc::new(Shared { settings, line, manner, left, met, born, calls, tasks }) }
+        TcpClient { shared: Arc::new(Shared { settings, access, line, manner, left, met, born, calls, tasks }) }
     }
 
     /// Leaves the group if that has not happened, and waits until the coordinator knows or has been tried for long
@@ -145,7 +153,7 @@ impl Shared {
             let limit = left();
             let hold = (self.manner() != Manner::Polled).then(|| limit.unwrap_or(HOLD).min(HOLD));
             let manners = Manners { hold, limit, quiet: options.quiet, call: name.clone() };
-            let frame = message::call_frame(&self.settings, call.clone(), &manners);
+            let frame = message::call_frame(&self.settings, &self.access, call.clone(), &manners);
             if frame.len() > LONGEST_REQUEST {
                 let most = LONGEST_REQUEST >> 10;
                 return words::invalid(
@@ -224,7 +232,7 @@ impl Shared {
     /// Tells that this member has finished. A coordinator that was never reached is tried once. Not repeated once it may have arrived at a coordinator that counts requests
     /// (coordinator-protocol.md §7.1 D7).
     async fn clear(&self, why: &str) {
-        let frame = message::clear_frame(&self.settings, why);
+        let frame = message::clear_frame(&self.settings, &self.access, why);
         let mut pauses = Pauses::new();
         let tell = async {
             loop {

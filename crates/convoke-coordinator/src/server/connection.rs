@@ -32,7 +32,7 @@ use super::hub::Answered;
 use super::places::{Idle, Place};
 use super::stream::Stream;
 use crate::registry::Ticket;
-use crate::wire::{Ask, Decoded, Decoder, Json, Reply, Request, frame};
+use crate::wire::{Ask, Decoded, Decoder, Json, Rejection, Reply, Request, frame};
 
 const BLOCK: usize = 16 * 1024;
 
@@ -89,7 +89,11 @@ async fn answer<'a>(
     peer: SocketAddr,
     place: &mut Place,
 ) -> Option<Kept<'a>> {
-    let mut request = match Request::read(message) {
+    let request = Request::read(message).and_then(|mut request| match shared.settings.guard.admit(&mut request) {
+        Ok(()) => Ok(request),
+        Err(why) => Err(Rejection { why: why.to_owned(), extras: request.extras }),
+    });
+    let mut request = match request {
         Ok(request) => request,
         Err(rejection) => {
             tracing::info!(%peer, "request refused: {rejection}");

@@ -38,6 +38,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::guard::Guard;
 use crate::registry::Limits;
 use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
@@ -68,6 +69,8 @@ pub struct ServerSettings {
     pub idle_connections: usize,
     /// How long a kept connection may wait for its next request.
     pub idle_time: Duration,
+    /// Who is let in.
+    pub guard: Guard,
     /// Limits of one group.
     pub group: Limits,
     /// How long a group is kept of which nothing is heard.
@@ -84,6 +87,7 @@ impl Default for ServerSettings {
             connections_per_address: 12_288,
             idle_connections: 8_192,
             idle_time: Duration::from_secs(60),
+            guard: Guard::default(),
             group: Limits::default(),
             expiry: Expiry::default(),
         }

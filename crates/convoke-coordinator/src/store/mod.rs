@@ -50,6 +50,8 @@ use convoke_group::{GroupName, Input, MemberName, Time, WaitId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::wire::TokenDigest;
+
 pub use expiry::Expiry;
 pub use file::FileStore;
 pub use memory::{Discard, MemoryStore};
@@ -131,6 +133,11 @@ pub enum Entry {
     Returned {
         /// Who.
         member: MemberName,
+    },
+    /// It is closed to who does not show the token of its first member.
+    Closed {
+        /// What is kept of the token.
+        token: TokenDigest,
     },
     /// Several records that are kept together or not at all.
     Several(Vec<Record>),

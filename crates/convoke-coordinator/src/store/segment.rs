@@ -5,7 +5,7 @@
 //! the group. So what a line means does not depend on where it stands, but for the order of the records.
 //!
 //! ```text
-//! {"convoke_log":1,"program":"convoke-coordinator 0.1.0"}
+//! {"convoke_log":2,"program":"convoke-coordinator 0.1.0"}
 //! {"n":17,"s":0,"group":"82e8…","record":{"at":…,"entry":{"created":{"size":2}}}}
 //! {"n":17,"s":1,"group":"82e8…","record":{"at":…,"entry":{"input":{"input":"register",…}}}}
 //! {"n":17,"s":2,"group":"82e8…"}
@@ -26,8 +26,8 @@ use super::frame::{self, HEAD, Piece};
 use super::probe::{Probe, Step};
 use super::{Record, StoreError};
 
-/// The version of the format this program writes, and the highest it reads.
-const VERSION: u64 = 1;
+/// The version of the format this program writes, and the highest it reads. 1 had no closed groups.
+const VERSION: u64 = 2;
 
 /// What the name of a segment that is being written ends with.
 pub(crate) const UNFINISHED: &str = ".new";

@@ -11,6 +11,7 @@
 //! | `convoke_quiet` | bool | nothing of the member's test shell but this call is alive; holds only beside a limit |
 //! | `convoke_call` | text | names the call; polls of one call have one name, and no other call of the member has it |
 //! | `convoke_keep` | bool | the connection is wanted for the next request, which is sent only after this one's reply |
+//! | `convoke_token` | text | lets the sender in, where that takes a token |
 //! | `convoke_leave` | text | in `clear_group`: the member has ended for certain, and why |
 
 use std::num::NonZeroUsize;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use convoke_group::{Call, GroupName, MemberName, MessageId, RoleName};
 
 use super::json::Json;
+use super::token::Token;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +139,8 @@ pub struct Extras {
     pub call: Option<String>,
     /// `convoke_keep`
     pub keep: bool,
+    /// `convoke_token`
+    pub token: Option<Token>,
     /// `convoke_leave`
     pub leave: Option<String>,
 }
@@ -161,6 +165,7 @@ impl Extras {
             quiet: flag("convoke_quiet"),
             call: text("convoke_call"),
             keep: flag("convoke_keep"),
+            token: text("convoke_token").filter(|token| !token.is_empty()).map(Token::new),
             leave: text("convoke_leave"),
         }
     }
@@ -177,6 +182,7 @@ impl Extras {
         add("convoke_quiet", self.quiet.then_some(Json::Bool(true)));
         add("convoke_call", self.call.clone().map(Json::Text));
         add("convoke_keep", self.keep.then_some(Json::Bool(true)));
+        add("convoke_token", self.token.as_ref().map(|token| Json::Text(token.text().to_owned())));
         add("convoke_leave", self.leave.clone().map(Json::Text));
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod configuration;
+mod guard;
 mod harness;
 mod hostile;
 mod kept;
