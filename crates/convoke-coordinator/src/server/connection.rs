@@ -91,13 +91,13 @@ async fn answer<'a>(
 ) -> Option<Kept<'a>> {
     let request = Request::read(message).and_then(|mut request| match shared.settings.guard.admit(&mut request) {
         Ok(()) => Ok(request),
-        Err(why) => Err(Rejection { why: why.to_owned(), extras: request.extras }),
+        Err(why) => Err(Rejection { why: why.to_owned(), knows_extras: request.extras.any() }),
     });
     let mut request = match request {
         Ok(request) => request,
         Err(rejection) => {
             tracing::info!(%peer, "request refused: {rejection}");
-            let reply = frame(&Reply::Nack(rejection.why).to_text(rejection.extras.any()));
+            let reply = frame(&Reply::Nack(rejection.why).to_text(rejection.knows_extras));
             if write(shared, stream, &reply).await {
                 close(stream, input.ended, &shared.end).await;
             }

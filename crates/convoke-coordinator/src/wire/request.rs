@@ -193,15 +193,15 @@ impl Extras {
 pub struct Rejection {
     /// Why, for the log and for a sender that knows extra fields.
     pub why: String,
-    /// The sender's extra fields.
-    pub extras: Extras,
+    /// Whether the sender knows extra fields, and may be told why.
+    pub knows_extras: bool,
 }
 
 impl Request {
     /// Reads a request out of a message.
     pub fn read(message: &Json) -> Result<Self, Rejection> {
         let extras = Extras::read(message);
-        Reader { message }.read(&extras).map_err(|why| Rejection { why, extras })
+        Reader { message }.read(&extras).map_err(|why| Rejection { why, knows_extras: extras.any() })
     }
 
     /// The request as a message. `client_name` and the others come in the order in which LAVA's client writes them.
