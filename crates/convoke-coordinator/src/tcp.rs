@@ -27,6 +27,7 @@ mod message;
 mod pauses;
 mod settings;
 mod stream;
+mod tls;
 mod words;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ use pauses::Pauses;
 
 pub use access::Access;
 pub use settings::{DEFAULT_PORT, TcpSettings, coordinator_address};
+pub use tls::{ClientTls, ClientTlsFiles};
 
 /// How long a request asks to be held; then the call asks again. A machine that has vanished is noticed in this time.
 const HOLD: Duration = Duration::from_secs(60);
@@ -106,7 +108,7 @@ impl TcpClient {
         let (left, met) = (AtomicBool::new(false), AtomicBool::new(false));
         let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (calls, tasks) = (AtomicU64::new(1), TaskTracker::new());
-        let line = Arc::new(Line::new(settings.coordinator.clone()));
+        let line = Arc::new(Line::new(settings.coordinator.clone(), access.tls.clone()));
         TcpClient { shared: Arc::new(Shared { settings, access, line, manner, left, met, born, calls, tasks }) }
     }
 

@@ -224,7 +224,7 @@ async fn held(
     }
 }
 
-async fn write(shared: &Shared, stream: &mut Stream, reply: &[u8]) -> bool {
+pub(super) async fn write(shared: &Shared, stream: &mut Stream, reply: &[u8]) -> bool {
     let write = async {
         // One write, so that the whole reply is there when the caller begins to read (§1 rule 4).
         stream.write_all(reply).await?;
@@ -310,7 +310,11 @@ impl Input {
     /// Waits for the first bytes of a further message, or the end.
     async fn begins(&mut self, stream: &mut Stream) -> io::Result<()> {
         let mut block = [0; 512];
-        let count = stream.read(&mut block).await?;
+        let count = match stream.read(&mut block).await {
+            // Within TLS: it closed without saying so before.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            read => read?,
+        };
         self.ended = count == 0;
         self.decoder.push(&block[..count]);
         Ok(())

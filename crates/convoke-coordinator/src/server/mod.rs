@@ -16,6 +16,7 @@
 //! | `closing` | how a connection ends, and whether a reply arrived |
 //! | `places` | how many connections there are, of whom |
 //! | `stream` | its bytes, in clear or within TLS |
+//! | `tls` | how it becomes one of TLS |
 //! | `hub` | the groups, and who waits for a reply |
 //! | `journal` | what of a group is not kept yet |
 //! | `clock` | the time of the groups |
@@ -28,6 +29,7 @@ mod journal;
 mod listen;
 mod places;
 mod stream;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +44,7 @@ use crate::guard::Guard;
 use crate::registry::Limits;
 use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
+pub use tls::{Tls, TlsFiles};
 
 use hub::Hub;
 use places::{Most, Place, Places};
@@ -99,6 +102,7 @@ impl Default for ServerSettings {
 pub struct Server {
     shared: Arc<Shared>,
     listeners: Listeners,
+    tls: Option<(Listeners, Tls)>,
 }
 
 #[derive(Debug)]
@@ -133,7 +137,18 @@ impl Server {
             tasks: TaskTracker::new(),
             end: CancellationToken::new(),
         };
-        Ok(Self { shared: Arc::new(shared), listeners })
+        Ok(Self { shared: Arc::new(shared), listeners, tls: None })
+    }
+
+    /// Serves with TLS on these ports too.
+    #[must_use]
+    pub fn with_tls(self, listeners: Listeners, tls: Tls) -> Self {
+        Self { tls: Some((listeners, tls)), ..self }
+    }
+
+    /// Where it listens for TLS.
+    pub fn tls_addresses(&self) -> Vec<SocketAddr> {
+        self.tls.as_ref().map(|(listeners, _)| listeners.addresses()).unwrap_or_default()
     }
 
     /// Where it listens.
@@ -144,9 +159,14 @@ impl Server {
     /// Serves until `end` is cancelled. Then nothing is accepted any more, held requests are told to come again, and
     /// what is being answered is answered.
     pub async fn run(self, end: CancellationToken) {
-        let Self { shared, listeners } = self;
+        let Self { shared, listeners, tls } = self;
         for listener in listeners.into_inner() {
-            shared.tasks.spawn(accept(Arc::clone(&shared), listener));
+            shared.tasks.spawn(accept(Arc::clone(&shared), listener, None));
+        }
+        if let Some((listeners, tls)) = tls {
+            for listener in listeners.into_inner() {
+                shared.tasks.spawn(accept(Arc::clone(&shared), listener, Some(tls.clone())));
+            }
         }
         shared.tasks.spawn(tidy(Arc::clone(&shared)));
         end.cancelled().await;
@@ -161,7 +181,7 @@ impl Server {
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Option<Tls>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -172,7 +192,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
                 let address = peer.ip().to_canonical();
                 // Too many: closed without a reply, which a client takes for "ask again later".
                 if let Some(place) = shared.places.take(address) {
-                    shared.tasks.spawn(serve(Arc::clone(&shared), stream, peer, place));
+                    shared.tasks.spawn(serve(Arc::clone(&shared), stream, tls.clone(), peer, place));
                 }
             }
             Err(error) => {
@@ -183,8 +203,14 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, mut place: Place) {
-    connection::serve(&shared, Stream::Clear(stream), peer, &mut place).await;
+async fn serve(shared: Arc<Shared>, stream: TcpStream, tls: Option<Tls>, peer: SocketAddr, mut place: Place) {
+    let stream = match tls {
+        None => Some(Stream::Clear(stream)),
+        Some(tls) => tls.accept(&shared, stream, peer).await,
+    };
+    if let Some(stream) = stream {
+        connection::serve(&shared, stream, peer, &mut place).await;
+    }
 }
 
 async fn tidy(shared: Arc<Shared>) {

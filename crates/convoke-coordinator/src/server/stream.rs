@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(super) enum Stream {
     Clear(TcpStream),
+    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
 }
 
 impl Stream {
@@ -18,6 +19,7 @@ impl Stream {
     pub(super) fn tcp(&self) -> &TcpStream {
         match self {
             Stream::Clear(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
         }
     }
 
@@ -26,6 +28,7 @@ impl Stream {
     pub(super) fn next_byte(&self) -> Option<usize> {
         match self {
             Stream::Clear(tcp) => tcp.try_read(&mut [0]).ok(),
+            Stream::Tls(_) => None,
         }
     }
 }
@@ -34,6 +37,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Clear(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_read(context, buffer),
         }
     }
 }
@@ -42,18 +46,21 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Stream::Clear(tcp) => Pin::new(tcp).poll_write(context, bytes),
+            Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_write(context, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Clear(tcp) => Pin::new(tcp).poll_flush(context),
+            Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Stream::Clear(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Stream::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(context),
         }
     }
 }

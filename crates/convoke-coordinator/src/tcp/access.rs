@@ -1,5 +1,6 @@
 //! What a coordinator may ask for before it serves.
 
+use super::tls::ClientTls;
 use crate::wire::Token;
 
 /// What a client shows to its coordinator.
@@ -7,4 +8,6 @@ use crate::wire::Token;
 pub struct Access {
     /// Shown with every request that has fields of our own. LAVA's coordinators do not look at it.
     pub token: Option<Token>,
+    /// For a coordinator's TLS port.
+    pub tls: Option<ClientTls>,
 }

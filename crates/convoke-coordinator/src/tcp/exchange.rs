@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::kept::Kept;
 use super::stream::Stream;
+use super::tls::{self, ClientTls};
 use crate::wire::{Decoded, Decoder, Json, Reply};
 
 /// How long a connection may take to come up.
@@ -29,6 +30,8 @@ const LONGEST: usize = 256 << 20;
 pub(super) enum NoReply {
     /// There was no connection; the request was not made.
     Unreachable(io::Error),
+    /// There was no TLS with it, and why; the request was not made.
+    NoTls(String),
     /// The connection was closed without an answer; the request may have been made.
     Closed,
     /// The request may have been made.
@@ -40,7 +43,7 @@ pub(super) enum NoReply {
 impl NoReply {
     /// Whether the coordinator certainly knows nothing of the request.
     pub(super) fn not_made(&self) -> bool {
-        matches!(self, NoReply::Unreachable(_))
+        matches!(self, NoReply::Unreachable(_) | NoReply::NoTls(_))
     }
 }
 
@@ -48,9 +51,13 @@ impl fmt::Display for NoReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NoReply::Unreachable(error) => write!(f, "cannot be reached: {error}"),
+            NoReply::NoTls(why) => f.write_str(why),
             NoReply::Closed => f.write_str("closed the connection without an answer"),
             NoReply::Lost(how) => f.write_str(how),
-            NoReply::Broken(error) => write!(f, "did not answer: {error}"),
+            NoReply::Broken(error) => match tls::words(error) {
+                Some(words) => f.write_str(&words),
+                None => write!(f, "did not answer: {error}"),
+            },
         }
     }
 }
@@ -59,12 +66,13 @@ impl fmt::Display for NoReply {
 #[derive(Debug)]
 pub(super) struct Line {
     coordinator: String,
+    tls: Option<ClientTls>,
     kept: Kept,
 }
 
 impl Line {
-    pub(super) fn new(coordinator: String) -> Self {
-        Self { coordinator, kept: Kept::default() }
+    pub(super) fn new(coordinator: String, tls: Option<ClientTls>) -> Self {
+        Self { coordinator, tls, kept: Kept::default() }
     }
 
     /// Makes the request `frame` and gives the reply. `hold` is how long the coordinator was asked to hold the
@@ -82,14 +90,20 @@ impl Line {
                 other => return other,
             }
         }
-        let stream = match timeout(CONNECT, TcpStream::connect(&self.coordinator)).await {
-            Ok(connected) => connected.map_err(NoReply::Unreachable)?,
-            Err(_) => return Err(NoReply::Unreachable(io::ErrorKind::TimedOut.into())),
-        };
+        let stream = timeout(CONNECT, self.connect()).await;
+        let stream = stream.unwrap_or_else(|_| Err(NoReply::Unreachable(io::ErrorKind::TimedOut.into())))?;
+        self.talk(stream, frame, hold).await
+    }
+
+    async fn connect(&self) -> Result<Stream, NoReply> {
+        let stream = TcpStream::connect(&self.coordinator).await.map_err(NoReply::Unreachable)?;
         stream.set_nodelay(true).map_err(NoReply::Broken)?;
         // On a kept connection nothing else tells soon that the other machine is gone; nothing depends on it.
         let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNHEARD);
-        self.talk(Stream::Clear(stream), frame, hold).await
+        match &self.tls {
+            None => Ok(Stream::Clear(stream)),
+            Some(tls) => tls.connect(&self.coordinator, stream).await.map_err(NoReply::NoTls),
+        }
     }
 
     async fn talk(&self, mut stream: Stream, frame: &[u8], hold: Option<Duration>) -> Result<Json, NoReply> {

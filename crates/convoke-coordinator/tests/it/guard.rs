@@ -125,7 +125,7 @@ async fn our_client_shows_its_token_to_the_end() {
             hostname: "w".into(),
             poll_delay: Duration::from_millis(10),
         };
-        TcpClient::with_access(settings, Access { token: token.map(Token::new) })
+        TcpClient::with_access(settings, Access { token: token.map(Token::new), tls: None })
     };
     let options = CallOptions { limit: Some(LONG), ..CallOptions::default() };
     let stranger = client("a", None);

@@ -1,6 +1,7 @@
 //! The in-process group, the client of a coordinator elsewhere, and the coordinator on its TCP port.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod certificates;
 mod configuration;
 mod guard;
 mod harness;
@@ -11,4 +12,5 @@ mod promise;
 mod push;
 mod restart;
 mod tcp;
+mod tls;
 mod wire;
