@@ -13,14 +13,19 @@
 //! (LAVA's) answers `wait` at once and is polled, as its own dispatchers do. Asking the same again is harmless with both:
 //! a send replaces itself, a sync arrives once.
 //!
+//! A coordinator that holds may also keep the connection for the next request, and close it at any time; then the
+//! request is made again on a new one.
+//!
 //! A request to a coordinator that does not hold is always read to its end, also when nobody waits for the answer any
 //! more: LAVA's dies of a client that is gone (coordinator-protocol.md §7.2). With one that holds, closing the
 //! connection is what withdraws the call.
 
 mod exchange;
+mod kept;
 mod message;
 mod pauses;
 mod settings;
+mod stream;
 mod words;
 
 use std::sync::Arc;
@@ -34,7 +39,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::{CallOptions, GroupClient, LocalFuture};
 use crate::wire::{Json, Reply};
-use exchange::{NoReply, exchange};
+use exchange::{Line, NoReply};
 use message::Manners;
 use pauses::Pauses;
 
@@ -63,6 +68,7 @@ pub struct TcpClient {
 #[derive(Debug)]
 struct Shared {
     settings: TcpSettings,
+    line: Arc<Line>,
     /// What the coordinator has shown to be.
     manner: AtomicU8,
     left: AtomicBool,
@@ -92,7 +98,8 @@ impl TcpClient {
         let (left, met) = (AtomicBool::new(false), AtomicBool::new(false));
         let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (calls, tasks) = (AtomicU64::new(1), TaskTracker::new());
-        TcpClient { shared: Arc::new(Shared { settings, manner, left, met, born, calls, tasks }) }
+        let line = Arc::new(Line::new(settings.coordinator.clone()));
+        TcpClient { shared: Arc::new(Shared { settings, line, manner, left, met, born, calls, tasks }) }
     }
 
     /// Leaves the group if that has not happened, and waits until the coordinator knows or has been tried for long
@@ -181,8 +188,8 @@ impl Shared {
 
     /// Makes one request. It goes on without the caller unless the coordinator holds requests.
     async fn ask(&self, frame: Vec<u8>, hold: Option<Duration>) -> Result<(Reply, bool), NoReply> {
-        let coordinator = self.settings.coordinator.clone();
-        let task = self.tasks.spawn(async move { exchange(&coordinator, &frame, hold).await });
+        let line = Arc::clone(&self.line);
+        let task = self.tasks.spawn(async move { line.exchange(&frame, hold).await });
         let mut open = OpenRequest::new(self, task.abort_handle());
         let message = joined(task).await;
         open.answered = true;
@@ -221,7 +228,7 @@ impl Shared {
         let mut pauses = Pauses::new();
         let tell = async {
             loop {
-                match exchange(&self.settings.coordinator, &frame, None).await {
+                match self.line.exchange(&frame, None).await {
                     Ok(_) => return,
                     Err(trouble) if !trouble.not_made() && self.manner() != Manner::Holds => return,
                     Err(_) if !self.met.load(Ordering::Relaxed) => return,

@@ -6,7 +6,7 @@
 //!                 └────────┴───── reply ◀───────┘   now, or when another request satisfies it
 //! ```
 //!
-//! A connection is one request and one reply. Nothing it does or leaves undone delays another: it is read, held and
+//! A connection is one request and one reply, or several one after another for a client that asks to keep it. Nothing it does or leaves undone delays another: it is read, held and
 //! answered by a task of its own, and a group is only ever looked at for as long as one request takes.
 //!
 //! | module | is about |
@@ -14,6 +14,8 @@
 //! | `listen` | the addresses |
 //! | `connection` | one request and its reply |
 //! | `closing` | how a connection ends, and whether a reply arrived |
+//! | `places` | how many connections there are, of whom |
+//! | `stream` | its bytes, in clear or within TLS |
 //! | `hub` | the groups, and who waits for a reply |
 //! | `journal` | what of a group is not kept yet |
 //! | `clock` | the time of the groups |
@@ -24,10 +26,11 @@ mod connection;
 mod hub;
 mod journal;
 mod listen;
+mod places;
+mod stream;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -40,6 +43,8 @@ use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
 
 use hub::Hub;
+use places::{Most, Place, Places};
+use stream::Stream;
 
 /// How long a listener that cannot accept pauses; the system is out of something then.
 const NO_ACCEPT: Duration = Duration::from_millis(100);
@@ -59,6 +64,10 @@ pub struct ServerSettings {
     pub connections: usize,
     /// Connections of one address at once.
     pub connections_per_address: usize,
+    /// Kept connections at once that wait for their next request.
+    pub idle_connections: usize,
+    /// How long a kept connection may wait for its next request.
+    pub idle_time: Duration,
     /// Limits of one group.
     pub group: Limits,
     /// How long a group is kept of which nothing is heard.
@@ -71,7 +80,10 @@ impl Default for ServerSettings {
             request_bytes: 1 << 20,
             request_time: Duration::from_secs(60),
             connections: 16_384,
-            connections_per_address: 16_384,
+            // A quarter is always left to others.
+            connections_per_address: 12_288,
+            idle_connections: 8_192,
+            idle_time: Duration::from_secs(60),
             group: Limits::default(),
             expiry: Expiry::default(),
         }
@@ -89,15 +101,9 @@ pub struct Server {
 struct Shared {
     settings: ServerSettings,
     hub: Arc<Hub>,
-    connections: Mutex<Connections>,
+    places: Arc<Places>,
     tasks: TaskTracker,
     end: CancellationToken,
-}
-
-#[derive(Debug, Default)]
-struct Connections {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
 }
 
 impl Server {
@@ -111,10 +117,15 @@ impl Server {
         listeners: Listeners,
         store: Option<Arc<dyn Store>>,
     ) -> Result<Self, StoreError> {
+        let places = Places::new(Most {
+            all: settings.connections,
+            of_address: settings.connections_per_address,
+            idle: settings.idle_connections,
+        });
         let shared = Shared {
             hub: Hub::new(settings.group, settings.expiry, store)?,
             settings,
-            connections: Mutex::default(),
+            places,
             tasks: TaskTracker::new(),
             end: CancellationToken::new(),
         };
@@ -156,7 +167,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             Ok((stream, peer)) => {
                 let address = peer.ip().to_canonical();
                 // Too many: closed without a reply, which a client takes for "ask again later".
-                if let Some(place) = Place::take(&shared, address) {
+                if let Some(place) = shared.places.take(address) {
                     shared.tasks.spawn(serve(Arc::clone(&shared), stream, peer, place));
                 }
             }
@@ -168,9 +179,8 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, place: Place) {
-    connection::serve(&shared, stream, peer).await;
-    drop(place);
+async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, mut place: Place) {
+    connection::serve(&shared, Stream::Clear(stream), peer, &mut place).await;
 }
 
 async fn tidy(shared: Arc<Shared>) {
@@ -180,48 +190,5 @@ async fn tidy(shared: Arc<Shared>) {
             () = shared.end.cancelled() => return,
         }
         shared.hub.tidy();
-    }
-}
-
-/// A connection that counts.
-struct Place {
-    shared: Arc<Shared>,
-    address: IpAddr,
-}
-
-impl Place {
-    fn take(shared: &Arc<Shared>, address: IpAddr) -> Option<Self> {
-        let settings = &shared.settings;
-        let mut connections = shared.connections();
-        let here = connections.by_address.get(&address).copied().unwrap_or(0);
-        if connections.all >= settings.connections || here >= settings.connections_per_address {
-            drop(connections);
-            tracing::warn!(%address, "too many connections");
-            return None;
-        }
-        connections.all += 1;
-        connections.by_address.insert(address, here + 1);
-        drop(connections);
-        Some(Self { shared: Arc::clone(shared), address })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut connections = self.shared.connections();
-        connections.all -= 1;
-        if let Some(here) = connections.by_address.get_mut(&self.address) {
-            *here -= 1;
-            if *here == 0 {
-                connections.by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
-impl Shared {
-    fn connections(&self) -> std::sync::MutexGuard<'_, Connections> {
-        // Counts only: what a panicking holder left is whole.
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn call_frame(settings: &TcpSettings, call: Call, manners: &Manners) 
             limit: Some(manners.limit),
             quiet: manners.quiet == Quiet::Certain,
             call: Some(manners.call.clone()),
+            keep: true,
             ..Extras::default()
         },
     };

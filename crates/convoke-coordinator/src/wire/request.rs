@@ -10,6 +10,7 @@
 //! | `convoke_limit_ms` | integer or null | when the caller gives up, from now on; null: never |
 //! | `convoke_quiet` | bool | nothing of the member's test shell but this call is alive; holds only beside a limit |
 //! | `convoke_call` | text | names the call; polls of one call have one name, and no other call of the member has it |
+//! | `convoke_keep` | bool | the connection is wanted for the next request, which is sent only after this one's reply |
 //! | `convoke_leave` | text | in `clear_group`: the member has ended for certain, and why |
 
 use std::num::NonZeroUsize;
@@ -134,6 +135,8 @@ pub struct Extras {
     pub quiet: bool,
     /// `convoke_call`
     pub call: Option<String>,
+    /// `convoke_keep`
+    pub keep: bool,
     /// `convoke_leave`
     pub leave: Option<String>,
 }
@@ -157,6 +160,7 @@ impl Extras {
             limit,
             quiet: flag("convoke_quiet"),
             call: text("convoke_call"),
+            keep: flag("convoke_keep"),
             leave: text("convoke_leave"),
         }
     }
@@ -172,6 +176,7 @@ impl Extras {
         add("convoke_limit_ms", self.limit.map(|limit| limit.map_or(Json::Null, millis)));
         add("convoke_quiet", self.quiet.then_some(Json::Bool(true)));
         add("convoke_call", self.call.clone().map(Json::Text));
+        add("convoke_keep", self.keep.then_some(Json::Bool(true)));
         add("convoke_leave", self.leave.clone().map(Json::Text));
     }
 }

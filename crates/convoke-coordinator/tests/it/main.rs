@@ -4,6 +4,7 @@
 mod configuration;
 mod harness;
 mod hostile;
+mod kept;
 mod local;
 mod promise;
 mod push;
