@@ -12,16 +12,18 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 
+/// A file without a name in `folder`, which may be given one later.
+pub(crate) fn unnamed(folder: &Path) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)?.into())
+}
+
 /// A file without a name in `folder`: it is gone when nobody has it open any more.
 pub(crate) fn nameless(folder: &Path) -> Result<File, Error> {
-    let making = |error: &io::Error| Error::disk(&format!("make a file in {}", folder.display()), error);
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
-        Ok(file) => Ok(file.into()),
-        // Not every file system has such files (overlayfs of old, NFS).
-        Err(Errno::OPNOTSUPP | Errno::ISDIR) => tempfile::tempfile_in(folder).map_err(|error| making(&error)),
-        Err(error) => Err(making(&error.into())),
-    }
+    // Not every file system has such files from the beginning (overlayfs of old, NFS).
+    unnamed(folder)
+        .or_else(|_| tempfile::tempfile_in(folder))
+        .map_err(|error| Error::disk(&format!("make a file in {}", folder.display()), &error))
 }
 
 /// Copies `from` to the empty file `to`; `moved` is told how many bytes are done.

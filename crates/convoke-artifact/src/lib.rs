@@ -18,11 +18,13 @@
 //! | [`stage`] | the work in a process of its own |
 //! | [`checksum`] | md5, sha256, sha512 |
 //! | [`unpack`] | gz, bz2, xz, zstd |
+//! | [`http`] | one request to a server |
 //! | [`place`] | paths and URLs |
 //! | [`error`] | whose fault it is |
 
 pub mod checksum;
 pub mod error;
+pub mod http;
 pub mod order;
 pub mod place;
 pub mod resource;
@@ -32,6 +34,7 @@ pub mod unpack;
 mod copy;
 mod fetch;
 mod overlay;
+mod store;
 mod work;
 
 pub use error::{Error, Fault};

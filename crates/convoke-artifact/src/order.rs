@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub struct Order {
     pub cache: Option<Cache>,
     /// What `downloads://NAME` leads to: files that an earlier deploy to `downloads` left, by name.
     pub downloads: BTreeMap<String, PathBuf>,
+    /// How long a server may be silent; [`PATIENCE`](crate::http::PATIENCE) as a rule.
+    pub patience: Duration,
 }
 
 /// Where copies are kept between runs.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::Sums;
 use crate::error::Error;
 use crate::order::{Artifact, Order, Origin, Progress};
+use crate::store::Store;
 use crate::work::{self, Bench};
 
 /// The stages of this crate, for the table of the program's `main`.
@@ -81,9 +82,19 @@ fn run(control: Control) -> Result<(), StageFailure> {
             let _ = control.send(&Answer::Progress(progress), &[]);
         }
     };
-    let bench = Bench { order: &task.order, control: &control, tell: &tell };
+    let (mut store, mut note) = (None, None);
+    if let Some(cache) = &task.order.cache {
+        match Store::open(cache) {
+            Ok(opened) => store = Some(opened),
+            Err(error) => {
+                note = Some(format!("the cache {} cannot be used: {error}; nothing is kept", cache.folder.display()));
+            }
+        }
+    }
+    let bench = Bench { order: &task.order, control: &control, store: store.as_ref(), tell: &tell };
     match work::make(&bench, files.pop()) {
-        Ok(artifact) => {
+        Ok(mut artifact) => {
+            artifact.notes.extend(note);
             let Artifact { file, size, own, origin, sums, notes } = artifact;
             control.send(&Answer::Done { size, own, origin, sums, notes }, &[file.as_fd()])?;
         }

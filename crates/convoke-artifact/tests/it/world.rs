@@ -3,22 +3,30 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use convoke_artifact::{Artifact, Error, Order, Resource, prepare};
+use convoke_artifact::{Artifact, Cache, Error, Order, Resource, prepare};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// A folder for one test.
 pub(crate) struct World {
     pub(crate) folder: TempDir,
+    cache: Option<Cache>,
 }
 
 impl World {
     pub(crate) fn new() -> World {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("scratch")).unwrap();
-        World { folder }
+        World { folder, cache: None }
+    }
+
+    /// With a cache.
+    pub(crate) fn cached() -> World {
+        let world = World::new();
+        let cache = Cache { folder: world.path("cache"), limit: Cache::LIMIT };
+        World { cache: Some(cache), ..world }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -38,8 +46,9 @@ impl World {
             resource: Resource::from_value(&resource).unwrap(),
             scratch: self.path("scratch"),
             base: self.folder.path().to_owned(),
-            cache: None,
+            cache: self.cache.clone(),
             downloads: [].into(),
+            patience: convoke_artifact::http::PATIENCE,
         }
     }
 
@@ -47,6 +56,31 @@ impl World {
         let made = prepare(&self.order(resource), lava, |_| ()).await;
         assert_eq!(std::fs::read_dir(self.path("scratch")).unwrap().count(), 0, "something stayed in scratch");
         made
+    }
+
+    /// Starts another process that prepares an order, in namespaces of its own if `mounts` (shell commands) are given.
+    pub(crate) fn start(&self, order: &Order, mounts: &str, environment: &[(&str, &Path)]) -> Child {
+        let program = std::env::current_exe().unwrap();
+        let mut command = if mounts.is_empty() {
+            Command::new(program)
+        } else {
+            let mut command = Command::new("unshare");
+            let script = format!("set -e; {mounts} exec \"$@\"");
+            command.args(["-Urm", "sh", "-c", &script, "sh"]).arg(program);
+            command
+        };
+        command.arg("__prepare").arg(serde_json::to_string(order).unwrap());
+        command.envs(environment.iter().copied()).current_dir(self.folder.path());
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The same to its end, without progress: what it says.
+    pub(crate) fn elsewhere(&self, order: &Order, mounts: &str, environment: &[(&str, &Path)]) -> String {
+        let mut environment = environment.to_vec();
+        environment.push(("QUIET", Path::new("")));
+        let output = self.start(order, mounts, &environment).wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs a shell script in the folder, which must succeed; gives what it prints.
@@ -80,8 +114,34 @@ impl World {
     }
 }
 
+/// What `__prepare ORDER` does: prepares, and says what came of it.
+pub(crate) fn prepare_and_tell(order: &str) {
+    let order: Order = serde_json::from_str(order).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut out = std::io::stdout();
+    let told = std::env::var_os("QUIET").is_some();
+    let made = runtime.block_on(prepare(&order, None, |_| {
+        if !told {
+            writeln!(out, "progress").unwrap();
+            out.flush().unwrap();
+        }
+    }));
+    let mut out = std::io::stdout();
+    match made {
+        Ok(made) => writeln!(out, "{} bytes", made.size).unwrap(),
+        Err(error) => writeln!(out, "{:?}: {error}", error.fault).unwrap(),
+    }
+}
+
 pub(crate) fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
+}
+
+/// All bytes of an artifact.
+pub(crate) fn content(made: &Artifact) -> Vec<u8> {
+    let bytes = read(&made.path());
+    assert_eq!(bytes.len() as u64, made.size);
+    bytes
 }
 
 /// Entry of a tar archive: name, mode, what.
