@@ -4,8 +4,16 @@
 //! |---|---|
 //! | [`tree`] | what is put in: entries of a tar stream, or one file |
 //! | [`cpio`] | appending to an initramfs |
+//! | [`ext4`] | files into an ext2, ext3 or ext4 file system |
+//! | [`partition`] | where the file systems of a disk are |
+//! | [`sparse`] | Android's sparse form |
+//! | [`tarball`] | appending to a tar archive |
 
 pub(crate) mod cpio;
+pub(crate) mod ext4;
+pub(crate) mod partition;
+pub(crate) mod sparse;
+pub(crate) mod tarball;
 pub(crate) mod tree;
 
 use std::io::{Seek, SeekFrom};
@@ -31,7 +39,24 @@ pub(crate) fn put(
             own(bench, artifact)?;
             cpio::append(&mut artifact.file, trees, folders)
         }
-        Format::Ext4 | Format::Tar => Err(Error::bug("this format is not written yet")),
+        Format::Ext4 => {
+            let partition = bench.order.resource.partition;
+            if sparse::is_sparse(&artifact.file).map_err(|error| Error::disk(&format!("read {place}"), &error))? {
+                let plain = copy::nameless(&bench.order.scratch)?;
+                sparse::expand(&artifact.file, &plain, place)?;
+                (artifact.file, artifact.own) = (plain, true);
+                artifact.notes.push(format!("{place} was in sparse form; it is used as a plain image"));
+            }
+            // Before anything is copied.
+            ext4::find(&artifact.file, partition, place)?;
+            own(bench, artifact)?;
+            ext4::find(&artifact.file, partition, place)?.put(bench, trees)
+        }
+        Format::Tar => {
+            let end = tarball::end(&artifact.file, place)?;
+            own(bench, artifact)?;
+            tarball::append(&mut artifact.file, trees, end)
+        }
     }
 }
 

@@ -9,6 +9,7 @@ macro_rules! scenarios {
 }
 
 mod downloads;
+mod images;
 mod initramfs;
 mod server;
 mod world;
@@ -36,6 +37,6 @@ fn main() -> ExitCode {
             Ok(())
         })
     };
-    let all = [downloads::ALL, initramfs::ALL].concat();
+    let all = [downloads::ALL, images::ALL, initramfs::ALL].concat();
     libtest_mimic::run(&Arguments::from_args(), all.iter().map(trial).collect()).exit_code()
 }
