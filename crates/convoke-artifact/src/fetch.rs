@@ -78,7 +78,7 @@ fn here(bench: &Bench<'_>, resource: &Resource, path: PathBuf) -> Result<Fetched
 
 /// From a server into a file that nobody keeps.
 fn uncached(bench: &Bench<'_>, resource: &Resource) -> Result<Fetched, Error> {
-    let file = copy::nameless(&bench.order.scratch)?;
+    let file = copy::nameless(bench.tools.scratch)?;
     let download = Download {
         bench,
         resource,

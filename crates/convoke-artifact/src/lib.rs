@@ -16,6 +16,8 @@
 //! | [`resource`] | what the job says about a download |
 //! | [`order`] | what is asked for, what is made of it, progress |
 //! | [`stage`] | the work in a process of its own |
+//! | [`disk`] | the overlay on a disk of its own |
+//! | [`handout`] | the overlay for a device that fetches it |
 //! | [`checksum`] | md5, sha256, sha512 |
 //! | [`unpack`] | gz, bz2, xz, zstd |
 //! | [`http`] | one request to a server |
@@ -23,7 +25,9 @@
 //! | [`error`] | whose fault it is |
 
 pub mod checksum;
+pub mod disk;
 pub mod error;
+pub mod handout;
 pub mod http;
 pub mod order;
 pub mod place;
@@ -35,9 +39,12 @@ mod copy;
 mod fetch;
 mod overlay;
 mod store;
+mod tools;
 mod work;
 
+pub use disk::{DiskOrder, OverlayDisk};
 pub use error::{Error, Fault};
+pub use handout::HandOut;
 pub use order::{Artifact, Cache, Order, Origin, Phase, Progress};
 pub use resource::{Format, Overlay, Resource};
-pub use stage::{STAGES, prepare};
+pub use stage::{STAGES, overlay_disk, prepare};

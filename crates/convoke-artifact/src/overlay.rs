@@ -42,7 +42,7 @@ pub(crate) fn put(
         Format::Ext4 => {
             let partition = bench.order.resource.partition;
             if sparse::is_sparse(&artifact.file).map_err(|error| Error::disk(&format!("read {place}"), &error))? {
-                let plain = copy::nameless(&bench.order.scratch)?;
+                let plain = copy::nameless(bench.tools.scratch)?;
                 sparse::expand(&artifact.file, &plain, place)?;
                 (artifact.file, artifact.own) = (plain, true);
                 artifact.notes.push(format!("{place} was in sparse form; it is used as a plain image"));
@@ -50,7 +50,7 @@ pub(crate) fn put(
             // Before anything is copied.
             ext4::find(&artifact.file, partition, place)?;
             own(bench, artifact)?;
-            ext4::find(&artifact.file, partition, place)?.put(bench, trees)
+            ext4::find(&artifact.file, partition, place)?.put(&bench.tools, trees)
         }
         Format::Tar => {
             let end = tarball::end(&artifact.file, place)?;
@@ -64,7 +64,7 @@ pub(crate) fn put(
 fn own(bench: &Bench<'_>, artifact: &mut Artifact) -> Result<(), Error> {
     if !artifact.own {
         let total = Some(artifact.size);
-        let mut copied = copy::nameless(&bench.order.scratch)?;
+        let mut copied = copy::nameless(bench.tools.scratch)?;
         let mut moved = |done| (bench.tell)(Progress { phase: Phase::Copy, done, total });
         copy::copy(&artifact.file, &copied, &mut moved).map_err(|error| Error::disk("copy the image", &error))?;
         copied.seek(SeekFrom::Start(0)).map_err(|error| Error::disk("copy the image", &error))?;

@@ -6,16 +6,18 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use convoke_children::{Control, Stage, StageEntry, StageFailure};
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::Sums;
+use crate::disk::{self, DiskOrder, OverlayDisk};
 use crate::error::Error;
 use crate::order::{Artifact, Order, Origin, Progress};
 use crate::store::Store;
+use crate::tools::Tools;
 use crate::work::{self, Bench};
 
 /// The stages of this crate, for the table of the program's `main`.
@@ -23,14 +25,17 @@ pub const STAGES: [(&str, StageEntry); 1] = [("artifact", StageEntry::Controlled
 
 /// To the stage, with the descriptor of the test overlay if there is one.
 #[derive(Debug, Serialize, Deserialize)]
-struct Task {
-    order: Order,
+enum Task {
+    Prepare(Order),
+    Disk(DiskOrder),
 }
 
 /// From the stage.
 #[derive(Debug, Serialize, Deserialize)]
 enum Answer {
     Progress(Progress),
+    /// With the disk.
+    Disk,
     /// With the file.
     Done {
         size: u64,
@@ -54,7 +59,7 @@ pub async fn prepare(
 ) -> Result<Artifact, Error> {
     let failed = |error: convoke_children::StageError| Error::lab(error.to_string());
     let fds: Vec<BorrowedFd<'_>> = lava.iter().map(|file| file.as_fd()).collect();
-    let stage = Stage::spawn("artifact", &Task { order: order.clone() }, &fds).await.map_err(failed)?;
+    let stage = Stage::spawn("artifact", &Task::Prepare(order.clone()), &fds).await.map_err(failed)?;
     loop {
         let (answer, mut files) = stage.recv::<Answer>().await.map_err(failed)?;
         match answer {
@@ -63,8 +68,24 @@ pub async fn prepare(
                 let file = files.pop().ok_or_else(|| Error::bug("an artifact came without its file"))?;
                 return Ok(Artifact { file: file.into(), size, own, origin, sums, notes });
             }
+            Answer::Disk => return Err(Error::bug("a disk came for an artifact")),
             Answer::Failed(error) => return Err(error),
         }
+    }
+}
+
+/// Makes a disk with an overlay, a tar archive. Dropping the future ends all work.
+///
+/// # Errors
+/// A job error when the overlay does not fit, a lab error when the disk cannot be made.
+pub async fn overlay_disk(order: &DiskOrder, overlay: &File) -> Result<OverlayDisk, Error> {
+    let failed = |error: convoke_children::StageError| Error::lab(error.to_string());
+    let stage = Stage::spawn("artifact", &Task::Disk(order.clone()), &[overlay.as_fd()]).await.map_err(failed)?;
+    let (answer, mut files) = stage.recv::<Answer>().await.map_err(failed)?;
+    match (answer, files.pop()) {
+        (Answer::Disk, Some(file)) => Ok(OverlayDisk { file: file.into(), uuid: order.uuid }),
+        (Answer::Failed(error), _) => Err(error),
+        _ => Err(Error::bug("something else came than an overlay disk")),
     }
 }
 
@@ -73,6 +94,31 @@ const OFTEN: Duration = Duration::from_millis(200);
 
 fn run(control: Control) -> Result<(), StageFailure> {
     let (task, mut files) = control.recv::<Task>()?;
+    let overlay = files.pop();
+    let (answer, file) = match &task {
+        Task::Prepare(order) => match prepared(&control, order, overlay) {
+            Ok(Artifact { file, size, own, origin, sums, notes }) => {
+                (Answer::Done { size, own, origin, sums, notes }, Some(file))
+            }
+            Err(error) => (Answer::Failed(error), None),
+        },
+        Task::Disk(order) => {
+            let overlay = overlay.ok_or_else(|| StageFailure::new("an overlay is to come with the work"))?;
+            match disk::make(&Tools { control: &control, scratch: &order.scratch }, order, overlay) {
+                Ok(file) => (Answer::Disk, Some(file)),
+                Err(error) => (Answer::Failed(error), None),
+            }
+        }
+    };
+    let answer = match answer {
+        Answer::Failed(error) => Answer::Failed(Error { message: error.message.chars().take(2000).collect(), ..error }),
+        answer => answer,
+    };
+    let fds: Vec<BorrowedFd<'_>> = file.iter().map(|file| file.as_fd()).collect();
+    Ok(control.send(&answer, &fds)?)
+}
+
+fn prepared(control: &Control, order: &Order, overlay: Option<OwnedFd>) -> Result<Artifact, Error> {
     let told: Cell<Option<Instant>> = Cell::new(None);
     let tell = |progress: Progress| {
         let now = Instant::now();
@@ -83,7 +129,7 @@ fn run(control: Control) -> Result<(), StageFailure> {
         }
     };
     let (mut store, mut note) = (None, None);
-    if let Some(cache) = &task.order.cache {
+    if let Some(cache) = &order.cache {
         match Store::open(cache) {
             Ok(opened) => store = Some(opened),
             Err(error) => {
@@ -91,17 +137,8 @@ fn run(control: Control) -> Result<(), StageFailure> {
             }
         }
     }
-    let bench = Bench { order: &task.order, control: &control, store: store.as_ref(), tell: &tell };
-    match work::make(&bench, files.pop()) {
-        Ok(mut artifact) => {
-            artifact.notes.extend(note);
-            let Artifact { file, size, own, origin, sums, notes } = artifact;
-            control.send(&Answer::Done { size, own, origin, sums, notes }, &[file.as_fd()])?;
-        }
-        Err(mut error) => {
-            error.message = error.message.chars().take(2000).collect();
-            control.send(&Answer::Failed(error), &[])?;
-        }
-    }
-    Ok(())
+    let tools = Tools { control, scratch: &order.scratch };
+    let mut artifact = work::make(&Bench { order, tools, store: store.as_ref(), tell: &tell }, overlay)?;
+    artifact.notes.extend(note);
+    Ok(artifact)
 }

@@ -3,9 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
-use std::path::Path;
-
-use convoke_children::Control;
+use std::path::{Path, PathBuf};
 
 use crate::copy;
 use crate::error::Error;
@@ -15,13 +13,13 @@ use crate::overlay;
 use crate::overlay::tree::{FromStart, Tree, TreeKind, normal};
 use crate::resource::{Overlay, Resource};
 use crate::store::Store;
+use crate::tools::Tools;
 use crate::unpack::{Compression, damaged};
 
 /// What the work is done with.
 pub(crate) struct Bench<'a> {
     pub(crate) order: &'a Order,
-    /// Programs are run beside this channel.
-    pub(crate) control: &'a Control,
+    pub(crate) tools: Tools<'a>,
     /// What is kept between runs, if anything is.
     pub(crate) store: Option<&'a Store>,
     pub(crate) tell: &'a dyn Fn(Progress),
@@ -38,7 +36,7 @@ pub(crate) fn make(bench: &Bench<'_>, lava: Option<OwnedFd>) -> Result<Artifact,
             Overlay::Lava => {
                 // Without tests there is none.
                 let Some(file) = lava.take() else { continue };
-                trees.push(Tree { what: "the test overlay".into(), file, kind: TreeKind::Archive(Default::default()) });
+                trees.push(Tree { what: "the test overlay".into(), file, kind: TreeKind::at_root() });
             }
             Overlay::Other { name, resource: other, archive, path } => {
                 let what = format!("overlay {name}");
@@ -46,7 +44,7 @@ pub(crate) fn make(bench: &Bench<'_>, lava: Option<OwnedFd>) -> Result<Artifact,
                     .map_err(|error| Error { message: format!("{what}: {}", error.message), ..error })?;
                 let at = normal(Path::new(path)).unwrap_or_default();
                 let kind = match (archive, path.ends_with('/')) {
-                    (true, _) => TreeKind::Archive(at),
+                    (true, _) => TreeKind::Archive { below: at, strip: PathBuf::new() },
                     (false, true) => TreeKind::File(at.join(other.file_name())),
                     (false, false) => TreeKind::File(at),
                 };
@@ -83,7 +81,7 @@ fn unpacked(
 ) -> Result<(File, bool), Error> {
     let key = fetched.key.as_ref().filter(|_| resource.use_cache);
     let Some((store, key)) = bench.store.zip(key) else {
-        let out = copy::nameless(&bench.order.scratch)?;
+        let out = copy::nameless(bench.tools.scratch)?;
         unpack(bench, &fetched.file, compression, place, &out)?;
         return Ok((out, true));
     };

@@ -56,7 +56,7 @@ pub(crate) fn folders(base: &File, place: &str) -> Result<Folders, Error> {
             break;
         }
         if start.starts_with(b"07070") {
-            if at % 4 != 0 {
+            if !at.is_multiple_of(4) {
                 return Err(Error::job(format!("{place}: the archive at byte {at} does not begin at a multiple of 4")));
             }
             at += archive(&mut reader, place, &mut folders)?;

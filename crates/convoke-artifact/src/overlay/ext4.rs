@@ -18,7 +18,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use convoke_children::foreign::{self, Foreign, ForeignOutput};
+use convoke_children::foreign::ForeignOutput;
 use rustix::fs::MemfdFlags;
 
 use super::partition::{self, block, u32_at};
@@ -26,7 +26,7 @@ use super::tree::{Item, ItemKind, Tree};
 use crate::copy;
 use crate::error::Error;
 use crate::order::path_of;
-use crate::work::Bench;
+use crate::tools::{Tools, run};
 
 /// Files that one run of debugfs takes: each is an open file here.
 const BATCH_FILES: usize = 200;
@@ -93,19 +93,19 @@ const NEEDS_RECOVERY: u32 = 4;
 
 impl FileSystem<'_> {
     /// Puts trees into it.
-    pub(crate) fn put(&self, bench: &Bench<'_>, trees: &[Tree]) -> Result<(), Error> {
+    pub(crate) fn put(&self, tools: &Tools<'_>, trees: &[Tree]) -> Result<(), Error> {
         let reading = |error: io::Error| Error::disk(&format!("read {}", self.place), &error);
         let block = superblock(self.image, self.offset).map_err(reading)?.unwrap_or([0; 264]);
         if u32_at(&block, 96) & NEEDS_RECOVERY != 0 {
-            self.recover(bench)?;
+            self.recover(tools)?;
         }
         for tree in trees {
-            self.put_tree(bench, tree)?;
+            self.put_tree(tools, tree)?;
         }
         Ok(())
     }
 
-    fn put_tree(&self, bench: &Bench<'_>, tree: &Tree) -> Result<(), Error> {
+    fn put_tree(&self, tools: &Tools<'_>, tree: &Tree) -> Result<(), Error> {
         let (mut paths, mut needed) = (Vec::new(), 0);
         tree.walk(&mut |item, _| {
             quoted(&item.path)?;
@@ -113,33 +113,32 @@ impl FileSystem<'_> {
             needed += if let ItemKind::File(length) = item.kind { length } else { 0 };
             Ok(())
         })?;
-        let mut existing = self.existing(bench, &paths)?;
+        let mut existing = self.existing(tools, &paths)?;
         let mut batch = Batch::default();
         let mut names: BTreeMap<PathBuf, u32> = BTreeMap::new();
         tree.walk(&mut |item, bytes| {
-            batch.add(bench, item, bytes, &mut existing, &mut names, &self.place)?;
+            batch.add(tools, item, bytes, &mut existing, &mut names, &self.place)?;
             if batch.files.len() >= BATCH_FILES || batch.bytes >= BATCH_BYTES {
-                self.write(bench, std::mem::take(&mut batch), needed)?;
+                self.write(tools, std::mem::take(&mut batch), needed)?;
             }
             Ok(())
         })?;
-        self.write(bench, batch, needed)
+        self.write(tools, batch, needed)
     }
 
     /// What of these paths exists.
-    fn existing(&self, bench: &Bench<'_>, paths: &[PathBuf]) -> Result<HashMap<PathBuf, Existing>, Error> {
+    fn existing(&self, tools: &Tools<'_>, paths: &[PathBuf]) -> Result<HashMap<PathBuf, Existing>, Error> {
         let mut commands = Vec::new();
         for path in paths {
             commands.extend(b"stat ");
             commands.extend(quoted(&Path::new("/").join(path))?);
             commands.push(b'\n');
         }
-        let output = self.debugfs(bench, &commands, false)?;
+        let output = self.debugfs(tools, &commands, false)?;
         let mut existing = HashMap::new();
-        let mut answers = output.stdout.split(|byte| *byte == b'\n');
         let mut of = paths.iter();
         let mut now = None;
-        while let Some(line) = answers.next() {
+        for line in output.stdout.split(|byte| *byte == b'\n') {
             if line.starts_with(b"debugfs: stat ") {
                 now = of.next();
             } else if line.starts_with(b"Inode: ")
@@ -158,11 +157,11 @@ impl FileSystem<'_> {
         Ok(existing)
     }
 
-    fn write(&self, bench: &Bench<'_>, batch: Batch, needed: u64) -> Result<(), Error> {
+    fn write(&self, tools: &Tools<'_>, batch: Batch, needed: u64) -> Result<(), Error> {
         if batch.commands.is_empty() {
             return Ok(());
         }
-        let output = self.debugfs(bench, &batch.commands, true)?;
+        let output = self.debugfs(tools, &batch.commands, true)?;
         let said = complaints(&output);
         let Some(first) = said.first() else { return Ok(()) };
         let full = ["Could not allocate", "No free space", "No space left", "no free"];
@@ -177,9 +176,9 @@ impl FileSystem<'_> {
     }
 
     /// Replays the journal: it would be replayed later, over what we write.
-    fn recover(&self, bench: &Bench<'_>) -> Result<(), Error> {
+    fn recover(&self, tools: &Tools<'_>) -> Result<(), Error> {
         let arguments = ["-p".into(), "-E".into(), "journal_only".into(), self.address()];
-        let output = run(bench, "e2fsck", arguments.to_vec())?;
+        let output = run(tools, "e2fsck", arguments.to_vec())?;
         // 1: errors were corrected.
         match output.status.code() {
             Some(0 | 1) => Ok(()),
@@ -192,14 +191,14 @@ impl FileSystem<'_> {
         }
     }
 
-    fn debugfs(&self, bench: &Bench<'_>, commands: &[u8], write: bool) -> Result<ForeignOutput, Error> {
+    fn debugfs(&self, tools: &Tools<'_>, commands: &[u8], write: bool) -> Result<ForeignOutput, Error> {
         let file = memory(commands).map_err(|error| Error::disk("hold what debugfs is to do", &error))?;
         let mut arguments: Vec<OsString> = Vec::new();
         if write {
             arguments.push("-w".into());
         }
         arguments.extend(["-f".into(), path_of(&file).into(), self.address()]);
-        let output = run(bench, "debugfs", arguments)?;
+        let output = run(tools, "debugfs", arguments)?;
         let said = String::from_utf8_lossy(&output.stderr);
         if let Some(line) = said.lines().find(|line| line.contains("while trying to open")) {
             let line = line.trim_start_matches("debugfs: ").split(" while trying to open").next().unwrap_or(line);
@@ -234,7 +233,7 @@ struct Batch {
 impl Batch {
     fn add(
         &mut self,
-        bench: &Bench<'_>,
+        tools: &Tools<'_>,
         item: &Item,
         bytes: &mut dyn Read,
         existing: &mut HashMap<PathBuf, Existing>,
@@ -269,7 +268,7 @@ impl Batch {
                 existing.insert(item.path.clone(), Existing::Other);
                 match other {
                     ItemKind::File(length) => {
-                        let file = held(bench, bytes, *length)?;
+                        let file = held(tools, bytes, *length)?;
                         self.command(&[b"write", path_of(&file).as_os_str().as_bytes(), &quoted_name]);
                         self.files.push(file);
                         self.bytes += length;
@@ -345,11 +344,11 @@ fn quoted(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// The bytes of a file where debugfs can open them: in memory, or on disk if they are many.
-fn held(bench: &Bench<'_>, bytes: &mut dyn Read, length: u64) -> Result<File, Error> {
+fn held(tools: &Tools<'_>, bytes: &mut dyn Read, length: u64) -> Result<File, Error> {
     let failed = |error: io::Error| Error::disk("hold a file of an overlay", &error);
     let mut file = match length {
         0..BATCH_BYTES => memory(b"").map_err(failed)?,
-        _ => copy::nameless(&bench.order.scratch)?,
+        _ => copy::nameless(tools.scratch)?,
     };
     let copied = io::copy(&mut bytes.take(length), &mut file).map_err(failed)?;
     if copied < length {
@@ -369,19 +368,4 @@ fn complaints(output: &ForeignOutput) -> Vec<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("debugfs 1."));
     lines.map(str::to_owned).collect()
-}
-
-/// Runs a program of e2fsprogs.
-pub(crate) fn run(bench: &Bench<'_>, program: &str, args: Vec<OsString>) -> Result<ForeignOutput, Error> {
-    // An ordinary user's PATH often lacks the folders they are in.
-    let mut path = std::env::var_os("PATH").unwrap_or_default();
-    path.push(":/usr/sbin:/sbin");
-    let environment = vec![("LC_ALL".into(), "C".into()), ("PATH".into(), path)];
-    let foreign = Foreign { program: program.into(), args, environment, directory: None };
-    let output =
-        foreign::run(bench.control, &foreign).map_err(|error| Error::lab(format!("cannot run {program}: {error}")))?;
-    if output.status.code() == Some(127) {
-        return Err(Error::lab(format!("{program} is not installed on this machine; install e2fsprogs")));
-    }
-    Ok(output)
 }

@@ -28,8 +28,13 @@ pub(crate) struct Tree {
 /// What the bytes of a [`Tree`] are.
 #[derive(Clone, Debug)]
 pub(crate) enum TreeKind {
-    /// A tar archive, compressed or not, unpacked into a folder (empty: the root).
-    Archive(PathBuf),
+    /// A tar archive, compressed or not.
+    Archive {
+        /// The folder of the image it is unpacked into; empty: the root.
+        below: PathBuf,
+        /// The folder of the archive whose content alone is unpacked; empty: all.
+        strip: PathBuf,
+    },
     /// A file with its path.
     File(PathBuf),
 }
@@ -68,6 +73,13 @@ pub(crate) enum ItemKind {
 /// Takes the items with the bytes of each.
 pub(crate) type Take<'a> = dyn FnMut(&Item, &mut dyn Read) -> Result<(), Error> + 'a;
 
+impl TreeKind {
+    /// An archive unpacked into the root.
+    pub(crate) fn at_root() -> TreeKind {
+        TreeKind::Archive { below: PathBuf::new(), strip: PathBuf::new() }
+    }
+}
+
 impl Tree {
     /// Gives every entry to `take`, in order. A parent that the archive does not have itself comes before its first entry
     /// as an implied [`ItemKind::Directory`]. May be called again, and gives the same then.
@@ -80,11 +92,17 @@ impl Tree {
                 let item = Item::new(path.clone(), 0o644, ItemKind::File(length));
                 take(&item, &mut FromStart::new(&self.file))
             }
-            TreeKind::Archive(below) => self.walk_archive(below, &mut seen, take),
+            TreeKind::Archive { below, strip } => self.walk_archive(below, strip, &mut seen, take),
         }
     }
 
-    fn walk_archive(&self, below: &Path, seen: &mut BTreeSet<PathBuf>, take: &mut Take<'_>) -> Result<(), Error> {
+    fn walk_archive(
+        &self,
+        below: &Path,
+        strip: &Path,
+        seen: &mut BTreeSet<PathBuf>,
+        take: &mut Take<'_>,
+    ) -> Result<(), Error> {
         let mut packed = BufReader::with_capacity(64 * 1024, FromStart::new(&self.file));
         let start = packed.fill_buf().map_err(|error| self.reading(&error))?;
         let reader: Box<dyn Read + '_> = match Compression::of_start(start) {
@@ -102,9 +120,9 @@ impl Tree {
             };
             let path = entry.path().map_err(|error| broken(&error))?.into_owned();
             let inner = normal(&path).ok_or_else(|| outside(&path))?;
-            if inner.as_os_str().is_empty() {
+            let Some(inner) = inner.strip_prefix(strip).ok().filter(|inner| !inner.as_os_str().is_empty()) else {
                 continue;
-            }
+            };
             let header = entry.header();
             let kind = match header.entry_type() {
                 EntryType::Directory => ItemKind::Directory,
@@ -114,7 +132,10 @@ impl Tree {
                     _ => continue,
                 },
                 EntryType::Link => match entry.link_name().map_err(|error| broken(&error))? {
-                    Some(target) => ItemKind::Link(below.join(normal(&target).ok_or_else(|| outside(&target))?)),
+                    Some(target) => {
+                        let target = normal(&target).ok_or_else(|| outside(&target))?;
+                        ItemKind::Link(below.join(target.strip_prefix(strip).map_err(|_| outside(&target))?))
+                    }
                     None => continue,
                 },
                 EntryType::Char => ItemKind::Character(device(header.device_major()), device(header.device_minor())),
