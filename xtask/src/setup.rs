@@ -8,11 +8,15 @@ use crate::chores::run_command;
 const PACKAGES: &[(&str, &str)] = &[
     ("bash", "helpers are tested under it"),
     ("busybox", "helpers are tested under its shell, and with nothing but its applets"),
+    ("cpio", "an initramfs is made and read back with it"),
     ("dash", "helpers are tested under it"),
+    ("e2fsprogs", "overlays are put into ext4 images by it, and the images checked"),
+    ("fdisk", "disks with partitions are made with it"),
     ("git", "test definitions come from repositories"),
     ("iperf3", "examples/iperf3.yaml measures with it"),
     ("lava-coordinator", "our client speaks to it in tests"),
     ("mksh", "helpers are tested under it"),
+    ("openssl", "a server whose certificate nobody knows"),
     ("perl", "results.tap is read back by its TAP::Parser"),
     ("procps", "tests look for left-over processes"),
     ("python3", "the YAML of a split job is compared with what LAVA's loader reads"),
@@ -20,6 +24,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("python3-yaml", "the YAML 1.1 that LAVA reads with"),
     ("shellcheck", "lints the helpers"),
     ("util-linux", "tests make namespaces and change users"),
+    ("xz-utils", "archives are packed with it"),
 ];
 
 pub(crate) fn run() -> Result<(), String> {
