@@ -10,6 +10,7 @@
 //! | `wire` | frames, requests and replies |
 //! | `registry` | the groups of a coordinator by name |
 //! | `server` | the coordinator on its TCP port |
+//! | [`status`] | what a running coordinator tells of itself |
 //! | `configuration` | its configuration file |
 //! | [`store`] | the log behind groups that are served to others |
 //! | `tcp` | a group at a coordinator elsewhere, LAVA's or ours |
@@ -22,6 +23,7 @@ mod event;
 mod local;
 pub mod registry;
 mod server;
+pub mod status;
 pub mod store;
 mod task;
 mod tcp;

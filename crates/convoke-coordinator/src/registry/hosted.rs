@@ -12,6 +12,7 @@ use convoke_group::{
 use serde_json::Value;
 
 use super::aggregate::Bundles;
+use super::doing::{About, Doing};
 use super::replies::Manner;
 use super::{Limits, Step, Ticket};
 use crate::store::Entry;
@@ -40,16 +41,26 @@ pub(crate) struct Hosted {
     /// Bytes of messages by ID and sender; what limits count.
     pub(super) sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
     bytes: usize,
+    pub(super) doing: Doing,
     pub(super) heard: Time,
     /// When the last entry was made by a request.
     pub(super) kept: Time,
 }
 
+/// A request without a reply yet.
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     ticket: Ticket,
     manner: Manner,
-    member: MemberName,
+    pub(super) member: MemberName,
+    pub(super) about: About,
+    /// When it asked first, and for this request.
+    pub(super) since: Time,
+    pub(super) asked: Time,
+    /// When its caller gives up, if it said so.
+    pub(super) until: Option<Time>,
+    /// It asked to be held.
+    held: bool,
 }
 
 impl Hosted {
@@ -67,6 +78,7 @@ impl Hosted {
             bundles: Bundles::default(),
             sizes: BTreeMap::new(),
             bytes: 0,
+            doing: Doing::default(),
             heard: Time::default(),
             kept: Time::default(),
         }
@@ -107,6 +119,8 @@ impl Hosted {
         if ask != Ask::Clear && self.finished.remove(&member) {
             step.entries.push(Entry::Returned { member: member.clone() });
         }
+        let about = About::of(&ask);
+        let since = self.doing.asked(&member, about.clone(), now);
         let (call, manner) = match ask {
             Ask::GroupData => (Call::Assemble, Manner::Assemble),
             Ask::Send { message_id, message } => {
@@ -142,7 +156,15 @@ impl Hosted {
             self.give_again(&member, id, name, now, step);
             self.names.insert(WaitId(self.next_wait), name.clone());
         }
-        self.call(Open { ticket, manner, member }, call, deadline, quiet, now, step);
+        let (held, until) = (extras.hold.is_some(), extras.limit.flatten().and_then(from_now));
+        self.call(
+            Open { ticket, manner, member, about, since, asked: now, until, held },
+            call,
+            deadline,
+            quiet,
+            now,
+            step,
+        );
     }
 
     /// The same call that was answered already asks again: its reply was lost.
@@ -213,6 +235,13 @@ impl Hosted {
         }
     }
 
+    /// The caller of a held request is told to come again.
+    pub(super) fn come_again(&mut self, ticket: Ticket) {
+        if let Some(open) = self.tickets.get(&ticket).and_then(|wait| self.open.get(wait)) {
+            self.doing.told_to_wait(&open.member, &open.about);
+        }
+    }
+
     pub(super) fn tick(&mut self, now: Time, step: &mut Step) {
         self.apply(Input::Tick, now, step);
     }
@@ -233,6 +262,15 @@ impl Hosted {
 
     pub(super) fn holds(&self) -> bool {
         !self.open.is_empty()
+    }
+
+    /// Held requests.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Open> {
+        self.open.values()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn heard(&self) -> Time {
@@ -293,9 +331,11 @@ impl Hosted {
     fn answer(&mut self, wait: WaitId, member: &MemberName, answer: Answer, step: &mut Step) {
         let Some(open) = self.open.remove(&wait) else { return };
         self.tickets.remove(&open.ticket);
-        if let Answer::Refused { refusal } = &answer
-            && !matches!(refusal, Refusal::TimedOut { .. })
-        {
+        if let Answer::Refused { refusal: Refusal::TimedOut { .. } } = &answer {
+            if !open.held {
+                self.doing.told_to_wait(member, &open.about);
+            }
+        } else if let Answer::Refused { refusal } = &answer {
             step.notes.push(format!("group {}: {member} is refused: {refusal}", self.group.name()));
         }
         if let (Manner::Sync { id, .. }, Answer::Done { .. }) = (&open.manner, &answer) {

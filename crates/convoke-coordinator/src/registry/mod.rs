@@ -23,18 +23,23 @@
 //! are refused.
 
 mod aggregate;
+pub(crate) mod doing;
 mod hosted;
 mod replies;
 mod restore;
+mod view;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
-use convoke_group::{GroupName, Time};
+use convoke_group::{GroupName, Lacking, MemberName, Time};
 
+use crate::status::{GroupStatus, Totals};
 use crate::store::{Entry, Expiry, Record};
 use crate::wire::{Ask, Reply, Request, Size};
+use doing::About;
 use hosted::Hosted;
+pub(crate) use view::Waited;
 
 /// The server's number for one request; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -153,6 +158,13 @@ impl Registry {
         step
     }
 
+    /// The caller of a held request is about to be told to come again; then it is withdrawn. Only those who look see that.
+    pub(crate) fn come_again(&mut self, group: &GroupName, ticket: Ticket) {
+        if let Some(hosted) = self.groups.get_mut(group) {
+            hosted.come_again(ticket);
+        }
+    }
+
     /// Time has passed for a held request of this group.
     pub fn tick(&mut self, group: &GroupName, now: Time) -> Step {
         let mut step = Step::default();
@@ -183,6 +195,26 @@ impl Registry {
         }
         self.groups.insert(name, hosted);
         Some(further)
+    }
+
+    /// The names of all groups.
+    pub(crate) fn names(&self) -> Vec<GroupName> {
+        self.groups.keys().cloned().collect()
+    }
+
+    /// A group as it is, without whom its waits lack.
+    pub(crate) fn look(&self, group: &GroupName) -> Option<(GroupStatus, Vec<Waited>)> {
+        self.groups.get(group).map(Hosted::look)
+    }
+
+    /// Whom a wait of a member lacks.
+    pub(crate) fn lacking(&self, group: &GroupName, about: &About, member: &MemberName) -> Option<Lacking> {
+        self.groups.get(group)?.lacking(about, member)
+    }
+
+    /// Adds the groups to the counts.
+    pub(crate) fn count_into(&self, totals: &mut Totals) {
+        self.groups.values().for_each(|hosted| hosted.count_into(totals));
     }
 
     fn make(&self, request: &Request) -> Result<Hosted, String> {

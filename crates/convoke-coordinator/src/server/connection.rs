@@ -168,7 +168,7 @@ struct OpenRequest<'a> {
 impl OpenRequest<'_> {
     /// The request is not held any longer; its caller is told to ask again.
     fn come_again(&self) -> Answered {
-        self.shared.hub.withdraw(self.group, self.ticket);
+        self.shared.hub.come_again(self.group, self.ticket);
         Answered { reply: Some(Reply::Wait), kept: None }
     }
 }

@@ -9,12 +9,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use convoke_group::{GroupName, Time};
+use convoke_group::{GroupName, Lacking, MemberName, Time};
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::journal::{Journal, Kept, Round};
-use crate::registry::{Limits, Registry, Step, Ticket};
+use crate::registry::doing::About;
+use crate::registry::{Limits, Registry, Step, Ticket, Waited};
+use crate::status::{GroupStatus, Totals};
 use crate::store::{Expiry, Loaded, Store, StoreError};
 use crate::wire::{Reply, Request};
 
@@ -126,6 +128,12 @@ impl Hub {
         self.take(&mut shard, group, step);
     }
 
+    /// A held request is told to come again.
+    pub(super) fn come_again(self: &Arc<Self>, group: &GroupName, ticket: Ticket) {
+        self.shard(group).registry.come_again(group, ticket);
+        self.withdraw(group, ticket);
+    }
+
     /// The time of a held request is over.
     pub(super) fn tick(self: &Arc<Self>, group: &GroupName) {
         let mut shard = self.shard(group);
@@ -156,6 +164,49 @@ impl Hub {
                 kept.wait().await;
             }
         }
+    }
+
+    /// The names of the groups of a shard, below [`Hub::shards`].
+    pub(super) fn names(&self, shard: usize) -> Vec<GroupName> {
+        self.shards.get(shard).map(|shard| lock(shard).registry.names()).unwrap_or_default()
+    }
+
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// A group as it is, without whom its waits lack; none when it has ended.
+    pub(super) fn look(&self, group: &GroupName) -> Option<(GroupStatus, Vec<Waited>)> {
+        self.shard(group).registry.look(group)
+    }
+
+    /// Whom each of some waits lacks: what is waited for, and one who waits.
+    pub(super) fn lacking(&self, group: &GroupName, waits: &[(&About, &MemberName)]) -> Vec<Option<Lacking>> {
+        let shard = self.shard(group);
+        waits.iter().map(|(about, member)| shard.registry.lacking(group, about, member)).collect()
+    }
+
+    /// Counts over all groups, one shard after the other.
+    pub(super) fn count(&self) -> Totals {
+        let mut totals = Totals::default();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            shard.registry.count_into(&mut totals);
+            totals.unkept += shard.journals.len();
+        }
+        totals
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    pub(super) fn started(&self) -> Time {
+        self.started
+    }
+
+    pub(super) fn is_durable(&self) -> bool {
+        self.store.is_some()
     }
 
     fn take(self: &Arc<Self>, shard: &mut Shard, group: &GroupName, step: Step) {

@@ -16,6 +16,7 @@
 //! | `closing` | how a connection ends, and whether a reply arrived |
 //! | `hub` | the groups, and who waits for a reply |
 //! | `journal` | what of a group is not kept yet |
+//! | `status` | what is told to those who look |
 //! | `clock` | the time of the groups |
 
 mod clock;
@@ -24,8 +25,10 @@ mod connection;
 mod hub;
 mod journal;
 mod listen;
+mod status;
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -124,6 +127,17 @@ impl Server {
     /// Where it listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.addresses()
+    }
+
+    /// Tells its status to those who ask for it on the status socket, from now on. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// The name of the socket, which is that of the first port, is taken.
+    pub fn tell_status(&self) -> io::Result<()> {
+        let addresses = self.addresses();
+        let listener = status::bind(addresses.first().map_or(0, SocketAddr::port))?;
+        self.shared.tasks.spawn(status::serve(Arc::clone(&self.shared), listener, addresses));
+        Ok(())
     }
 
     /// Serves until `end` is cancelled. Then nothing is accepted any more, held requests are told to come again, and

@@ -52,6 +52,9 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
             tracing::info!("listening on all addresses, as remote dispatchers need it; --listen restricts it");
         }
         tracing::info!("open to everybody who can connect: the protocol has no authentication");
+        if let Err(error) = server.tell_status() {
+            tracing::warn!(%error, "no status can be asked: another coordinator of this machine has the port on another address");
+        }
         let ending = end.clone();
         let serving = server.run(end);
         tokio::pin!(serving);
