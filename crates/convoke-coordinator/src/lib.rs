@@ -11,6 +11,7 @@
 //! | `registry` | the groups of a coordinator by name |
 //! | `server` | the coordinator on its TCP port |
 //! | [`status`] | what a running coordinator tells of itself |
+//! | [`measure`] | counting how long things take |
 //! | `configuration` | its configuration file |
 //! | [`store`] | the log behind groups that are served to others |
 //! | `tcp` | a group at a coordinator elsewhere, LAVA's or ours |
@@ -21,6 +22,7 @@ mod client;
 mod configuration;
 mod event;
 mod local;
+pub mod measure;
 pub mod registry;
 mod server;
 pub mod status;

@@ -79,7 +79,17 @@ pub struct Held {
 impl Held {
     /// All of them.
     pub fn all(&self) -> usize {
-        self.group_data + self.lava_wait + self.lava_wait_all + self.lava_sync
+        self.by_request().iter().map(|(_, held)| held).sum()
+    }
+
+    /// Each with the word on the wire.
+    pub fn by_request(&self) -> [(&'static str, usize); 4] {
+        [
+            ("group_data", self.group_data),
+            ("lava_wait", self.lava_wait),
+            ("lava_wait_all", self.lava_wait_all),
+            ("lava_sync", self.lava_sync),
+        ]
     }
 }
 

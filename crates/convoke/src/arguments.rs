@@ -212,6 +212,9 @@ pub(crate) struct CoordinatorArguments {
     /// memory only]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// Serve metrics for Prometheus over HTTP here, at /metrics, `ADDRESS:PORT` or `:PORT` [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<String>,
     /// Write the log to this file, and open it again when it was rotated; `-` is standard output [default: standard error]
     #[arg(long, value_name = "FILE")]
     pub(crate) logfile: Option<PathBuf>,

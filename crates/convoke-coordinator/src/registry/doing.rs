@@ -18,13 +18,15 @@ pub(crate) struct About {
 }
 
 impl About {
-    pub(super) fn of(ask: &Ask) -> Self {
+    pub(crate) fn of(ask: &Ask) -> Self {
         let (id, role) = match ask {
             Ask::Send { message_id, .. } | Ask::Wait { message_id } | Ask::Sync { message_id, .. } => {
                 (message_id.clone(), None)
             }
             Ask::WaitAll { message_id, role } => (message_id.clone(), role.clone()),
-            Ask::GroupData | Ask::Clear | Ask::Aggregate { .. } | Ask::Complete => (MessageId::new(""), None),
+            Ask::GroupData | Ask::Clear | Ask::Aggregate { .. } | Ask::Complete | Ask::Waits => {
+                (MessageId::new(""), None)
+            }
         };
         Self { request: ask.word(), id, role }
     }

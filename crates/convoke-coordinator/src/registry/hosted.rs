@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::aggregate::Bundles;
 use super::doing::{About, Doing};
 use super::replies::Manner;
-use super::{Limits, Step, Ticket};
+use super::{Limits, Note, Step, Ticket};
 use crate::store::Entry;
 use crate::wire::{Ask, Reply, Request};
 
@@ -61,6 +61,13 @@ pub(super) struct Open {
     pub(super) until: Option<Time>,
     /// It asked to be held.
     held: bool,
+}
+
+impl Open {
+    /// When the caller of a held request gives up: then its call has failed, while others only ask again.
+    fn limited(&self) -> Option<Time> {
+        self.until.filter(|_| self.held)
+    }
 }
 
 impl Hosted {
@@ -141,7 +148,8 @@ impl Hosted {
                 step.replies.push((ticket, Some(reply)));
                 return;
             }
-            Ask::Complete => return step.replies.push((ticket, None)),
+            // The registry answers these.
+            Ask::Complete | Ask::Waits => return step.replies.push((ticket, None)),
         };
         let from_now = |time| now.0.checked_add(time).map(Time);
         // The end of the hold is the server's to see to; the group is told when the caller gives up.
@@ -293,12 +301,12 @@ impl Hosted {
     }
 
     fn register(&mut self, member: MemberName, role: RoleName, now: Time, step: &mut Step) {
-        step.notes.push(format!("group {}: {member} ({role}) has registered", self.group.name()));
+        step.notes.push(Note::Registered { member: member.clone(), role: role.clone() });
         self.keep(Input::Register { member, role }, now, step);
     }
 
     fn clear(&mut self, ticket: Ticket, member: MemberName, leave: Option<String>, now: Time, step: &mut Step) {
-        step.notes.push(format!("group {}: {member} has finished", self.group.name()));
+        step.notes.push(Note::Finished { member: member.clone(), why: leave.clone() });
         if self.finished.insert(member.clone()) {
             step.entries.push(Entry::Finished { member: member.clone() });
         }
@@ -320,9 +328,8 @@ impl Hosted {
                 Output::Answer { wait, member, answer } => self.answer(wait, &member, answer, step),
                 Output::Waiting { .. } => {}
                 Output::ProbablyStuck { waits } => {
-                    let who: Vec<&str> = waits.iter().map(|wait| wait.member.as_str()).collect();
-                    let name = self.group.name();
-                    step.notes.push(format!("group {name}: probably stuck; all are waiting: {}", who.join(", ")));
+                    let members = waits.into_iter().map(|wait| wait.member).collect();
+                    step.notes.push(Note::ProbablyStuck { members });
                 }
             }
         }
@@ -331,19 +338,16 @@ impl Hosted {
     fn answer(&mut self, wait: WaitId, member: &MemberName, answer: Answer, step: &mut Step) {
         let Some(open) = self.open.remove(&wait) else { return };
         self.tickets.remove(&open.ticket);
-        if let Answer::Refused { refusal: Refusal::TimedOut { .. } } = &answer {
-            if !open.held {
-                self.doing.told_to_wait(member, &open.about);
-            }
-        } else if let Answer::Refused { refusal } = &answer {
-            step.notes.push(format!("group {}: {member} is refused: {refusal}", self.group.name()));
+        if let (Answer::Refused { refusal: Refusal::TimedOut { .. } }, None) = (&answer, open.limited()) {
+            self.doing.told_to_wait(member, &open.about);
         }
         if let (Manner::Sync { id, .. }, Answer::Done { .. }) = (&open.manner, &answer) {
             self.note_release((open.member.clone(), id.clone()), wait);
             self.releases.insert(open.ticket, wait);
         }
         self.names.remove(&wait);
-        step.replies.push((open.ticket, Some(open.manner.reply(answer, &self.group))));
+        let reply = open.manner.reply(answer, &self.group, open.limited().is_some());
+        step.replies.push((open.ticket, Some(reply)));
     }
 
     fn fits(&self, request: &Request, limits: &Limits) -> Result<(), String> {

@@ -25,6 +25,7 @@
 mod aggregate;
 pub(crate) mod doing;
 mod hosted;
+mod notes;
 mod replies;
 mod restore;
 mod view;
@@ -39,7 +40,10 @@ use crate::store::{Entry, Expiry, Record};
 use crate::wire::{Ask, Reply, Request, Size};
 use doing::About;
 use hosted::Hosted;
+pub use notes::Note;
 pub(crate) use view::Waited;
+
+const NO_GROUP: &str = "there is no group of this name, and no group_size to make it";
 
 /// The server's number for one request; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,7 +76,7 @@ pub struct Step {
     /// The group has ended: what was kept of it can be forgotten.
     pub ended: bool,
     /// What the log should say.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 impl Step {
@@ -105,6 +109,12 @@ impl Registry {
             return Step { replies: vec![(ticket, None)], ..Step::default() };
         }
         let group = request.group.clone();
+        if request.ask == Ask::Waits {
+            return match self.groups.get(&group) {
+                Some(hosted) => Step::reply(ticket, hosted.waits_of(&request.member)),
+                None => Step::nack(ticket, NO_GROUP),
+            };
+        }
         let mut step = Step::default();
         if !self.groups.contains_key(&group) {
             let hosted = match self.make(&request) {
@@ -134,7 +144,7 @@ impl Registry {
             hosted.dismiss(&mut step);
             self.groups.remove(&group);
             step.ended = true;
-            step.notes.push(format!("group {group} has ended"));
+            step.notes.push(Note::Ended);
         }
         step
     }
@@ -220,7 +230,7 @@ impl Registry {
     fn make(&self, request: &Request) -> Result<Hosted, String> {
         let size = match request.size {
             Size::Of(size) => size,
-            Size::Absent => return Err("there is no group of this name, and no group_size to make it".into()),
+            Size::Absent => return Err(NO_GROUP.into()),
             Size::Invalid => return Err("group_size is not a positive whole number".into()),
         };
         if size > NonZeroUsize::new(self.limits.members).unwrap_or(NonZeroUsize::MIN) {

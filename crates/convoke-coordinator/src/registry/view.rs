@@ -10,6 +10,7 @@ use convoke_group::{Lacking, Member, MemberName};
 use super::doing::{About, Last};
 use super::hosted::Hosted;
 use crate::status::{Does, GroupStatus, LastRequest, MemberStatus, Totals, Waiting, seconds};
+use crate::wire::{Json, Reply};
 
 /// One thing that is waited for, and by whom.
 pub(crate) type Waited = (About, Vec<Waiting>);
@@ -77,6 +78,14 @@ impl Hosted {
     /// Whom a wait lacks.
     pub(super) fn lacking(&self, about: &About, member: &MemberName) -> Option<Lacking> {
         self.group.lacking(member, &about.call()?)
+    }
+
+    /// The held requests of a member, as an answer to it.
+    pub(super) fn waits_of(&self, member: &MemberName) -> Reply {
+        match serde_json::to_value(self.group.waits_of(member)) {
+            Ok(waits) => Reply::AckWith(Json::from(&waits).to_text()),
+            Err(error) => Reply::Nack(format!("the waits cannot be written: {error}")),
+        }
     }
 
     /// Adds this group to the counts.

@@ -31,27 +31,28 @@ pub(super) async fn serve(shared: &Shared, mut stream: TcpStream, peer: SocketAd
     // Without it a reply could wait for the acknowledgement of another segment; nothing depends on it.
     let _ = stream.set_nodelay(true);
     let _ = closing::probe_when_silent(&stream);
-    let mut input = Input { decoder: Decoder::new(shared.settings.request_bytes), ended: false };
+    let mut input = Input { decoder: Decoder::new(shared.settings.request_bytes), ended: false, received: 0 };
     let read = timeout(shared.settings.request_time, input.message(&mut stream));
     let read = tokio::select! {
         read = read => read,
         () = shared.end.cancelled() => return,
     };
+    shared.observer.metrics.received.add(std::mem::take(&mut input.received));
     match read {
         Ok(Ok(message)) => answer(shared, stream, &mut input, &message, peer).await,
         Ok(Err(Unread::Unusable(why))) => {
-            tracing::info!(%peer, "request refused: {why}");
+            shared.observer.unusable(peer, why);
             let reply = frame(&Reply::Nack(why.to_owned()).to_text(false));
             if write(shared, &mut stream, &reply).await {
                 close(&mut stream, input.ended, &shared.end).await;
             }
         }
         Ok(Err(Unread::Broken(why))) => {
-            tracing::info!(%peer, "closed without a reply: {why}");
+            shared.observer.unread(peer, "broken", why);
             close(&mut stream, input.ended, &shared.end).await;
         }
-        Ok(Err(Unread::Gone)) => tracing::debug!(%peer, "the caller is gone"),
-        Err(_) => tracing::info!(%peer, "closed without a reply: the request did not arrive in time"),
+        Ok(Err(Unread::Gone)) => shared.observer.unread(peer, "gone", "the caller is gone"),
+        Err(_) => shared.observer.unread(peer, "late", "the request did not arrive in time"),
     }
 }
 
@@ -59,7 +60,7 @@ async fn answer(shared: &Shared, mut stream: TcpStream, input: &mut Input, messa
     let mut request = match Request::read(message) {
         Ok(request) => request,
         Err(rejection) => {
-            tracing::info!(%peer, "request refused: {rejection}");
+            shared.observer.unusable(peer, &rejection.why);
             let reply = frame(&Reply::Nack(rejection.why).to_text(rejection.extras.any()));
             if write(shared, &mut stream, &reply).await {
                 close(&mut stream, input.ended, &shared.end).await;
@@ -73,11 +74,12 @@ async fn answer(shared: &Shared, mut stream: TcpStream, input: &mut Input, messa
         request.extras.hold = None;
     }
     let is_sync = matches!(request.ask, Ask::Sync { .. });
-    tracing::debug!(%peer, %group, member = %request.member, request = request.ask.word(), "request");
+    let mut asked = shared.observer.asked(peer, &request);
     let limit = request.extras.limit.flatten();
     let hold = request.extras.hold.map(|hold| limit.map_or(hold, |limit| hold.min(limit)));
     let deadline = hold.and_then(|hold| Instant::now().checked_add(hold));
     let Some((ticket, mut answered)) = shared.hub.ask(request).await else {
+        asked.answered(None);
         close(&mut stream, input.ended, &shared.end).await;
         return;
     };
@@ -85,20 +87,24 @@ async fn answer(shared: &Shared, mut stream: TcpStream, input: &mut Input, messa
     let mut open = OpenRequest { shared, group: &group, ticket, settled: false };
     let answered = match answered.try_recv() {
         Ok(answered) => answered,
-        Err(_) => match held(&open, &mut stream, input, &mut answered, deadline).await {
-            Some(answered) => answered,
-            None => return,
-        },
+        Err(_) => {
+            asked.held();
+            match held(&open, &mut stream, input, &mut answered, deadline).await {
+                Some(answered) => answered,
+                None => return,
+            }
+        }
     };
     let kept = match answered.kept {
         Some(kept) => kept.wait().await,
         None => true,
     };
-    let Some(reply) = answered.reply.filter(|_| kept) else {
+    let reply = answered.reply.filter(|_| kept);
+    asked.answered(reply.as_ref());
+    let Some(reply) = reply else {
         close(&mut stream, input.ended, &shared.end).await;
         return;
     };
-    tracing::debug!(%peer, %group, reply = reply.word(), "reply");
     let released = is_sync && matches!(reply, Reply::AckWith(_));
     let text = frame(&reply.to_text(extras));
     if !write(shared, &mut stream, &text).await {
@@ -154,6 +160,7 @@ async fn held(
 }
 
 async fn write(shared: &Shared, stream: &mut TcpStream, reply: &[u8]) -> bool {
+    shared.observer.metrics.sent.add(reply.len() as u64);
     // One write, so that the whole reply is there when the caller begins to read (§1 rule 4).
     matches!(timeout(shared.settings.request_time, stream.write_all(reply)).await, Ok(Ok(())))
 }
@@ -186,6 +193,8 @@ struct Input {
     decoder: Decoder,
     /// The caller has closed its sending side.
     ended: bool,
+    /// Bytes that were not counted yet.
+    received: u64,
 }
 
 enum Unread {
@@ -209,7 +218,10 @@ impl Input {
                     let last = self.decoder.end();
                     return self.decoded(stream, last);
                 }
-                Ok(count) => self.decoder.push(&block[..count]),
+                Ok(count) => {
+                    self.received += count as u64;
+                    self.decoder.push(&block[..count]);
+                }
                 Err(_) => return Err(Unread::Gone),
             }
         }

@@ -14,10 +14,11 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::journal::{Journal, Kept, Round};
+use super::observer::Observer;
 use crate::registry::doing::About;
 use crate::registry::{Limits, Registry, Step, Ticket, Waited};
 use crate::status::{GroupStatus, Totals};
-use crate::store::{Expiry, Loaded, Store, StoreError};
+use crate::store::{Expiry, Loaded, Store, StoreError, StoreStats};
 use crate::wire::{Reply, Request};
 
 const SHARDS: usize = 16;
@@ -37,6 +38,7 @@ pub(super) struct Hub {
     clock: Clock,
     started: Time,
     store: Option<Arc<dyn Store>>,
+    observer: Arc<Observer>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -54,7 +56,12 @@ struct Shard {
 
 impl Hub {
     /// A hub with the groups that the store has kept. Call within a tokio runtime.
-    pub(super) fn new(limits: Limits, expiry: Expiry, store: Option<Arc<dyn Store>>) -> Result<Arc<Self>, StoreError> {
+    pub(super) fn new(
+        limits: Limits,
+        expiry: Expiry,
+        store: Option<Arc<dyn Store>>,
+        observer: Arc<Observer>,
+    ) -> Result<Arc<Self>, StoreError> {
         let shard = |_| Mutex::new(Shard { registry: Registry::new(limits, expiry), ..Shard::default() });
         let kept = store.as_ref().map(|store| store.load()).transpose()?.unwrap_or_default();
         let times = kept.iter().flat_map(|(_, records)| records.iter().map(|record| record.at));
@@ -65,6 +72,7 @@ impl Hub {
             started: clock.now(),
             clock,
             store,
+            observer,
         });
         hub.restore(kept);
         Ok(hub)
@@ -146,7 +154,7 @@ impl Hub {
         for shard in &self.shards {
             let mut shard = lock(shard);
             for group in shard.registry.expire(self.started, self.clock.now()) {
-                tracing::info!(%group, "the group is forgotten: nothing was heard of it for long");
+                self.observer.expired(&group);
                 self.take(&mut shard, &group, Step { ended: true, ..Step::default() });
             }
             let stuck = shard.journals.iter().filter(|(_, journal)| journal.is_stuck());
@@ -205,13 +213,18 @@ impl Hub {
         self.started
     }
 
+    /// What the store has done, when there is one.
+    pub(super) fn store_stats(&self) -> Option<StoreStats> {
+        self.store.as_ref().map(|store| store.stats())
+    }
+
     pub(super) fn is_durable(&self) -> bool {
         self.store.is_some()
     }
 
     fn take(self: &Arc<Self>, shard: &mut Shard, group: &GroupName, step: Step) {
-        for note in step.notes {
-            tracing::info!("{note}");
+        for note in &step.notes {
+            self.observer.note(group, note);
         }
         if self.store.is_some() && (step.ended || !step.entries.is_empty()) {
             let journal = shard.journals.entry(group.clone()).or_insert_with(Journal::new);
@@ -269,7 +282,7 @@ async fn rounds(hub: Arc<Hub>, store: Arc<dyn Store>, group: GroupName) {
         match result {
             Ok(()) => journal.succeeded(&round),
             Err(error) => {
-                tracing::error!(%group, "the state is not kept, clients come again: {error}");
+                hub.observer.not_kept(&group, &error);
                 journal.failed();
                 return;
             }

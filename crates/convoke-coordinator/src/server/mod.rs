@@ -16,15 +16,23 @@
 //! | `closing` | how a connection ends, and whether a reply arrived |
 //! | `hub` | the groups, and who waits for a reply |
 //! | `journal` | what of a group is not kept yet |
-//! | `status` | what is told to those who look |
+//! | `observer` | what happens, told to those who look |
+//! | `metrics`, `exposition`, `scrape` | what is counted, as text, over HTTP |
+//! | `reports` | how much the log is told |
+//! | `status` | the status socket |
 //! | `clock` | the time of the groups |
 
 mod clock;
 mod closing;
 mod connection;
+mod exposition;
 mod hub;
 mod journal;
 mod listen;
+mod metrics;
+mod observer;
+mod reports;
+mod scrape;
 mod status;
 
 use std::collections::HashMap;
@@ -43,6 +51,7 @@ use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
 
 use hub::Hub;
+use observer::Observer;
 
 /// How long a listener that cannot accept pauses; the system is out of something then.
 const NO_ACCEPT: Duration = Duration::from_millis(100);
@@ -92,6 +101,7 @@ pub struct Server {
 struct Shared {
     settings: ServerSettings,
     hub: Arc<Hub>,
+    observer: Arc<Observer>,
     connections: Mutex<Connections>,
     tasks: TaskTracker,
     end: CancellationToken,
@@ -114,8 +124,10 @@ impl Server {
         listeners: Listeners,
         store: Option<Arc<dyn Store>>,
     ) -> Result<Self, StoreError> {
+        let observer = Arc::<Observer>::default();
         let shared = Shared {
-            hub: Hub::new(settings.group, settings.expiry, store)?,
+            hub: Hub::new(settings.group, settings.expiry, store, Arc::clone(&observer))?,
+            observer,
             settings,
             connections: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -138,6 +150,17 @@ impl Server {
         let listener = status::bind(addresses.first().map_or(0, SocketAddr::port))?;
         self.shared.tasks.spawn(status::serve(Arc::clone(&self.shared), listener, addresses));
         Ok(())
+    }
+
+    /// Tells its metrics over HTTP at `address`, from now on. Returns where. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub fn tell_metrics(&self, address: SocketAddr) -> Result<SocketAddr, ListenError> {
+        let listener = listen::bind(address)?;
+        let address = listener.local_addr().unwrap_or(address);
+        self.shared.tasks.spawn(scrape::serve(Arc::clone(&self.shared), listener));
+        Ok(address)
     }
 
     /// Serves until `end` is cancelled. Then nothing is accepted any more, held requests are told to come again, and
@@ -168,9 +191,9 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, peer)) => {
-                let address = peer.ip().to_canonical();
+                shared.observer.metrics.accepted.add(1);
                 // Too many: closed without a reply, which a client takes for "ask again later".
-                if let Some(place) = Place::take(&shared, address) {
+                if let Some(place) = Place::take(&shared, peer) {
                     shared.tasks.spawn(serve(Arc::clone(&shared), stream, peer, place));
                 }
             }
@@ -204,13 +227,14 @@ struct Place {
 }
 
 impl Place {
-    fn take(shared: &Arc<Shared>, address: IpAddr) -> Option<Self> {
+    fn take(shared: &Arc<Shared>, peer: SocketAddr) -> Option<Self> {
+        let address = peer.ip().to_canonical();
         let settings = &shared.settings;
         let mut connections = shared.connections();
         let here = connections.by_address.get(&address).copied().unwrap_or(0);
         if connections.all >= settings.connections || here >= settings.connections_per_address {
             drop(connections);
-            tracing::warn!(%address, "too many connections");
+            shared.observer.refused(peer, if here >= settings.connections_per_address { "address" } else { "all" });
             return None;
         }
         connections.all += 1;
