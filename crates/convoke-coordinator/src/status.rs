@@ -58,6 +58,9 @@ pub struct Totals {
     pub polling: usize,
     /// Open connections, held ones included.
     pub connections: usize,
+    /// Those of them that are kept for their next request.
+    #[serde(default)]
+    pub idle_connections: usize,
     /// Groups of which something is not kept yet.
     pub unkept: usize,
 }

@@ -16,7 +16,7 @@ use super::doing::{About, Doing};
 use super::replies::Manner;
 use super::{Limits, Note, Step, Ticket};
 use crate::store::Entry;
-use crate::wire::{Ask, Reply, Request};
+use crate::wire::{Ask, Reply, Request, TokenDigest};
 
 /// Why a member left that did not say why.
 const ENDED: &str = "its job ended";
@@ -24,6 +24,8 @@ const ENDED: &str = "its job ended";
 #[derive(Debug)]
 pub(crate) struct Hosted {
     pub(super) group: Group,
+    /// What opens it to its members, when not everybody is let in.
+    pub(super) token: Option<TokenDigest>,
     pub(super) next_wait: u64,
     /// Requests without a reply yet.
     open: HashMap<WaitId, Open>,
@@ -74,6 +76,7 @@ impl Hosted {
     pub(super) fn new(name: GroupName, size: NonZeroUsize) -> Self {
         Self {
             group: Group::new(name, size),
+            token: None,
             next_wait: 1,
             open: HashMap::new(),
             tickets: HashMap::new(),
@@ -93,6 +96,7 @@ impl Hosted {
 
     /// Whether the sender of this request is, or can become, a member, and the request fits into the group.
     pub(super) fn admit(&self, request: &Request, limits: &Limits) -> Result<(), String> {
+        self.opens_to(request)?;
         self.fits(request, limits)?;
         if self.knows(&request.member) {
             return Ok(());
@@ -111,9 +115,19 @@ impl Hosted {
         Ok(())
     }
 
-    /// The entry that makes the group.
-    pub(super) fn opening(&self) -> Option<Entry> {
-        NonZeroUsize::new(self.group.size()).map(|size| Entry::Created { size })
+    /// The entries that make the group.
+    pub(super) fn opening(&self) -> impl Iterator<Item = Entry> {
+        let created = NonZeroUsize::new(self.group.size()).map(|size| Entry::Created { size });
+        created.into_iter().chain(self.token.map(|token| Entry::Closed { token }))
+    }
+
+    fn opens_to(&self, request: &Request) -> Result<(), String> {
+        let Some(known) = self.token else { return Ok(()) };
+        match &request.extras.token {
+            Some(token) if token.is_listed() || token.digest() == known => Ok(()),
+            Some(_) => Err("the group was made with another token".into()),
+            None => Err("the group is open only to those who have its token".into()),
+        }
     }
 
     /// Takes the request of somebody who was admitted.

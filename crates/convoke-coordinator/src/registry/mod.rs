@@ -17,6 +17,9 @@
 //! **Polls.** Who did not ask for a hold is answered at once: its call has a limit of nothing. Its arrival at a sync
 //! stays, and its next poll is answered when the round is complete.
 //!
+//! **Tokens.** A group whose first member shows a token is open only to those who show the same, or one that opens every
+//! group. One that was made without is open to everybody who is let in at all.
+//!
 //! **Finished members.** A LAVA dispatcher sends `clear_group` at the end of its job, but also after a call that timed
 //! out, and then goes on (§5). So the word alone does not make a member leave: it only counts as finished until it is
 //! heard of again. A dispatcher of ours says when it has ended for certain, and then it leaves: waits that need it
@@ -37,7 +40,7 @@ use convoke_group::{GroupName, Lacking, MemberName, Time};
 
 use crate::status::{GroupStatus, Totals};
 use crate::store::{Entry, Expiry, Record};
-use crate::wire::{Ask, Reply, Request, Size};
+use crate::wire::{Ask, Reply, Request, Size, Token};
 use doing::About;
 use hosted::Hosted;
 pub use notes::Note;
@@ -236,6 +239,8 @@ impl Registry {
         if size > NonZeroUsize::new(self.limits.members).unwrap_or(NonZeroUsize::MIN) {
             return Err(format!("a group has at most {} members", self.limits.members));
         }
-        Ok(Hosted::new(request.group.clone(), size))
+        let mut hosted = Hosted::new(request.group.clone(), size);
+        hosted.token = request.extras.token.as_ref().map(Token::digest);
+        Ok(hosted)
     }
 }

@@ -51,8 +51,9 @@ fn groups(shared: &Shared, text: &mut Text) {
         "Groups that were forgotten because nothing was heard of them for long.",
         &metrics.expired,
     );
-    text.family("connections", "gauge", "Open connections, those of held requests included.");
-    text.sample("connections", &[], totals.connections);
+    text.family("connections", "gauge", "Open connections; idle ones are kept for their next request.");
+    text.sample("connections", &[("state", "busy")], totals.connections - totals.idle_connections);
+    text.sample("connections", &[("state", "idle")], totals.idle_connections);
     text.family("unkept_groups", "gauge", "Groups of which something is not kept yet.");
     text.sample("unkept_groups", &[], totals.unkept);
 }

@@ -25,7 +25,7 @@ pub(super) const REQUESTS: [&str; 9] = [
 pub(super) const ANSWERS: [&str; 5] = ["ack", "group_data", "wait", "nack", "none"];
 
 /// Why a connection was closed before there was a request.
-pub(super) const UNREAD: [&str; 3] = ["broken", "gone", "late"];
+pub(super) const UNREAD: [&str; 4] = ["broken", "gone", "late", "tls"];
 
 /// Which limit refused a connection.
 pub(super) const LIMITS: [&str; 2] = ["all", "address"];

@@ -38,13 +38,20 @@ impl Observer {
         }
     }
 
-    /// A connection ended before there was a request: `broken`, `late` or `gone`.
+    /// A connection ended before there was a request: `broken`, `late`, without `tls`, or `gone`.
     pub(super) fn unread(&self, peer: SocketAddr, reason: &'static str, why: &str) {
         self.metrics.unread(reason);
         if reason == "gone" {
             tracing::debug!(%peer, why, "closed without a request");
         } else if self.reports.may(Kind::Unread) {
-            tracing::info!(%peer, why, "closed without a reply");
+            tracing::info!(%peer, why = &*brief(why, REASON), "closed without a request");
+        }
+    }
+
+    /// A listener cannot accept.
+    pub(super) fn cannot_accept(&self, error: &std::io::Error) {
+        if self.reports.may(Kind::Connection) {
+            tracing::warn!(%error, "a connection cannot be accepted");
         }
     }
 

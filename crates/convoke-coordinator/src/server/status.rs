@@ -143,8 +143,8 @@ fn coordinator(shared: &Shared, addresses: &[String]) -> CoordinatorStatus {
 
 /// Counts over all groups and connections.
 pub(super) fn totals(shared: &Shared) -> Totals {
-    let connections = shared.connections().all;
-    Totals { connections, ..shared.hub.count() }
+    let (connections, idle_connections) = shared.places.count();
+    Totals { connections, idle_connections, ..shared.hub.count() }
 }
 
 async fn group(shared: &Shared, name: &GroupName) -> Option<GroupStatus> {

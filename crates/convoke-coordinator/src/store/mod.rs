@@ -51,6 +51,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::measure::Distribution;
+use crate::wire::TokenDigest;
 
 pub use expiry::Expiry;
 pub use file::FileStore;
@@ -133,6 +134,11 @@ pub enum Entry {
     Returned {
         /// Who.
         member: MemberName,
+    },
+    /// It is closed to who does not show the token of its first member.
+    Closed {
+        /// What is kept of the token.
+        token: TokenDigest,
     },
     /// Several records that are kept together or not at all.
     Several(Vec<Record>),

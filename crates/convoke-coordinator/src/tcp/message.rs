@@ -5,6 +5,7 @@ use std::time::Duration;
 use convoke_group::{Answer, Call, MemberName, Messages, Quiet, WaitView};
 use serde_json::Value;
 
+use super::access::Access;
 use super::settings::TcpSettings;
 use super::words;
 use crate::wire::{Ask, Extras, Json, Reply, Request, Size, frame};
@@ -22,7 +23,7 @@ pub(super) struct Manners {
 }
 
 /// The frame of a call.
-pub(super) fn call_frame(settings: &TcpSettings, call: Call, manners: &Manners) -> Vec<u8> {
+pub(super) fn call_frame(settings: &TcpSettings, access: &Access, call: Call, manners: &Manners) -> Vec<u8> {
     let ask = Ask::from(call);
     // Only these carry it in LAVA: a coordinator that has forgotten the group then says so.
     let size = if ask == Ask::GroupData { Size::Of(settings.size) } else { Size::Absent };
@@ -33,6 +34,8 @@ pub(super) fn call_frame(settings: &TcpSettings, call: Call, manners: &Manners) 
             limit: Some(manners.limit),
             quiet: manners.quiet == Quiet::Certain,
             call: Some(manners.call.clone()),
+            keep: true,
+            token: access.token.clone(),
             ..Extras::default()
         },
     };
@@ -40,8 +43,8 @@ pub(super) fn call_frame(settings: &TcpSettings, call: Call, manners: &Manners) 
 }
 
 /// The frame that says that this member has finished, and why.
-pub(super) fn clear_frame(settings: &TcpSettings, why: &str) -> Vec<u8> {
-    let extras = Extras { leave: Some(why.to_owned()), ..Extras::default() };
+pub(super) fn clear_frame(settings: &TcpSettings, access: &Access, why: &str) -> Vec<u8> {
+    let extras = Extras { leave: Some(why.to_owned()), token: access.token.clone(), ..Extras::default() };
     request(settings, Ask::Clear, Size::Of(settings.size), extras)
 }
 

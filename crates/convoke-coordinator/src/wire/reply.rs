@@ -100,6 +100,19 @@ impl Reply {
         text
     }
 
+    /// The JSON text with all fields of our own, and the word that the connection is kept for the next request.
+    pub fn to_kept_text(&self) -> String {
+        let mut text = self.to_text(true);
+        text.truncate(text.len() - 1);
+        text.push_str(", \"convoke_kept\": true}");
+        text
+    }
+
+    /// Whether the connection on which this reply came is kept for the next request.
+    pub fn is_kept(message: &Json) -> bool {
+        message.get("convoke_kept") == Some(&Json::Bool(true))
+    }
+
     /// Reads a reply, and whether the server can hold requests.
     pub fn read(message: &Json) -> Result<(Self, bool), BadReply> {
         let held = message.get("convoke_held") == Some(&Json::Bool(true));

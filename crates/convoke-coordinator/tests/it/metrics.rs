@@ -156,7 +156,7 @@ async fn callers_of_every_kind_are_answered_or_closed() {
     for _ in 0..15 {
         silent.push(TcpStream::connect(at).await.unwrap());
     }
-    assert!(scrape(at).await.contains_key("connections"));
+    assert!(scrape(at).await.contains_key(r#"connections{state="idle"}"#));
     assert_eq!(coordinator.ask("a", "group_data", r#", "group_size": 2"#).await, WAIT);
     coordinator.end().await;
 }
