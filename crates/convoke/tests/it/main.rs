@@ -11,3 +11,4 @@ mod harness;
 mod keep;
 mod promises;
 mod rehearsal;
+mod status;
