@@ -9,5 +9,6 @@ mod ending;
 mod examples;
 mod harness;
 mod keep;
+mod lava_run;
 mod promises;
 mod rehearsal;
