@@ -1,4 +1,4 @@
-//! Chores of this repository: `cargo xtask {setup,lint,test,bench}`.
+//! Chores of this repository: `cargo xtask {setup,lint,test,bench,fuzz}`.
 //!
 //! `test` is the one command that a fresh Debian with Rust needs: it installs what is missing, lints, builds and runs
 //! every test. CI calls it and nothing else.
@@ -7,18 +7,20 @@
 
 mod bench;
 mod chores;
+mod fuzz;
 mod layering;
 mod setup;
 mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <setup|lint|test|bench>
+const USAGE: &str = "usage: cargo xtask <setup|lint|test|bench|fuzz>
 
   setup   installs the Debian packages that tests and examples use
   lint    formatting, clippy, rustdoc, shellcheck, dependency directions, house rules
   test    setup, lint, then every test
-  bench   measures what docs/PERFORMANCE.md speaks of, release build";
+  bench   measures what docs/PERFORMANCE.md speaks of, release build
+  fuzz TARGET [SECONDS|merge]   looks for an input that breaks the coordinator; TARGET is wire or service";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         ["lint"] => chores::lint(),
         ["test"] => chores::test(),
         ["bench"] => bench::run(),
+        ["fuzz", target] => fuzz::run(target, None),
+        ["fuzz", target, seconds] => fuzz::run(target, Some(seconds)),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

@@ -24,6 +24,8 @@ mod connection;
 mod hub;
 mod journal;
 mod listen;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};

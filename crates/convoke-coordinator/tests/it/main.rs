@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod configuration;
+mod fuzz;
 mod harness;
 mod hostile;
 mod local;
