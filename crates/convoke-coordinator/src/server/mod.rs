@@ -39,6 +39,8 @@ mod reports;
 mod scrape;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::io;
