@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("convoke-overlay", &["convoke-job"]),
     ("convoke-journal", &[]),
     ("convoke-children", &[]),
+    ("convoke-artifact", &["convoke-children"]),
     ("convoke-device", &["convoke-job"]),
     ("convoke-coordinator", &["convoke-group"]),
     (
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-coordinator",
             "convoke-journal",
             "convoke-children",
+            "convoke-artifact",
         ],
     ),
     (
@@ -39,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-schedule",
             "convoke-dispatcher",
             "convoke-children",
+            "convoke-artifact",
             "convoke-journal",
         ],
     ),
@@ -65,6 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-journal",
             "convoke-coordinator",
             "convoke-children",
+            "convoke-artifact",
             "convoke-dispatcher",
             "convoke-lab",
             "convoke-run",
