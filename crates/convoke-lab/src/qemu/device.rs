@@ -374,7 +374,7 @@ async fn watch(
     let end = |class, message: String| ConsoleEnd { class, message };
     let end = match (reason.as_deref(), ended) {
         (Some("guest-shutdown"), _) => end(ErrorClass::Job, "the machine powered itself off".into()),
-        (Some("guest-reset"), _) => end(ErrorClass::Job, "the machine rebooted, and its options end it then".into()),
+        (Some("guest-reset"), _) => end(ErrorClass::Job, "the machine rebooted, which ends it (-no-reboot)".into()),
         (Some("guest-panic"), _) => end(ErrorClass::Job, "the machine's kernel panicked".into()),
         (_, Ok((FromMachine::Ended { code, stderr }, _))) => {
             let how = code.map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit status {code}"));
