@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("convoke-overlay", &["convoke-job"]),
     ("convoke-journal", &[]),
     ("convoke-children", &[]),
+    ("convoke-artifact", &["convoke-children"]),
     ("convoke-coordinator", &["convoke-group"]),
     (
         "convoke-dispatcher",
@@ -27,9 +28,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-coordinator",
             "convoke-journal",
             "convoke-children",
+            "convoke-artifact",
         ],
     ),
-    ("convoke-lab", &["convoke-job", "convoke-schedule", "convoke-dispatcher", "convoke-children", "convoke-journal"]),
+    (
+        "convoke-lab",
+        &[
+            "convoke-job",
+            "convoke-schedule",
+            "convoke-dispatcher",
+            "convoke-children",
+            "convoke-artifact",
+            "convoke-journal",
+        ],
+    ),
     (
         "convoke-run",
         &[
@@ -52,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-journal",
             "convoke-coordinator",
             "convoke-children",
+            "convoke-artifact",
             "convoke-dispatcher",
             "convoke-lab",
             "convoke-run",

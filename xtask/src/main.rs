@@ -7,6 +7,7 @@
 
 mod bench;
 mod chores;
+mod coordinator;
 mod images;
 mod layering;
 mod setup;
@@ -14,13 +15,15 @@ mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench>
+const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench [coordinator]>
 
   setup   installs the Debian packages that tests and examples use, and builds the guest images
   images  builds the guest images alone (docs/images.md)
   lint    formatting, clippy, rustdoc, shellcheck, dependency directions, house rules
   test    setup, lint, then every test
-  bench   measures what docs/PERFORMANCE.md speaks of, release build";
+  bench   measures what docs/PERFORMANCE.md speaks of, release build
+  bench coordinator [--quick]
+          the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +33,9 @@ fn main() -> ExitCode {
         ["lint"] => chores::lint(),
         ["test"] => chores::test(),
         ["bench"] => bench::run(),
+        ["bench", "coordinator"] => coordinator::run(false),
+        ["bench", "coordinator", "--quick"] => coordinator::run(true),
+        ["bench", "bare-server", port] => coordinator::bare_server(port),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

@@ -12,8 +12,10 @@ use crate::images;
 const PACKAGES: &[(&str, &str)] = &[
     ("bash", "helpers are tested under it"),
     ("busybox", "helpers are tested under its shell, and with nothing but its applets"),
+    ("cpio", "an initramfs is made and read back with it"),
     ("dash", "helpers are tested under it"),
-    ("e2fsprogs", "file systems of guests are made and looked into with it"),
+    ("e2fsprogs", "overlays are put into ext4 images by it, and the images checked"),
+    ("fdisk", "disks with partitions are made with it"),
     ("git", "test definitions come from repositories"),
     ("iperf3", "examples/iperf3.yaml measures with it"),
     ("lava-coordinator", "our client speaks to it in tests"),
@@ -21,6 +23,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mksh", "helpers are tested under it"),
     ("openssh-client", "devices are reached with it"),
     ("openssh-server", "devices that are reached by ssh run it in tests"),
+    ("openssl", "a server whose certificate nobody knows"),
     ("perl", "results.tap is read back by its TAP::Parser"),
     ("procps", "tests look for left-over processes"),
     ("python3", "the YAML of a split job is compared with what LAVA's loader reads"),
@@ -30,6 +33,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ser2net", "a board's serial line is behind it in tests"),
     ("shellcheck", "lints the helpers"),
     ("util-linux", "tests make namespaces and change users"),
+    ("xz-utils", "archives are packed with it"),
 ];
 
 /// Installs words for apt-get that are its arguments, with services kept off.

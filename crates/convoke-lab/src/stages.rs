@@ -10,6 +10,7 @@ use crate::sandbox;
 const STAGES: &[(&str, StageEntry)] = &[
     convoke_dispatcher::fetch::STAGES[0],
     convoke_dispatcher::fetch::STAGES[1],
+    convoke_artifact::STAGES[0],
     ("ground", StageEntry::Controlled(sandbox::ground_stage::run)),
     ("sandbox", StageEntry::Controlled(sandbox::enter_stage::run)),
     ("init", StageEntry::Orphan(sandbox::init::run)),

@@ -12,3 +12,4 @@ mod keep;
 mod lava_run;
 mod promises;
 mod rehearsal;
+mod status;
