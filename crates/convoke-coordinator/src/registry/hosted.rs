@@ -12,10 +12,11 @@ use convoke_group::{
 use serde_json::Value;
 
 use super::aggregate::Bundles;
+use super::doing::{About, Doing};
 use super::replies::Manner;
-use super::{Limits, Step, Ticket};
+use super::{Limits, Note, Step, Ticket};
 use crate::store::Entry;
-use crate::wire::{Ask, Reply, Request};
+use crate::wire::{Ask, Reply, Request, TokenDigest};
 
 /// Why a member left that did not say why.
 const ENDED: &str = "its job ended";
@@ -23,6 +24,8 @@ const ENDED: &str = "its job ended";
 #[derive(Debug)]
 pub(crate) struct Hosted {
     pub(super) group: Group,
+    /// What opens it to its members, when not everybody is let in.
+    pub(super) token: Option<TokenDigest>,
     pub(super) next_wait: u64,
     /// Requests without a reply yet.
     open: HashMap<WaitId, Open>,
@@ -42,22 +45,40 @@ pub(crate) struct Hosted {
     /// Bytes of messages by ID and sender; what limits count.
     pub(super) sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
     bytes: usize,
+    pub(super) doing: Doing,
     pub(super) heard: Time,
     /// When the last entry was made by a request.
     pub(super) kept: Time,
 }
 
+/// A request without a reply yet.
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     ticket: Ticket,
     manner: Manner,
-    member: MemberName,
+    pub(super) member: MemberName,
+    pub(super) about: About,
+    /// When it asked first, and for this request.
+    pub(super) since: Time,
+    pub(super) asked: Time,
+    /// When its caller gives up, if it said so.
+    pub(super) until: Option<Time>,
+    /// It asked to be held.
+    held: bool,
+}
+
+impl Open {
+    /// When the caller of a held request gives up: then its call has failed, while others only ask again.
+    fn limited(&self) -> Option<Time> {
+        self.until.filter(|_| self.held)
+    }
 }
 
 impl Hosted {
     pub(super) fn new(name: GroupName, size: NonZeroUsize) -> Self {
         Self {
             group: Group::new(name, size),
+            token: None,
             next_wait: 1,
             open: HashMap::new(),
             tickets: HashMap::new(),
@@ -70,6 +91,7 @@ impl Hosted {
             bundles: Bundles::default(),
             sizes: BTreeMap::new(),
             bytes: 0,
+            doing: Doing::default(),
             heard: Time::default(),
             kept: Time::default(),
         }
@@ -77,6 +99,7 @@ impl Hosted {
 
     /// Whether the sender of this request is, or can become, a member, and the request fits into the group.
     pub(super) fn admit(&self, request: &Request, limits: &Limits) -> Result<(), String> {
+        self.opens_to(request)?;
         self.fits(request, limits)?;
         if self.knows(&request.member) {
             return Ok(());
@@ -95,9 +118,19 @@ impl Hosted {
         Ok(())
     }
 
-    /// The entry that makes the group.
-    pub(super) fn opening(&self) -> Option<Entry> {
-        NonZeroUsize::new(self.group.size()).map(|size| Entry::Created { size })
+    /// The entries that make the group.
+    pub(super) fn opening(&self) -> impl Iterator<Item = Entry> {
+        let created = NonZeroUsize::new(self.group.size()).map(|size| Entry::Created { size });
+        created.into_iter().chain(self.token.map(|token| Entry::Closed { token }))
+    }
+
+    fn opens_to(&self, request: &Request) -> Result<(), String> {
+        let Some(known) = self.token else { return Ok(()) };
+        match &request.extras.token {
+            Some(token) if token.is_listed() || token.digest() == known => Ok(()),
+            Some(_) => Err("the group was made with another token".into()),
+            None => Err("the group is open only to those who have its token".into()),
+        }
     }
 
     /// Takes the request of somebody who was admitted.
@@ -110,6 +143,8 @@ impl Hosted {
         if ask != Ask::Clear && self.finished.remove(&member) {
             step.entries.push(Entry::Returned { member: member.clone() });
         }
+        let about = About::of(&ask);
+        let since = self.doing.asked(&member, about.clone(), now);
         let (call, manner) = match ask {
             Ask::GroupData => (Call::Assemble, Manner::Assemble),
             Ask::Send { message_id, message } => {
@@ -130,7 +165,8 @@ impl Hosted {
                 step.replies.push((ticket, Some(reply)));
                 return;
             }
-            Ask::Complete => return step.replies.push((ticket, None)),
+            // The registry answers these.
+            Ask::Complete | Ask::Waits => return step.replies.push((ticket, None)),
         };
         if let Manner::Sync { id, .. } = &manner
             && self.on_the_way.contains_key(&(member.clone(), id.clone()))
@@ -153,7 +189,15 @@ impl Hosted {
             self.give_again(&member, id, name, now, step);
             self.names.insert(WaitId(self.next_wait), name.clone());
         }
-        self.call(Open { ticket, manner, member }, call, deadline, quiet, now, step);
+        let (held, until) = (extras.hold.is_some(), extras.limit.flatten().and_then(from_now));
+        self.call(
+            Open { ticket, manner, member, about, since, asked: now, until, held },
+            call,
+            deadline,
+            quiet,
+            now,
+            step,
+        );
     }
 
     /// The same call that was answered already asks again: its reply was lost.
@@ -235,6 +279,13 @@ impl Hosted {
         }
     }
 
+    /// The caller of a held request is told to come again.
+    pub(super) fn come_again(&mut self, ticket: Ticket) {
+        if let Some(open) = self.tickets.get(&ticket).and_then(|wait| self.open.get(wait)) {
+            self.doing.told_to_wait(&open.member, &open.about);
+        }
+    }
+
     pub(super) fn tick(&mut self, now: Time, step: &mut Step) {
         self.apply(Input::Tick, now, step);
     }
@@ -257,6 +308,15 @@ impl Hosted {
         !self.open.is_empty()
     }
 
+    /// Held requests.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Open> {
+        self.open.values()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn heard(&self) -> Time {
         self.heard
     }
@@ -277,12 +337,12 @@ impl Hosted {
     }
 
     fn register(&mut self, member: MemberName, role: RoleName, now: Time, step: &mut Step) {
-        step.notes.push(format!("group {}: {member} ({role}) has registered", self.group.name()));
+        step.notes.push(Note::Registered { member: member.clone(), role: role.clone() });
         self.keep(Input::Register { member, role }, now, step);
     }
 
     fn clear(&mut self, ticket: Ticket, member: MemberName, leave: Option<String>, now: Time, step: &mut Step) {
-        step.notes.push(format!("group {}: {member} has finished", self.group.name()));
+        step.notes.push(Note::Finished { member: member.clone(), why: leave.clone() });
         if self.finished.insert(member.clone()) {
             step.entries.push(Entry::Finished { member: member.clone() });
         }
@@ -304,9 +364,8 @@ impl Hosted {
                 Output::Answer { wait, member, answer } => self.answer(wait, &member, answer, step),
                 Output::Waiting { .. } => {}
                 Output::ProbablyStuck { waits } => {
-                    let who: Vec<&str> = waits.iter().map(|wait| wait.member.as_str()).collect();
-                    let name = self.group.name();
-                    step.notes.push(format!("group {name}: probably stuck; all are waiting: {}", who.join(", ")));
+                    let members = waits.into_iter().map(|wait| wait.member).collect();
+                    step.notes.push(Note::ProbablyStuck { members });
                 }
             }
         }
@@ -315,10 +374,8 @@ impl Hosted {
     fn answer(&mut self, wait: WaitId, member: &MemberName, answer: Answer, step: &mut Step) {
         let Some(open) = self.open.remove(&wait) else { return };
         self.tickets.remove(&open.ticket);
-        if let Answer::Refused { refusal } = &answer
-            && !matches!(refusal, Refusal::TimedOut { .. })
-        {
-            step.notes.push(format!("group {}: {member} is refused: {refusal}", self.group.name()));
+        if let (Answer::Refused { refusal: Refusal::TimedOut { .. } }, None) = (&answer, open.limited()) {
+            self.doing.told_to_wait(member, &open.about);
         }
         if let (Manner::Sync { id, .. }, Answer::Done { .. }) = (&open.manner, &answer) {
             let sync = (open.member.clone(), id.clone());
@@ -327,7 +384,8 @@ impl Hosted {
             self.releases.insert(open.ticket, (wait, sync));
         }
         self.names.remove(&wait);
-        step.replies.push((open.ticket, Some(open.manner.reply(answer, &self.group))));
+        let reply = open.manner.reply(answer, &self.group, open.limited().is_some());
+        step.replies.push((open.ticket, Some(reply)));
     }
 
     fn fits(&self, request: &Request, limits: &Limits) -> Result<(), String> {

@@ -98,6 +98,9 @@ impl Decoder {
 
     fn announced(&self) -> Result<Option<usize>, &'static str> {
         let header = &self.buffer[..self.buffer.len().min(HEADER)];
+        if header.first() == Some(&0x16) {
+            return Err("the message is one of TLS, and this port takes none: use the one of --listen-tls");
+        }
         if !header.iter().all(u8::is_ascii_hexdigit) {
             return Err("the message does not begin with eight hexadecimal digits");
         }
