@@ -7,18 +7,21 @@
 
 mod bench;
 mod chores;
+mod coordinator;
 mod layering;
 mod setup;
 mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <setup|lint|test|bench>
+const USAGE: &str = "usage: cargo xtask <setup|lint|test|bench [coordinator]>
 
   setup   installs the Debian packages that tests and examples use
   lint    formatting, clippy, rustdoc, shellcheck, dependency directions, house rules
   test    setup, lint, then every test
-  bench   measures what docs/PERFORMANCE.md speaks of, release build";
+  bench   measures what docs/PERFORMANCE.md speaks of, release build
+  bench coordinator [--quick]
+          the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +30,9 @@ fn main() -> ExitCode {
         ["lint"] => chores::lint(),
         ["test"] => chores::test(),
         ["bench"] => bench::run(),
+        ["bench", "coordinator"] => coordinator::run(false),
+        ["bench", "coordinator", "--quick"] => coordinator::run(true),
+        ["bench", "bare-server", port] => coordinator::bare_server(port),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

@@ -33,7 +33,7 @@ use super::frame;
 use super::index::Index;
 use super::probe::{Probe, Step};
 use super::recover::Recovered;
-use super::replay::{Replay, replay};
+use super::replay::replay;
 use super::segment::{self, SegmentNumber, failure};
 use super::{Loaded, StoreError};
 
@@ -69,6 +69,8 @@ pub(crate) struct Writer {
     probe: Probe,
     counters: Arc<Counters>,
     index: Index,
+    /// What was read at the start, until something is added.
+    loaded: Option<Loaded>,
     number: SegmentNumber,
     file: File,
     /// Bytes of the open segment that are acknowledged.
@@ -98,11 +100,13 @@ impl Writer {
             Some((number, length)) => {
                 let path = number.path(&dir);
                 let file = OpenOptions::new().write(true).open(&path);
-                (number, file.map_err(|error| failure(&path, "cannot open the state", &error))?, length)
+                let file = file.map_err(|error| failure(&path, "cannot open the state", &error))?;
+                segment::make_room(&file, length, segment_bytes);
+                (number, file, length)
             }
             None => {
                 let number = recovered.next;
-                let (file, length) = segment::create(&dir, number, &probe)
+                let (file, length) = segment::create(&dir, number, segment_bytes, &probe)
                     .map_err(|error| failure(&number.path(&dir), "cannot begin the state", &error))?;
                 index.add_segment(number, length);
                 (number, file, length)
@@ -116,6 +120,7 @@ impl Writer {
             probe,
             counters,
             index,
+            loaded: Some(recovered.loaded),
             number,
             file,
             good,
@@ -138,7 +143,7 @@ impl Writer {
                     // The compactor must not take away what is being read.
                     self.join_compactor();
                     // Whoever asked and did not wait needs no answer.
-                    let _ = done.send(self.cut_back().and_then(|()| replay(&self.dir)).map(Replay::into_loaded));
+                    let _ = done.send(self.load());
                 }
                 Command::Compacted(compacted) => self.compacted(compacted),
                 Command::Close => break,
@@ -149,8 +154,16 @@ impl Writer {
         self.join_compactor();
     }
 
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        match self.loaded.take() {
+            Some(loaded) => Ok(loaded),
+            None => self.cut_back().and_then(|()| replay(&self.dir)).map(|replay| replay.into_parts().1),
+        }
+    }
+
     /// Commits `first` and what is queued behind it; returns the first command that is not part of it.
     fn commit(&mut self, first: Command, queue: &Receiver<Command>) -> Option<Command> {
+        self.loaded = None;
         let mut lines = Vec::new();
         let mut waiting = Vec::new();
         let mut bytes = Vec::new();
@@ -246,7 +259,7 @@ impl Writer {
 
     fn begin_segment(&mut self) {
         let number = self.number.next();
-        match segment::create(&self.dir, number, &self.probe) {
+        match segment::create(&self.dir, number, self.segment_bytes, &self.probe) {
             Ok((file, length)) => {
                 self.index.add_segment(number, length);
                 (self.number, self.file, self.good) = (number, file, length);
