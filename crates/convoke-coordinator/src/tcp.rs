@@ -142,8 +142,7 @@ impl GroupClient for TcpClient {
     }
 
     fn waits(&self) -> LocalFuture<'_, Vec<WaitView>> {
-        // The protocol has no such question.
-        Box::pin(std::future::ready(Vec::new()))
+        Box::pin(self.shared.waits())
     }
 
     fn trouble(&self) -> Option<String> {
@@ -234,6 +233,15 @@ impl Shared {
             _ => {}
         }
         Ok((reply, holds))
+    }
+
+    /// The held requests of this member. LAVA's protocol has no such question, and nothing is held there.
+    async fn waits(&self) -> Vec<WaitView> {
+        if self.manner() != Manner::Holds || self.left.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let answered = self.ask(message::waits_frame(&self.settings, &self.access), None).await;
+        answered.ok().and_then(|(reply, _)| message::waits(&reply)).unwrap_or_default()
     }
 
     /// A name that no other call of this member has, also not one of an earlier process.

@@ -10,5 +10,7 @@ mod examples;
 mod guarded;
 mod harness;
 mod keep;
+mod lava_run;
 mod promises;
 mod rehearsal;
+mod status;
