@@ -43,4 +43,6 @@ pub use local::LocalGroup;
 pub use pem::TlsError;
 pub use registry::Limits;
 pub use server::{ListenError, Listeners, Server, ServerSettings, Tls, TlsFiles};
-pub use tcp::{Access, ClientTls, ClientTlsFiles, DEFAULT_PORT, TcpClient, TcpSettings, coordinator_address};
+pub use tcp::{
+    Access, ClientTls, ClientTlsFiles, DEFAULT_PORT, DEFAULT_TLS_PORT, TcpClient, TcpSettings, coordinator_address,
+};

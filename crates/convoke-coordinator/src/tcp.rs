@@ -46,7 +46,7 @@ use message::Manners;
 use pauses::Pauses;
 
 pub use access::Access;
-pub use settings::{DEFAULT_PORT, TcpSettings, coordinator_address};
+pub use settings::{DEFAULT_PORT, DEFAULT_TLS_PORT, TcpSettings, coordinator_address};
 pub use tls::{ClientTls, ClientTlsFiles};
 
 /// How long a request asks to be held; then the call asks again. A machine that has vanished is noticed in this time.

@@ -14,6 +14,7 @@
 //! | `listen` | the addresses |
 //! | `connection` | one request and its reply |
 //! | `closing` | how a connection ends, and whether a reply arrived |
+//! | `origins` | who made how many groups |
 //! | `places` | how many connections there are, of whom |
 //! | `stream` | its bytes, in clear or within TLS |
 //! | `tls` | how it becomes one of TLS |
@@ -34,6 +35,7 @@ mod journal;
 mod listen;
 mod metrics;
 mod observer;
+mod origins;
 mod places;
 mod reports;
 mod scrape;
@@ -84,6 +86,8 @@ pub struct ServerSettings {
     pub idle_connections: usize,
     /// How long a kept connection may wait for its next request.
     pub idle_time: Duration,
+    /// Groups at once that one address has made.
+    pub groups_per_address: usize,
     /// Who is let in.
     pub guard: Guard,
     /// Limits of one group.
@@ -102,6 +106,7 @@ impl Default for ServerSettings {
             connections_per_address: 12_288,
             idle_connections: 8_192,
             idle_time: Duration::from_secs(60),
+            groups_per_address: 32_768,
             guard: Guard::default(),
             group: Limits::default(),
             expiry: Expiry::default(),
@@ -145,7 +150,7 @@ impl Server {
             idle: settings.idle_connections,
         });
         let shared = Shared {
-            hub: Hub::new(settings.group, settings.expiry, store, Arc::clone(&observer))?,
+            hub: Hub::new(&settings, store, Arc::clone(&observer))?,
             observer,
             settings,
             places,

@@ -4,6 +4,7 @@ mod check;
 mod convert;
 mod coordinator;
 mod dispatch;
+mod guarding;
 mod job;
 mod report;
 mod run;
