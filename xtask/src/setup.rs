@@ -12,6 +12,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("git", "test definitions come from repositories"),
     ("iperf3", "examples/iperf3.yaml measures with it"),
     ("lava-coordinator", "our client speaks to it in tests"),
+    ("mandoc", "lints the manual page"),
     ("mksh", "helpers are tested under it"),
     ("perl", "results.tap is read back by its TAP::Parser"),
     ("procps", "tests look for left-over processes"),
@@ -19,6 +20,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("python3-junitparser", "junit.xml is read back by it"),
     ("python3-yaml", "the YAML 1.1 that LAVA reads with"),
     ("shellcheck", "lints the helpers"),
+    ("systemd", "its systemd-analyze checks the unit"),
     ("util-linux", "tests make namespaces and change users"),
 ];
 

@@ -11,4 +11,5 @@ mod harness;
 mod keep;
 mod promises;
 mod rehearsal;
+mod service;
 mod status;
