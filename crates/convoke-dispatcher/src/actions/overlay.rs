@@ -149,7 +149,7 @@ pub(crate) async fn compress(ctx: &mut Context, action: &PlannedAction, deadline
 async fn archive(ctx: &Context, action: &PlannedAction) -> Result<OverlayArchive, ActionError> {
     let plan = overlay_plan(ctx, action);
     let scratch = ctx.options.scratch.clone();
-    let made = tokio::task::spawn_blocking(move || {
+    let made = tokio::task::spawn_blocking(move || -> Result<_, ActionError> {
         let disk = |error: std::io::Error| {
             ActionError::infrastructure(format!("cannot write the overlay in {}: {error}", scratch.display()))
         };
