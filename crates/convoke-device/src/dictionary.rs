@@ -166,7 +166,8 @@ impl Dictionary {
     pub fn of(root: &Node) -> (Option<Dictionary>, Vec<Diagnostic>) {
         let mut fields = Fields::default();
         let dictionary = fields.is_map(root, "").then(|| read(root, &mut fields));
-        let findings = fields.findings;
+        let mut findings = fields.findings;
+        findings.sort_by_key(|finding| finding.labels.first().map(|label| label.span.start));
         let sound = !findings.iter().any(Diagnostic::is_error);
         (dictionary.filter(|_| sound), findings)
     }
