@@ -172,6 +172,16 @@ impl Dictionary {
         (dictionary.filter(|_| sound), findings)
     }
 
+    /// What is known of the device as variables of the test shell: `LAVA_DEVICE_INFO_0_board_id` and its like
+    /// (device-side.md §1.2).
+    pub fn information_variables(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for (prefix, value) in &self.information {
+            crate::fields::flatten(prefix, &Node::from_value(value), &mut found);
+        }
+        found
+    }
+
     /// Whether a document is a device dictionary and not another kind of device file.
     pub fn is_one(root: &Node) -> bool {
         root.get("type").is_none() && ["actions", "hostname", "constants"].iter().any(|key| root.get(key).is_some())

@@ -63,7 +63,8 @@ fn a_board_with_everything() {
     assert_eq!(device.character_delays, delays);
     let variables: Vec<String> = device.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(variables, ["A=1", "B=1", "C_0=x", "C_1=y", "D_e=z"]);
-    assert_eq!(device.information.len(), 1);
+    let known = ("LAVA_DEVICE_INFO_0_board_id".to_owned(), "1234".to_owned());
+    assert_eq!(device.information_variables(), [known]);
     assert_eq!(device.timeouts.actions, [("bootloader-interrupt".to_owned(), Duration::from_secs(90))]);
     assert_eq!(device.timeouts.connections, [("login-action".to_owned(), Duration::from_secs(3600))]);
     assert_eq!(device.constants.kernel_start.as_deref(), Some(""));

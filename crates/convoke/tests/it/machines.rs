@@ -82,7 +82,7 @@ fn a_kernel_that_panics_ends_its_test_at_once() {
     let text = text.replace(&format!("file://{ours}"), ".");
     let run = place.run(&place.write("job.yaml", text), &[]);
     run.expect(1);
-    let log = run.file("members/0-machine/log.yaml");
+    let log = run.file("members/0/log.yaml");
     assert!(log.contains("kernel oops: BUG: only said"), "{log}");
     let ended = run.journal().into_iter().find(|event| event["event"] == "member-ended").unwrap();
     assert_eq!(ended["failure"]["class"], "Test", "{ended}");
@@ -102,6 +102,11 @@ fn what_a_machine_cannot_do_is_refused_when_the_job_is_checked() {
     let cases = [
         (changed(initramfs, "-initrd {ramdsk}".into()), "names {ramdsk}", "actions[0].deploy"),
         (changed(initramfs, "-drive file={ramdisk},snapshot=off".into()), "write to the image", "actions[0].deploy"),
+        (
+            changed("/actions/0/deploy/images/kernel/url", "scp://host/vmlinuz".into()),
+            "image kernel: scp is not supported",
+            "actions[0].deploy",
+        ),
         (changed("/context", json!({"arch": "sparc"})), "no architecture \"sparc\"", "device_type"),
         (changed("/actions/1/boot/method", "minimal".into()), "no boot method minimal", "actions[1].boot"),
         (
@@ -138,7 +143,7 @@ fn what_cannot_be_started_says_why() {
     wrong["context"]["machine"] = "toaster".into();
     for (job, message) in [(missing, "image kernel: cannot read"), (wrong, "unsupported machine type")] {
         let run = place.run(&place.write("job.yaml", job.to_string()), &[]);
-        run.expect(1);
+        run.expect(2);
         let ended = run.journal().into_iter().find(|event| event["event"] == "member-ended").unwrap();
         assert_eq!(ended["failure"]["class"], "Job", "{ended}");
         assert!(ended["failure"]["message"].as_str().unwrap().contains(message), "{ended}");
