@@ -158,7 +158,8 @@ fn odd(text: &str, nacked: bool) {
 #[track_caller]
 fn compare(number: Number, step: &Step, caused: &Caused, mut expected: Vec<Expected>) {
     let without_reason = |reply: &Option<Reply>| match reply {
-        Some(Reply::Nack(_)) => Some(Reply::Nack(String::new())),
+        Some(reply) if reply.word() == "nack" => Some(Reply::Nack(String::new())),
+        Some(Reply::Refused(_)) => Some(Reply::Wait),
         other => other.clone(),
     };
     let mut found: Vec<_> = caused.replies.iter().map(|(ticket, reply)| (ticket.0, without_reason(reply))).collect();
