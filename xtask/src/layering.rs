@@ -18,11 +18,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("convoke-journal", &[]),
     ("convoke-children", &[]),
     ("convoke-artifact", &["convoke-children"]),
+    ("convoke-device", &["convoke-job"]),
     ("convoke-coordinator", &["convoke-group"]),
     (
         "convoke-dispatcher",
         &[
             "convoke-job",
+            "convoke-device",
             "convoke-overlay",
             "convoke-group",
             "convoke-coordinator",
@@ -35,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "convoke-lab",
         &[
             "convoke-job",
+            "convoke-device",
             "convoke-schedule",
             "convoke-dispatcher",
             "convoke-children",
@@ -46,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "convoke-run",
         &[
             "convoke-job",
+            "convoke-device",
             "convoke-schedule",
             "convoke-lab",
             "convoke-dispatcher",
@@ -74,7 +78,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without I/O, clock and runtime.
-pub(crate) const PURE: &[&str] = &["convoke-job", "convoke-group", "convoke-schedule", "convoke-overlay"];
+pub(crate) const PURE: &[&str] =
+    &["convoke-job", "convoke-device", "convoke-group", "convoke-schedule", "convoke-overlay"];
 
 /// What a pure room never depends on, directly or through others.
 const NOT_IN_PURE: &[&str] =

@@ -1,4 +1,4 @@
-//! Chores of this repository: `cargo xtask {setup,images,lint,test,bench}`.
+//! Chores of this repository: `cargo xtask {setup,images,lint,test,bench,fuzz}`.
 //!
 //! `test` is the one command that a fresh Debian with Rust needs: it installs what is missing, lints, builds and runs
 //! every test. CI calls it and nothing else.
@@ -8,6 +8,7 @@
 mod bench;
 mod chores;
 mod coordinator;
+mod fuzz;
 mod images;
 mod layering;
 mod setup;
@@ -15,7 +16,7 @@ mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench [coordinator]>
+const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
 
   setup   installs the Debian packages that tests and examples use, and builds the guest images
   images  builds the guest images alone (docs/images.md)
@@ -23,7 +24,8 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench [coordinat
   test    setup, lint, then every test
   bench   measures what docs/PERFORMANCE.md speaks of, release build
   bench coordinator [--quick]
-          the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)";
+          the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
+  fuzz TARGET [SECONDS|merge]   looks for an input that breaks the coordinator; TARGET is wire or service";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         ["bench", "coordinator"] => coordinator::run(false),
         ["bench", "coordinator", "--quick"] => coordinator::run(true),
         ["bench", "bare-server", port] => coordinator::bare_server(port),
+        ["fuzz", target] => fuzz::run(target, None),
+        ["fuzz", target, seconds] => fuzz::run(target, Some(seconds)),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {
