@@ -2,14 +2,14 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use convoke_artifact::{Error, Fault, Origin, prepare};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::server::{Server, good, reply, until_closed};
-use crate::world::{World, content};
+use crate::world::{Ended, World, content};
 
 scenarios![
     kept_by_content,
@@ -324,16 +324,6 @@ async fn no_secure_connection() {
         &[("SSL_CERT_FILE", world.path("certificate").as_path())],
     );
     assert_eq!(told, "300000 bytes\n");
-}
-
-/// A program that ends with its test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
 }
 
 async fn two_at_once_ask_once() {
