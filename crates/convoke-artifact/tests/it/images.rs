@@ -313,7 +313,7 @@ async fn an_archive() {
         {
             assert!(list.contains(line), "{list}");
         }
-        world.shell(&format!("mkdir -p back && tar -xf {} -C back && cmp back/tmp/b base/b", made.path().display()));
+        world.shell(&format!("mkdir -p back && tar -xpf {} -C back && cmp back/tmp/b base/b", made.path().display()));
         assert_eq!(world.shell("stat -c %a back/tmp; rm -rf back"), "1777\n");
     }
 }
