@@ -246,6 +246,15 @@ async fn a_content_coding_is_taken_off() {
     assert_eq!(content(&made), body());
     expect(&failed(&world, json!({"url": server.url("/brotli")})).await, Fault::Lab, "packs it with br");
     assert_eq!(server.asked()[0].header("accept-encoding"), Some("identity"));
+
+    // What broke off is not continued: a range would be one of the coded file.
+    let server = Server::start(move |asked, stream| {
+        let end = if asked.number == 0 { packed.len() / 2 } else { packed.len() };
+        reply(stream, "200 OK", "etag: \"1\"\r\ncontent-encoding: gzip\r\n", packed.len(), &packed[..end]);
+    });
+    let made = world.prepare(json!({"url": server.url("/body")}), None).await.unwrap();
+    assert_eq!(content(&made), body());
+    assert!(server.asked().iter().all(|asked| asked.range().is_none()));
 }
 
 async fn a_wrong_checksum() {
