@@ -171,10 +171,16 @@ async fn a_silent_server() {
     });
     let silent = async |path| {
         let mut order = world.order(json!({"url": server.url(path)}));
-        order.patience = std::time::Duration::from_millis(300);
+        order.patience = std::time::Duration::from_millis(500);
         prepare(&order, None, |_| ()).await.unwrap_err()
     };
-    expect(&silent("/halfway").await, Fault::Lab, "the server fell silent after 1000 of 300000 bytes for 0.3 s");
+    let error = silent("/halfway").await;
+    // On a slow machine the last try may not even have got the answer.
+    assert!(
+        error.message.contains("fell silent after 1000 of 300000 bytes for 0.5 s")
+            || error.message.contains("not answer")
+    );
+    assert_eq!(error.fault, Fault::Lab);
     expect(&silent("/never").await, Fault::Lab, "does not answer");
 }
 
