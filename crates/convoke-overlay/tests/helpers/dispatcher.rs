@@ -13,9 +13,9 @@ use convoke_overlay::signal::{DeviceRequest, Signal};
 use crate::console::Console;
 
 /// How long the device may be silent before the dispatcher's clock jumps.
-const SILENCE: Duration = Duration::from_millis(250);
+const SILENCE: Duration = Duration::from_millis(120);
 /// So often in a row before the test fails.
-const PATIENCE: u32 = 400;
+const PATIENCE: u32 = 500;
 /// One byte at 115,200 baud.
 const BYTE: Duration = Duration::from_nanos(1_000_000_000 / 11_520);
 /// The FIFO of a UART.

@@ -10,7 +10,7 @@ use crate::dispatcher::Dispatcher;
 
 /// A device whose dispatcher has offered the link.
 pub(crate) fn linked(shell: Shell) -> Device {
-    Device::new(shell).set("LAVA_LINK", "2").set("LAVA_LINK_NONCE", "1a2b").set("LAVA_LINK_TICK", "5")
+    Device::new(shell).set("LAVA_LINK", "2").set("LAVA_LINK_NONCE", "1a2b").set("LAVA_LINK_TICK", "3")
 }
 
 /// Starts the runner with these steps between the lines that a run.sh has around them.
