@@ -13,18 +13,25 @@
 //! (LAVA's) answers `wait` at once and is polled, as its own dispatchers do. Asking the same again is harmless with both:
 //! a send replaces itself, a sync arrives once.
 //!
+//! A coordinator that holds may also keep the connection for the next request, and close it at any time; then the
+//! request is made again on a new one.
+//!
 //! A request to a coordinator that does not hold is always read to its end, also when nobody waits for the answer any
 //! more: LAVA's dies of a client that is gone (coordinator-protocol.md §7.2). With one that holds, closing the
 //! connection is what withdraws the call.
 
+mod access;
 mod exchange;
+mod kept;
 mod message;
 mod pauses;
 mod settings;
+mod stream;
+mod tls;
 mod words;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use convoke_group::{Answer, Call, WaitView};
@@ -34,11 +41,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::{CallOptions, GroupClient, LocalFuture};
 use crate::wire::{Json, Reply};
-use exchange::{NoReply, exchange};
+use exchange::{Line, NoReply};
 use message::Manners;
 use pauses::Pauses;
 
-pub use settings::{DEFAULT_PORT, TcpSettings, coordinator_address};
+pub use access::Access;
+pub use settings::{DEFAULT_PORT, DEFAULT_TLS_PORT, TcpSettings, coordinator_address};
+pub use tls::{ClientTls, ClientTlsFiles};
 
 /// How long a request asks to be held; then the call asks again. A machine that has vanished is noticed in this time.
 const HOLD: Duration = Duration::from_secs(60);
@@ -63,9 +72,13 @@ pub struct TcpClient {
 #[derive(Debug)]
 struct Shared {
     settings: TcpSettings,
+    access: Access,
+    line: Arc<Line>,
     /// What the coordinator has shown to be.
     manner: AtomicU8,
     left: AtomicBool,
+    /// Why it could not be asked the last time.
+    trouble: Mutex<Option<String>>,
     /// A request may have reached the coordinator.
     met: AtomicBool,
     /// When this client was made, and how many calls it has made: the names of calls.
@@ -88,11 +101,20 @@ enum Manner {
 impl TcpClient {
     /// A client; nothing is sent yet.
     pub fn new(settings: TcpSettings) -> TcpClient {
+        TcpClient::with_access(settings, Access::default())
+    }
+
+    /// A client that shows what the coordinator asks for; nothing is sent yet.
+    pub fn with_access(settings: TcpSettings, access: Access) -> TcpClient {
         let manner = AtomicU8::new(Manner::Unknown as u8);
+        let trouble = Mutex::default();
         let (left, met) = (AtomicBool::new(false), AtomicBool::new(false));
         let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (calls, tasks) = (AtomicU64::new(1), TaskTracker::new());
-        TcpClient { shared: Arc::new(Shared { settings, manner, left, met, born, calls, tasks }) }
+        let line = Arc::new(Line::new(settings.coordinator.clone(), access.tls.clone()));
+        TcpClient {
+            shared: Arc::new(Shared { settings, access, line, manner, left, trouble, met, born, calls, tasks }),
+        }
     }
 
     /// Leaves the group if that has not happened, and waits until the coordinator knows or has been tried for long
@@ -120,8 +142,11 @@ impl GroupClient for TcpClient {
     }
 
     fn waits(&self) -> LocalFuture<'_, Vec<WaitView>> {
-        // The protocol has no such question.
-        Box::pin(std::future::ready(Vec::new()))
+        Box::pin(self.shared.waits())
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.shared.trouble().clone()
     }
 }
 
@@ -138,7 +163,7 @@ impl Shared {
             let limit = left();
             let hold = (self.manner() != Manner::Polled).then(|| limit.unwrap_or(HOLD).min(HOLD));
             let manners = Manners { hold, limit, quiet: options.quiet, call: name.clone() };
-            let frame = message::call_frame(&self.settings, call.clone(), &manners);
+            let frame = message::call_frame(&self.settings, &self.access, call.clone(), &manners);
             if frame.len() > LONGEST_REQUEST {
                 let most = LONGEST_REQUEST >> 10;
                 return words::invalid(
@@ -149,7 +174,11 @@ impl Shared {
             let asked = Instant::now();
             let patience = limit.map_or(Duration::MAX, |left| left.saturating_add(LAST_WORD));
             let answered = timeout(patience, self.ask(frame, hold)).await;
-            let (pause, last) = match answered.unwrap_or(Err(NoReply::Lost("does not answer"))) {
+            let answered = answered.unwrap_or(Err(NoReply::Lost("does not answer")));
+            if answered.is_ok() {
+                *self.trouble() = None;
+            }
+            let (pause, last) = match answered {
                 Ok((Reply::Nack(_), _)) if self.may_change(&call) => (self.settings.poll_delay, None),
                 Ok((reply, holds)) => match message::answer(&self.settings, &call, reply) {
                     Some(answer) => return answer,
@@ -162,6 +191,7 @@ impl Shared {
                 Err(trouble) => {
                     let last = format!("coordinator {} {trouble}", self.settings.coordinator);
                     tracing::debug!("{last}");
+                    *self.trouble() = Some(last.clone());
                     (pauses.next(), Some(last))
                 }
             };
@@ -173,6 +203,10 @@ impl Shared {
         }
     }
 
+    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a nack is not the last word: LAVA's coordinator says it to a wait-all as long as nobody has sent, while
     /// the promise is to wait (coordinator-protocol.md §7.1 D8).
     fn may_change(&self, call: &Call) -> bool {
@@ -181,8 +215,8 @@ impl Shared {
 
     /// Makes one request. It goes on without the caller unless the coordinator holds requests.
     async fn ask(&self, frame: Vec<u8>, hold: Option<Duration>) -> Result<(Reply, bool), NoReply> {
-        let coordinator = self.settings.coordinator.clone();
-        let task = self.tasks.spawn(async move { exchange(&coordinator, &frame, hold).await });
+        let line = Arc::clone(&self.line);
+        let task = self.tasks.spawn(async move { line.exchange(&frame, hold).await });
         let mut open = OpenRequest::new(self, task.abort_handle());
         let message = joined(task).await;
         open.answered = true;
@@ -201,6 +235,15 @@ impl Shared {
         Ok((reply, holds))
     }
 
+    /// The held requests of this member. LAVA's protocol has no such question, and nothing is held there.
+    async fn waits(&self) -> Vec<WaitView> {
+        if self.manner() != Manner::Holds || self.left.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let answered = self.ask(message::waits_frame(&self.settings, &self.access), None).await;
+        answered.ok().and_then(|(reply, _)| message::waits(&reply)).unwrap_or_default()
+    }
+
     /// A name that no other call of this member has, also not one of an earlier process.
     fn next_call(&self) -> String {
         format!("{:x}-{}", self.born, self.calls.fetch_add(1, Ordering::Relaxed))
@@ -217,11 +260,11 @@ impl Shared {
     /// Tells that this member has finished. A coordinator that was never reached is tried once. Not repeated once it may have arrived at a coordinator that counts requests
     /// (coordinator-protocol.md §7.1 D7).
     async fn clear(&self, why: &str) {
-        let frame = message::clear_frame(&self.settings, why);
+        let frame = message::clear_frame(&self.settings, &self.access, why);
         let mut pauses = Pauses::new();
         let tell = async {
             loop {
-                match exchange(&self.settings.coordinator, &frame, None).await {
+                match self.line.exchange(&frame, None).await {
                     Ok(_) => return,
                     Err(trouble) if !trouble.not_made() && self.manner() != Manner::Holds => return,
                     Err(_) if !self.met.load(Ordering::Relaxed) => return,

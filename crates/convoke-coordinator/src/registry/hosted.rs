@@ -12,10 +12,11 @@ use convoke_group::{
 use serde_json::Value;
 
 use super::aggregate::Bundles;
+use super::doing::{About, Doing};
 use super::replies::Manner;
-use super::{Limits, Step, Ticket};
+use super::{Limits, Note, Step, Ticket};
 use crate::store::Entry;
-use crate::wire::{Ask, Reply, Request};
+use crate::wire::{Ask, Reply, Request, TokenDigest};
 
 /// Why a member left that did not say why.
 const ENDED: &str = "its job ended";
@@ -23,43 +24,66 @@ const ENDED: &str = "its job ended";
 #[derive(Debug)]
 pub(crate) struct Hosted {
     pub(super) group: Group,
+    /// What opens it to its members, when not everybody is let in.
+    pub(super) token: Option<TokenDigest>,
     pub(super) next_wait: u64,
     /// Requests without a reply yet.
     open: HashMap<WaitId, Open>,
     tickets: HashMap<Ticket, WaitId>,
     /// Released syncs whose reply is on its way.
-    releases: HashMap<Ticket, WaitId>,
+    releases: HashMap<Ticket, (WaitId, (MemberName, MessageId))>,
+    /// The last of them of a member and an ID.
+    on_the_way: HashMap<(MemberName, MessageId), Ticket>,
     /// Syncs at which a member has arrived and for which it was not released yet.
     pub(super) arrived: BTreeSet<(MemberName, MessageId)>,
     /// Names of the calls of syncs, of members that name them.
     pub(super) names: HashMap<WaitId, String>,
-    /// The named call for which a member was released last.
-    released: HashMap<(MemberName, MessageId), (String, WaitId)>,
+    /// The named call for which a member was released last, and the requests of it that were answered so.
+    released: HashMap<(MemberName, MessageId), (String, Vec<WaitId>)>,
     pub(super) finished: BTreeSet<MemberName>,
     pub(super) bundles: Bundles,
     /// Bytes of messages by ID and sender; what limits count.
     pub(super) sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
     bytes: usize,
+    pub(super) doing: Doing,
     pub(super) heard: Time,
     /// When the last entry was made by a request.
     pub(super) kept: Time,
 }
 
+/// A request without a reply yet.
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     ticket: Ticket,
     manner: Manner,
-    member: MemberName,
+    pub(super) member: MemberName,
+    pub(super) about: About,
+    /// When it asked first, and for this request.
+    pub(super) since: Time,
+    pub(super) asked: Time,
+    /// When its caller gives up, if it said so.
+    pub(super) until: Option<Time>,
+    /// It asked to be held.
+    held: bool,
+}
+
+impl Open {
+    /// When the caller of a held request gives up: then its call has failed, while others only ask again.
+    fn limited(&self) -> Option<Time> {
+        self.until.filter(|_| self.held)
+    }
 }
 
 impl Hosted {
     pub(super) fn new(name: GroupName, size: NonZeroUsize) -> Self {
         Self {
             group: Group::new(name, size),
+            token: None,
             next_wait: 1,
             open: HashMap::new(),
             tickets: HashMap::new(),
             releases: HashMap::new(),
+            on_the_way: HashMap::new(),
             arrived: BTreeSet::new(),
             names: HashMap::new(),
             released: HashMap::new(),
@@ -67,6 +91,7 @@ impl Hosted {
             bundles: Bundles::default(),
             sizes: BTreeMap::new(),
             bytes: 0,
+            doing: Doing::default(),
             heard: Time::default(),
             kept: Time::default(),
         }
@@ -74,6 +99,7 @@ impl Hosted {
 
     /// Whether the sender of this request is, or can become, a member, and the request fits into the group.
     pub(super) fn admit(&self, request: &Request, limits: &Limits) -> Result<(), String> {
+        self.opens_to(request)?;
         self.fits(request, limits)?;
         if self.knows(&request.member) {
             return Ok(());
@@ -92,9 +118,19 @@ impl Hosted {
         Ok(())
     }
 
-    /// The entry that makes the group.
-    pub(super) fn opening(&self) -> Option<Entry> {
-        NonZeroUsize::new(self.group.size()).map(|size| Entry::Created { size })
+    /// The entries that make the group.
+    pub(super) fn opening(&self) -> impl Iterator<Item = Entry> {
+        let created = NonZeroUsize::new(self.group.size()).map(|size| Entry::Created { size });
+        created.into_iter().chain(self.token.map(|token| Entry::Closed { token }))
+    }
+
+    pub(super) fn opens_to(&self, request: &Request) -> Result<(), String> {
+        let Some(known) = self.token else { return Ok(()) };
+        match &request.extras.token {
+            Some(token) if token.is_listed() || token.digest() == known => Ok(()),
+            Some(_) => Err("the group was made with another token".into()),
+            None => Err("the group is open only to those who have its token".into()),
+        }
     }
 
     /// Takes the request of somebody who was admitted.
@@ -107,6 +143,8 @@ impl Hosted {
         if ask != Ask::Clear && self.finished.remove(&member) {
             step.entries.push(Entry::Returned { member: member.clone() });
         }
+        let about = About::of(&ask);
+        let since = self.doing.asked(&member, about.clone(), now);
         let (call, manner) = match ask {
             Ask::GroupData => (Call::Assemble, Manner::Assemble),
             Ask::Send { message_id, message } => {
@@ -127,8 +165,17 @@ impl Hosted {
                 step.replies.push((ticket, Some(reply)));
                 return;
             }
-            Ask::Complete => return step.replies.push((ticket, None)),
+            // The registry answers these.
+            Ask::Complete | Ask::Waits => return step.replies.push((ticket, None)),
         };
+        if let Manner::Sync { id, .. } = &manner
+            && self.on_the_way.contains_key(&(member.clone(), id.clone()))
+        {
+            // It may have taken that and come to the next round, or have lost it and ask for it again (§4.6). Whoever asks
+            // again when that is known is answered rightly.
+            step.replies.push((ticket, Some(Reply::Wait)));
+            return;
+        }
         let from_now = |time| now.0.checked_add(time).map(Time);
         // The end of the hold is the server's to see to; the group is told when the caller gives up.
         let deadline = match (extras.hold, extras.limit) {
@@ -142,24 +189,40 @@ impl Hosted {
             self.give_again(&member, id, name, now, step);
             self.names.insert(WaitId(self.next_wait), name.clone());
         }
-        self.call(Open { ticket, manner, member }, call, deadline, quiet, now, step);
+        let (held, until) = (extras.hold.is_some(), extras.limit.flatten().and_then(from_now));
+        self.call(
+            Open { ticket, manner, member, about, since, asked: now, until, held },
+            call,
+            deadline,
+            quiet,
+            now,
+            step,
+        );
     }
 
     /// The same call that was answered already asks again: its reply was lost.
     fn give_again(&mut self, member: &MemberName, id: &MessageId, name: &str, now: Time, step: &mut Step) {
-        let released = self.released.get(&(member.clone(), id.clone()));
-        if let Some((_, wait)) = released.filter(|(known, _)| known == name) {
-            self.keep(Input::Withdraw { wait: *wait }, now, step);
+        let released = self.released.get_mut(&(member.clone(), id.clone()));
+        if let Some((_, waits)) = released.filter(|(known, _)| known == name) {
+            for wait in std::mem::take(waits) {
+                self.keep(Input::Withdraw { wait }, now, step);
+            }
         }
     }
 
     /// Notes which call of a member was released last.
     pub(super) fn note_release(&mut self, sync: (MemberName, MessageId), wait: WaitId) {
         self.arrived.remove(&sync);
-        match self.names.get(&wait) {
-            Some(name) => self.released.insert(sync, (name.clone(), wait)),
-            None => self.released.remove(&sync),
+        let Some(name) = self.names.get(&wait) else {
+            self.released.remove(&sync);
+            return;
         };
+        let (released, waits) = self.released.entry(sync).or_default();
+        if released != name {
+            released.clone_from(name);
+            waits.clear();
+        }
+        waits.push(wait);
     }
 
     fn call(&mut self, open: Open, call: Call, deadline: Option<Time>, quiet: Quiet, now: Time, step: &mut Step) {
@@ -193,7 +256,10 @@ impl Hosted {
     }
 
     pub(super) fn delivered(&mut self, ticket: Ticket, reached: bool, now: Time, step: &mut Step) {
-        let Some(wait) = self.releases.remove(&ticket) else { return };
+        let Some((wait, sync)) = self.releases.remove(&ticket) else { return };
+        if self.on_the_way.get(&sync) == Some(&ticket) {
+            self.on_the_way.remove(&sync);
+        }
         if reached {
             step.entries.push(Entry::Collected { wait });
         } else {
@@ -210,6 +276,13 @@ impl Hosted {
             self.keep(Input::Withdraw { wait }, now, step)
         } else {
             self.apply(Input::Withdraw { wait }, now, step)
+        }
+    }
+
+    /// The caller of a held request is told to come again.
+    pub(super) fn come_again(&mut self, ticket: Ticket) {
+        if let Some(open) = self.tickets.get(&ticket).and_then(|wait| self.open.get(wait)) {
+            self.doing.told_to_wait(&open.member, &open.about);
         }
     }
 
@@ -235,6 +308,15 @@ impl Hosted {
         !self.open.is_empty()
     }
 
+    /// Held requests.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Open> {
+        self.open.values()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn heard(&self) -> Time {
         self.heard
     }
@@ -255,12 +337,12 @@ impl Hosted {
     }
 
     fn register(&mut self, member: MemberName, role: RoleName, now: Time, step: &mut Step) {
-        step.notes.push(format!("group {}: {member} ({role}) has registered", self.group.name()));
+        step.notes.push(Note::Registered { member: member.clone(), role: role.clone() });
         self.keep(Input::Register { member, role }, now, step);
     }
 
     fn clear(&mut self, ticket: Ticket, member: MemberName, leave: Option<String>, now: Time, step: &mut Step) {
-        step.notes.push(format!("group {}: {member} has finished", self.group.name()));
+        step.notes.push(Note::Finished { member: member.clone(), why: leave.clone() });
         if self.finished.insert(member.clone()) {
             step.entries.push(Entry::Finished { member: member.clone() });
         }
@@ -282,9 +364,8 @@ impl Hosted {
                 Output::Answer { wait, member, answer } => self.answer(wait, &member, answer, step),
                 Output::Waiting { .. } => {}
                 Output::ProbablyStuck { waits } => {
-                    let who: Vec<&str> = waits.iter().map(|wait| wait.member.as_str()).collect();
-                    let name = self.group.name();
-                    step.notes.push(format!("group {name}: probably stuck; all are waiting: {}", who.join(", ")));
+                    let members = waits.into_iter().map(|wait| wait.member).collect();
+                    step.notes.push(Note::ProbablyStuck { members });
                 }
             }
         }
@@ -293,17 +374,18 @@ impl Hosted {
     fn answer(&mut self, wait: WaitId, member: &MemberName, answer: Answer, step: &mut Step) {
         let Some(open) = self.open.remove(&wait) else { return };
         self.tickets.remove(&open.ticket);
-        if let Answer::Refused { refusal } = &answer
-            && !matches!(refusal, Refusal::TimedOut { .. })
-        {
-            step.notes.push(format!("group {}: {member} is refused: {refusal}", self.group.name()));
+        if let (Answer::Refused { refusal: Refusal::TimedOut { .. } }, None) = (&answer, open.limited()) {
+            self.doing.told_to_wait(member, &open.about);
         }
         if let (Manner::Sync { id, .. }, Answer::Done { .. }) = (&open.manner, &answer) {
-            self.note_release((open.member.clone(), id.clone()), wait);
-            self.releases.insert(open.ticket, wait);
+            let sync = (open.member.clone(), id.clone());
+            self.note_release(sync.clone(), wait);
+            self.on_the_way.insert(sync.clone(), open.ticket);
+            self.releases.insert(open.ticket, (wait, sync));
         }
         self.names.remove(&wait);
-        step.replies.push((open.ticket, Some(open.manner.reply(answer, &self.group))));
+        let reply = open.manner.reply(answer, &self.group, open.limited().is_some());
+        step.replies.push((open.ticket, Some(reply)));
     }
 
     fn fits(&self, request: &Request, limits: &Limits) -> Result<(), String> {

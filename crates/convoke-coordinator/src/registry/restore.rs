@@ -59,6 +59,7 @@ impl Hosted {
                 let text = bundle.as_str().map_or_else(|| bundle.to_string(), ToOwned::to_owned);
                 self.bundles.store(member, text);
             }
+            Entry::Closed { token } => self.token = Some(token),
             Entry::Created { .. } | Entry::Several(_) | Entry::Seen => {}
         }
     }

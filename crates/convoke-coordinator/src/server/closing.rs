@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::stream::Stream;
+
 /// How long a caller that was answered may go on sending, or leave its side open.
 const DRAIN: Duration = Duration::from_secs(10);
 /// First and longest pause between two looks at whether the other side has acknowledged everything.
@@ -16,7 +18,7 @@ const LOOK: (Duration, Duration) = (Duration::from_micros(200), Duration::from_m
 
 /// Closes the connection in order: our side first, then what still comes is read until the other side has closed.
 /// When the server ends, only what has come already is read.
-pub(super) async fn close(stream: &mut TcpStream, ended: bool, end: &CancellationToken) {
+pub(super) async fn close(stream: &mut Stream, ended: bool, end: &CancellationToken) {
     if stream.shutdown().await.is_ok() && !ended {
         tokio::select! {
             biased;
@@ -28,7 +30,7 @@ pub(super) async fn close(stream: &mut TcpStream, ended: bool, end: &Cancellatio
 
 /// Closes the connection, and says whether the other side has received everything that was written: it closed without a
 /// reset, or acknowledged the end of our side.
-pub(super) async fn has_arrived(stream: &mut TcpStream, ended: &mut bool, limit: Duration) -> bool {
+pub(super) async fn has_arrived(stream: &mut Stream, ended: &mut bool, limit: Duration) -> bool {
     if stream.shutdown().await.is_err() {
         return false;
     }
@@ -43,12 +45,12 @@ pub(super) async fn has_arrived(stream: &mut TcpStream, ended: &mut bool, limit:
     // peer any more; it tells nobody, so one has to look.
     let mut pause = LOOK.0;
     loop {
-        if let Ok(Some(_)) | Err(_) = stream.take_error() {
+        if let Ok(Some(_)) | Err(_) = stream.tcp().take_error() {
             return false;
         }
-        match stream.peer_addr() {
+        match stream.tcp().peer_addr() {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                return matches!(stream.take_error(), Ok(None));
+                return matches!(stream.tcp().take_error(), Ok(None));
             }
             Err(_) => return false,
             Ok(_) if give_up.is_some_and(|give_up| Instant::now() >= give_up) => return false,
@@ -68,8 +70,15 @@ pub(super) fn probe_when_silent(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn drain(stream: &mut TcpStream) -> io::Result<()> {
+async fn drain(stream: &mut Stream) -> io::Result<()> {
     let mut block = [0; 4096];
-    while stream.read(&mut block).await? > 0 {}
-    Ok(())
+    loop {
+        match stream.read(&mut block).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // Within TLS: it closed without saying so before.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
 }

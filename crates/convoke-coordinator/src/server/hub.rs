@@ -6,17 +6,23 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use convoke_group::{GroupName, Time};
+use convoke_group::{GroupName, Lacking, MemberName, Time};
 use tokio::sync::oneshot;
 
+use super::ServerSettings;
 use super::clock::Clock;
 use super::journal::{Journal, Kept, Round};
-use crate::registry::{Limits, Registry, Step, Ticket};
-use crate::store::{Expiry, Loaded, Store, StoreError};
-use crate::wire::{Reply, Request};
+use super::observer::Observer;
+use super::origins::Origins;
+use crate::registry::doing::About;
+use crate::registry::{Registry, Step, Ticket, Waited};
+use crate::status::{GroupStatus, Totals};
+use crate::store::{Loaded, Store, StoreError, StoreStats};
+use crate::wire::{Reply, Request, Size};
 
 const SHARDS: usize = 16;
 
@@ -35,6 +41,8 @@ pub(super) struct Hub {
     clock: Clock,
     started: Time,
     store: Option<Arc<dyn Store>>,
+    origins: Origins,
+    observer: Arc<Observer>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -47,13 +55,20 @@ impl std::fmt::Debug for Hub {
 struct Shard {
     registry: Registry,
     waiting: HashMap<Ticket, oneshot::Sender<Answered>>,
+    /// Who made its groups.
+    makers: HashMap<GroupName, IpAddr>,
     journals: HashMap<GroupName, Journal>,
 }
 
 impl Hub {
     /// A hub with the groups that the store has kept. Call within a tokio runtime.
-    pub(super) fn new(limits: Limits, expiry: Expiry, store: Option<Arc<dyn Store>>) -> Result<Arc<Self>, StoreError> {
-        let shard = |_| Mutex::new(Shard { registry: Registry::new(limits, expiry), ..Shard::default() });
+    pub(super) fn new(
+        settings: &ServerSettings,
+        store: Option<Arc<dyn Store>>,
+        observer: Arc<Observer>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let registry = || Registry::new(settings.group, settings.expiry);
+        let shard = |_| Mutex::new(Shard { registry: registry(), ..Shard::default() });
         let kept = store.as_ref().map(|store| store.load()).transpose()?.unwrap_or_default();
         let times = kept.iter().flat_map(|(_, records)| records.iter().map(|record| record.at));
         let clock = Clock::start(times.max().unwrap_or_default());
@@ -63,6 +78,8 @@ impl Hub {
             started: clock.now(),
             clock,
             store,
+            origins: Origins::new(settings.groups_per_address),
+            observer,
         });
         hub.restore(kept);
         Ok(hub)
@@ -83,9 +100,13 @@ impl Hub {
         }
     }
 
-    /// Makes a request. The reply comes through the channel. What could not be kept before is tried first, and the
+    /// Makes a request that came from an address. The reply comes through the channel. What could not be kept before is tried first, and the
     /// request is not made as long as that fails.
-    pub(super) async fn ask(self: &Arc<Self>, request: Request) -> Option<(Ticket, oneshot::Receiver<Answered>)> {
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        request: Request,
+        from: IpAddr,
+    ) -> Option<(Ticket, oneshot::Receiver<Answered>)> {
         let stuck = {
             let mut shard = self.shard(&request.group);
             let stuck = shard.journals.get(&request.group).filter(|journal| journal.is_stuck()).and_then(Journal::kept);
@@ -102,9 +123,26 @@ impl Hub {
         let group = request.group.clone();
         let mut shard = self.shard(&group);
         shard.waiting.insert(ticket, reply);
-        let step = shard.registry.ask(ticket, request, self.clock.now());
+        let step = self.step(&mut shard, ticket, request, from);
         self.take(&mut shard, &group, step);
         Some((ticket, answered))
+    }
+
+    fn step(&self, shard: &mut Shard, ticket: Ticket, request: Request, from: IpAddr) -> Step {
+        let group = request.group.clone();
+        let may_make = matches!(request.size, Size::Of(_)) && !shard.registry.has(&group);
+        if may_make && let Err(why) = self.origins.add(from) {
+            return Step { replies: vec![(ticket, Some(Reply::Nack(why)))], ..Step::default() };
+        }
+        let step = shard.registry.ask(ticket, request, self.clock.now());
+        if may_make {
+            if shard.registry.has(&group) {
+                shard.makers.insert(group, from);
+            } else {
+                self.origins.remove(from);
+            }
+        }
+        step
     }
 
     /// Whether the reply reached its caller.
@@ -126,6 +164,12 @@ impl Hub {
         self.take(&mut shard, group, step);
     }
 
+    /// A held request is told to come again.
+    pub(super) fn come_again(self: &Arc<Self>, group: &GroupName, ticket: Ticket) {
+        self.shard(group).registry.come_again(group, ticket);
+        self.withdraw(group, ticket);
+    }
+
     /// The time of a held request is over.
     pub(super) fn tick(self: &Arc<Self>, group: &GroupName) {
         let mut shard = self.shard(group);
@@ -138,7 +182,7 @@ impl Hub {
         for shard in &self.shards {
             let mut shard = lock(shard);
             for group in shard.registry.expire(self.started, self.clock.now()) {
-                tracing::info!(%group, "the group is forgotten: nothing was heard of it for long");
+                self.observer.expired(&group);
                 self.take(&mut shard, &group, Step { ended: true, ..Step::default() });
             }
             let stuck = shard.journals.iter().filter(|(_, journal)| journal.is_stuck());
@@ -146,6 +190,12 @@ impl Hub {
                 self.begin(&mut shard, &group);
             }
         }
+    }
+
+    /// How many requests have no reply yet.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).waiting.len()).sum()
     }
 
     /// Waits until everything is kept, or cannot be.
@@ -158,9 +208,62 @@ impl Hub {
         }
     }
 
+    /// The names of the groups of a shard, below [`Hub::shards`].
+    pub(super) fn names(&self, shard: usize) -> Vec<GroupName> {
+        self.shards.get(shard).map(|shard| lock(shard).registry.names()).unwrap_or_default()
+    }
+
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// A group as it is, without whom its waits lack; none when it has ended.
+    pub(super) fn look(&self, group: &GroupName) -> Option<(GroupStatus, Vec<Waited>)> {
+        self.shard(group).registry.look(group)
+    }
+
+    /// Whom each of some waits lacks: what is waited for, and one who waits.
+    pub(super) fn lacking(&self, group: &GroupName, waits: &[(&About, &MemberName)]) -> Vec<Option<Lacking>> {
+        let shard = self.shard(group);
+        waits.iter().map(|(about, member)| shard.registry.lacking(group, about, member)).collect()
+    }
+
+    /// Counts over all groups, one shard after the other.
+    pub(super) fn count(&self) -> Totals {
+        let mut totals = Totals::default();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            shard.registry.count_into(&mut totals);
+            totals.unkept += shard.journals.len();
+        }
+        totals
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    pub(super) fn started(&self) -> Time {
+        self.started
+    }
+
+    /// What the store has done, when there is one.
+    pub(super) fn store_stats(&self) -> Option<StoreStats> {
+        self.store.as_ref().map(|store| store.stats())
+    }
+
+    pub(super) fn is_durable(&self) -> bool {
+        self.store.is_some()
+    }
+
     fn take(self: &Arc<Self>, shard: &mut Shard, group: &GroupName, step: Step) {
-        for note in step.notes {
-            tracing::info!("{note}");
+        for note in &step.notes {
+            self.observer.note(group, note);
+        }
+        if step.ended
+            && let Some(from) = shard.makers.remove(group)
+        {
+            self.origins.remove(from);
         }
         if self.store.is_some() && (step.ended || !step.entries.is_empty()) {
             let journal = shard.journals.entry(group.clone()).or_insert_with(Journal::new);
@@ -218,7 +321,7 @@ async fn rounds(hub: Arc<Hub>, store: Arc<dyn Store>, group: GroupName) {
         match result {
             Ok(()) => journal.succeeded(&round),
             Err(error) => {
-                tracing::error!(%group, "the state is not kept, clients come again: {error}");
+                hub.observer.not_kept(&group, &error);
                 journal.failed();
                 return;
             }

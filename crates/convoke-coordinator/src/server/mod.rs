@@ -6,7 +6,7 @@
 //!                 └────────┴───── reply ◀───────┘   now, or when another request satisfies it
 //! ```
 //!
-//! A connection is one request and one reply. Nothing it does or leaves undone delays another: it is read, held and
+//! A connection is one request and one reply, or several one after another for a client that asks to keep it. Nothing it does or leaves undone delays another: it is read, held and
 //! answered by a task of its own, and a group is only ever looked at for as long as one request takes.
 //!
 //! | module | is about |
@@ -14,20 +14,40 @@
 //! | `listen` | the addresses |
 //! | `connection` | one request and its reply |
 //! | `closing` | how a connection ends, and whether a reply arrived |
+//! | `origins` | who made how many groups |
+//! | `places` | how many connections there are, of whom |
+//! | `stream` | its bytes, in clear or within TLS |
+//! | `tls` | how it becomes one of TLS |
 //! | `hub` | the groups, and who waits for a reply |
 //! | `journal` | what of a group is not kept yet |
+//! | `observer` | what happens, told to those who look |
+//! | `metrics`, `exposition`, `scrape` | what is counted, as text, over HTTP |
+//! | `reports` | how much the log is told |
+//! | `status` | the status socket |
 //! | `clock` | the time of the groups |
 
 mod clock;
 mod closing;
 mod connection;
+mod exposition;
 mod hub;
 mod journal;
 mod listen;
+mod metrics;
+mod observer;
+mod origins;
+mod places;
+mod reports;
+mod scrape;
+mod status;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod tls;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -35,11 +55,17 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::guard::Guard;
 use crate::registry::Limits;
+use crate::status::Totals;
 use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
+pub use tls::{Tls, TlsFiles};
 
 use hub::Hub;
+use observer::Observer;
+use places::{Most, Place, Places};
+use stream::Stream;
 
 /// How long a listener that cannot accept pauses; the system is out of something then.
 const NO_ACCEPT: Duration = Duration::from_millis(100);
@@ -59,6 +85,14 @@ pub struct ServerSettings {
     pub connections: usize,
     /// Connections of one address at once.
     pub connections_per_address: usize,
+    /// Kept connections at once that wait for their next request.
+    pub idle_connections: usize,
+    /// How long a kept connection may wait for its next request.
+    pub idle_time: Duration,
+    /// Groups at once that one address has made.
+    pub groups_per_address: usize,
+    /// Who is let in.
+    pub guard: Guard,
     /// Limits of one group.
     pub group: Limits,
     /// How long a group is kept of which nothing is heard.
@@ -71,7 +105,12 @@ impl Default for ServerSettings {
             request_bytes: 1 << 20,
             request_time: Duration::from_secs(60),
             connections: 16_384,
-            connections_per_address: 16_384,
+            // A quarter is always left to others.
+            connections_per_address: 12_288,
+            idle_connections: 8_192,
+            idle_time: Duration::from_secs(60),
+            groups_per_address: 32_768,
+            guard: Guard::default(),
             group: Limits::default(),
             expiry: Expiry::default(),
         }
@@ -83,21 +122,17 @@ impl Default for ServerSettings {
 pub struct Server {
     shared: Arc<Shared>,
     listeners: Listeners,
+    tls: Option<(Listeners, Tls)>,
 }
 
 #[derive(Debug)]
 struct Shared {
     settings: ServerSettings,
     hub: Arc<Hub>,
-    connections: Mutex<Connections>,
+    observer: Arc<Observer>,
+    places: Arc<Places>,
     tasks: TaskTracker,
     end: CancellationToken,
-}
-
-#[derive(Debug, Default)]
-struct Connections {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
 }
 
 impl Server {
@@ -111,14 +146,32 @@ impl Server {
         listeners: Listeners,
         store: Option<Arc<dyn Store>>,
     ) -> Result<Self, StoreError> {
+        let observer = Arc::<Observer>::default();
+        let places = Places::new(Most {
+            all: settings.connections,
+            of_address: settings.connections_per_address,
+            idle: settings.idle_connections,
+        });
         let shared = Shared {
-            hub: Hub::new(settings.group, settings.expiry, store)?,
+            hub: Hub::new(&settings, store, Arc::clone(&observer))?,
+            observer,
             settings,
-            connections: Mutex::default(),
+            places,
             tasks: TaskTracker::new(),
             end: CancellationToken::new(),
         };
-        Ok(Self { shared: Arc::new(shared), listeners })
+        Ok(Self { shared: Arc::new(shared), listeners, tls: None })
+    }
+
+    /// Serves with TLS on these ports too.
+    #[must_use]
+    pub fn with_tls(self, listeners: Listeners, tls: Tls) -> Self {
+        Self { tls: Some((listeners, tls)), ..self }
+    }
+
+    /// Where it listens for TLS.
+    pub fn tls_addresses(&self) -> Vec<SocketAddr> {
+        self.tls.as_ref().map(|(listeners, _)| listeners.addresses()).unwrap_or_default()
     }
 
     /// Where it listens.
@@ -126,12 +179,44 @@ impl Server {
         self.listeners.addresses()
     }
 
+    /// Something to look at the server with while it runs.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.shared))
+    }
+
+    /// Tells its status to those who ask for it on the status socket, from now on. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// The name of the socket, which is that of the first port, is taken.
+    pub fn tell_status(&self) -> io::Result<()> {
+        let addresses = self.addresses();
+        let listener = status::bind(addresses.first().map_or(0, SocketAddr::port))?;
+        self.shared.tasks.spawn(status::serve(Arc::clone(&self.shared), listener, addresses));
+        Ok(())
+    }
+
+    /// Tells its metrics over HTTP at `address`, from now on. Returns where. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub fn tell_metrics(&self, address: SocketAddr) -> Result<SocketAddr, ListenError> {
+        let listener = listen::bind(address)?;
+        let address = listener.local_addr().unwrap_or(address);
+        self.shared.tasks.spawn(scrape::serve(Arc::clone(&self.shared), listener));
+        Ok(address)
+    }
+
     /// Serves until `end` is cancelled. Then nothing is accepted any more, held requests are told to come again, and
     /// what is being answered is answered.
     pub async fn run(self, end: CancellationToken) {
-        let Self { shared, listeners } = self;
+        let Self { shared, listeners, tls } = self;
         for listener in listeners.into_inner() {
-            shared.tasks.spawn(accept(Arc::clone(&shared), listener));
+            shared.tasks.spawn(accept(Arc::clone(&shared), listener, None));
+        }
+        if let Some((listeners, tls)) = tls {
+            for listener in listeners.into_inner() {
+                shared.tasks.spawn(accept(Arc::clone(&shared), listener, Some(tls.clone())));
+            }
         }
         shared.tasks.spawn(tidy(Arc::clone(&shared)));
         end.cancelled().await;
@@ -146,7 +231,18 @@ impl Server {
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+/// Looks at a server.
+#[derive(Clone, Debug)]
+pub struct Watch(Arc<Shared>);
+
+impl Watch {
+    /// Counts over all groups and connections.
+    pub fn totals(&self) -> Totals {
+        status::totals(&self.0)
+    }
+}
+
+async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Option<Tls>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -155,22 +251,29 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
         match accepted {
             Ok((stream, peer)) => {
                 let address = peer.ip().to_canonical();
+                shared.observer.metrics.accepted.add(1);
                 // Too many: closed without a reply, which a client takes for "ask again later".
-                if let Some(place) = Place::take(&shared, address) {
-                    shared.tasks.spawn(serve(Arc::clone(&shared), stream, peer, place));
+                match shared.places.take(address) {
+                    Ok(place) => drop(shared.tasks.spawn(serve(Arc::clone(&shared), stream, tls.clone(), peer, place))),
+                    Err(limit) => shared.observer.refused(peer, limit),
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection cannot be accepted");
+                shared.observer.cannot_accept(&error);
                 sleep(NO_ACCEPT).await;
             }
         }
     }
 }
 
-async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, place: Place) {
-    connection::serve(&shared, stream, peer).await;
-    drop(place);
+async fn serve(shared: Arc<Shared>, stream: TcpStream, tls: Option<Tls>, peer: SocketAddr, mut place: Place) {
+    let stream = match tls {
+        None => Some(Stream::Clear(stream)),
+        Some(tls) => tls.accept(&shared, stream, peer).await,
+    };
+    if let Some(stream) = stream {
+        connection::serve(&shared, stream, peer, &mut place).await;
+    }
 }
 
 async fn tidy(shared: Arc<Shared>) {
@@ -180,48 +283,5 @@ async fn tidy(shared: Arc<Shared>) {
             () = shared.end.cancelled() => return,
         }
         shared.hub.tidy();
-    }
-}
-
-/// A connection that counts.
-struct Place {
-    shared: Arc<Shared>,
-    address: IpAddr,
-}
-
-impl Place {
-    fn take(shared: &Arc<Shared>, address: IpAddr) -> Option<Self> {
-        let settings = &shared.settings;
-        let mut connections = shared.connections();
-        let here = connections.by_address.get(&address).copied().unwrap_or(0);
-        if connections.all >= settings.connections || here >= settings.connections_per_address {
-            drop(connections);
-            tracing::warn!(%address, "too many connections");
-            return None;
-        }
-        connections.all += 1;
-        connections.by_address.insert(address, here + 1);
-        drop(connections);
-        Some(Self { shared: Arc::clone(shared), address })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut connections = self.shared.connections();
-        connections.all -= 1;
-        if let Some(here) = connections.by_address.get_mut(&self.address) {
-            *here -= 1;
-            if *here == 0 {
-                connections.by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
-impl Shared {
-    fn connections(&self) -> std::sync::MutexGuard<'_, Connections> {
-        // Counts only: what a panicking holder left is whole.
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -50,6 +50,9 @@ use convoke_group::{GroupName, Input, MemberName, Time, WaitId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::measure::Distribution;
+use crate::wire::TokenDigest;
+
 pub use expiry::Expiry;
 pub use file::FileStore;
 pub use memory::{Discard, MemoryStore};
@@ -132,6 +135,11 @@ pub enum Entry {
         /// Who.
         member: MemberName,
     },
+    /// It is closed to who does not show the token of its first member.
+    Closed {
+        /// What is kept of the token.
+        token: TokenDigest,
+    },
     /// Several records that are kept together or not at all.
     Several(Vec<Record>),
     /// Somebody asked for something that changed nothing. Kept now and then, so that [`Expiry`] knows the group is alive.
@@ -209,4 +217,10 @@ pub struct StoreStats {
     pub failures: u64,
     /// Segments rewritten or removed because most of them was garbage.
     pub compactions: u64,
+    /// Appends that are queued and not kept yet.
+    pub pending: u64,
+    /// How long commits took, in microseconds on the scale [`TIMES`](crate::measure::TIMES).
+    pub commit_times: Distribution,
+    /// Appends a commit, on the scale [`COUNTS`](crate::measure::COUNTS).
+    pub commit_sizes: Distribution,
 }

@@ -16,16 +16,18 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
 use super::index::Index;
 use super::probe::Probe;
 use super::replay::{Found, Replay, replay};
 use super::segment::{self, SegmentNumber, UNFINISHED, failure};
+use super::{Loaded, StoreError};
 
 /// A log in order.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) index: Index,
+    /// What it holds.
+    pub(crate) loaded: Loaded,
     /// The segment to go on with and its length, when there is one that can be gone on with.
     pub(crate) last: Option<(SegmentNumber, u64)>,
     /// The number of a segment that would come after all.
@@ -44,7 +46,8 @@ pub(crate) fn recover(dir: &Path, probe: &Probe) -> Result<Recovered, StoreError
     }
     let next = found.segments.last().map_or(SegmentNumber(1), |last| last.number.next());
     let last = found.segments.last().filter(|last| last.whole).map(|last| (last.number, last.length));
-    Ok(Recovered { index: found.index, last, next, notes })
+    let (index, loaded) = found.into_parts();
+    Ok(Recovered { index, loaded, last, next, notes })
 }
 
 fn remove_unfinished(dir: &Path) -> Result<(), StoreError> {

@@ -40,11 +40,12 @@ pub(crate) struct Found {
 }
 
 impl Replay {
-    /// The groups with their records, in the order in which they were begun.
-    pub(crate) fn into_loaded(self) -> Loaded {
+    /// What stands where, and the groups with their records, in the order in which they were begun.
+    pub(crate) fn into_parts(self) -> (Index, Loaded) {
         let Self { index, groups, .. } = self;
         let is_open = |n: u64, name: &GroupName| index.open(name).is_some_and(|(open, _)| open == n);
-        groups.into_iter().filter(|(n, (name, _))| is_open(*n, name)).map(|(_, group)| group).collect()
+        let loaded = groups.into_iter().filter(|(n, (name, _))| is_open(*n, name)).map(|(_, group)| group).collect();
+        (index, loaded)
     }
 
     /// Groups that were followed by another of the same name although nothing says that they ended.

@@ -5,7 +5,7 @@
 //! the group. So what a line means does not depend on where it stands, but for the order of the records.
 //!
 //! ```text
-//! {"convoke_log":1,"program":"convoke-coordinator 0.1.0"}
+//! {"convoke_log":2,"program":"convoke-coordinator 0.1.0"}
 //! {"n":17,"s":0,"group":"82e8…","record":{"at":…,"entry":{"created":{"size":2}}}}
 //! {"n":17,"s":1,"group":"82e8…","record":{"at":…,"entry":{"input":{"input":"register",…}}}}
 //! {"n":17,"s":2,"group":"82e8…"}
@@ -13,10 +13,15 @@
 //!
 //! A segment is only appended to, or replaced as a whole: written beside it under a name that is removed at start,
 //! synced, renamed, and its folder synced.
+//!
+//! **Room.** The open segment is as long from its beginning as it is to become, and zero where nothing stands yet: a
+//! sync then has only data to write and nothing about the file, which is many times quicker. No line ends with a zero,
+//! so a reader takes zeros at the end for what they are. Without space for the room the segment grows with its lines.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use convoke_group::GroupName;
@@ -26,8 +31,8 @@ use super::frame::{self, HEAD, Piece};
 use super::probe::{Probe, Step};
 use super::{Record, StoreError};
 
-/// The version of the format this program writes, and the highest it reads.
-const VERSION: u64 = 1;
+/// The version of the format this program writes, and the highest it reads. 1 had no closed groups.
+const VERSION: u64 = 2;
 
 /// What the name of a segment that is being written ends with.
 pub(crate) const UNFINISHED: &str = ".new";
@@ -117,7 +122,11 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<SegmentNumber>, StoreError> {
 
 /// Reads a segment. Damage is no error.
 pub(crate) fn read(path: &Path) -> Result<Content, StoreError> {
-    let bytes = fs::read(path).map_err(|error| failure(path, "cannot read the state", &error))?;
+    let mut bytes = fs::read(path).map_err(|error| failure(path, "cannot read the state", &error))?;
+    while bytes.ends_with(&[0; 4096]) {
+        bytes.truncate(bytes.len() - 4096);
+    }
+    bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
     let mut content = Content::default();
     for (place, piece) in frame::pieces(&bytes).into_iter().enumerate() {
         let range = match piece {
@@ -156,8 +165,8 @@ pub(crate) fn header() -> Vec<u8> {
     out
 }
 
-/// Makes a new segment, durably, and returns it open for writing with its length.
-pub(crate) fn create(dir: &Path, number: SegmentNumber, probe: &Probe) -> io::Result<(File, u64)> {
+/// Makes a new segment with room for so many bytes, durably, and returns it open for writing with its length.
+pub(crate) fn create(dir: &Path, number: SegmentNumber, room: u64, probe: &Probe) -> io::Result<(File, u64)> {
     let path = number.path(dir);
     let made = (|| {
         probe.at(Step::Create)?;
@@ -166,6 +175,7 @@ pub(crate) fn create(dir: &Path, number: SegmentNumber, probe: &Probe) -> io::Re
         file.write_all(&header)?;
         file.sync_data()?;
         sync_dir(dir)?;
+        make_room(&file, header.len() as u64, room);
         Ok((file, header.len() as u64))
     })();
     if made.is_err() {
@@ -173,6 +183,25 @@ pub(crate) fn create(dir: &Path, number: SegmentNumber, probe: &Probe) -> io::Re
         let _ = fs::remove_file(&path);
     }
     made
+}
+
+/// Fills a segment up to `room` bytes with zeros, behind the `good` ones that it has. Without space for all of them it
+/// stays as it is.
+pub(crate) fn make_room(file: &File, good: u64, room: u64) {
+    let fill = || {
+        let zeros = vec![0; 1 << 20];
+        let mut at = file.metadata()?.len().max(good);
+        while at < room {
+            let count = usize::try_from(room - at).unwrap_or(usize::MAX).min(zeros.len());
+            file.write_all_at(&zeros[..count], at)?;
+            at += count as u64;
+        }
+        file.sync_data()
+    };
+    if fill().is_err() {
+        // Zeros that stay do no harm.
+        let _ = file.set_len(good);
+    }
 }
 
 /// Replaces a segment by its header and `frames` of its `bytes`; returns its new length. Until it returns, the old one or

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use convoke_group::GroupName;
 use tokio::sync::oneshot;
@@ -33,9 +34,10 @@ use super::frame;
 use super::index::Index;
 use super::probe::{Probe, Step};
 use super::recover::Recovered;
-use super::replay::{Replay, replay};
+use super::replay::replay;
 use super::segment::{self, SegmentNumber, failure};
 use super::{Loaded, StoreError};
+use crate::measure::{COUNTS, TIMES};
 
 /// A commit takes no more from the queue when it has this many bytes.
 const COMMIT_BYTES: usize = 4 * 1024 * 1024;
@@ -69,6 +71,8 @@ pub(crate) struct Writer {
     probe: Probe,
     counters: Arc<Counters>,
     index: Index,
+    /// What was read at the start, until something is added.
+    loaded: Option<Loaded>,
     number: SegmentNumber,
     file: File,
     /// Bytes of the open segment that are acknowledged.
@@ -98,11 +102,13 @@ impl Writer {
             Some((number, length)) => {
                 let path = number.path(&dir);
                 let file = OpenOptions::new().write(true).open(&path);
-                (number, file.map_err(|error| failure(&path, "cannot open the state", &error))?, length)
+                let file = file.map_err(|error| failure(&path, "cannot open the state", &error))?;
+                segment::make_room(&file, length, segment_bytes);
+                (number, file, length)
             }
             None => {
                 let number = recovered.next;
-                let (file, length) = segment::create(&dir, number, &probe)
+                let (file, length) = segment::create(&dir, number, segment_bytes, &probe)
                     .map_err(|error| failure(&number.path(&dir), "cannot begin the state", &error))?;
                 index.add_segment(number, length);
                 (number, file, length)
@@ -116,6 +122,7 @@ impl Writer {
             probe,
             counters,
             index,
+            loaded: Some(recovered.loaded),
             number,
             file,
             good,
@@ -138,7 +145,7 @@ impl Writer {
                     // The compactor must not take away what is being read.
                     self.join_compactor();
                     // Whoever asked and did not wait needs no answer.
-                    let _ = done.send(self.cut_back().and_then(|()| replay(&self.dir)).map(Replay::into_loaded));
+                    let _ = done.send(self.load());
                 }
                 Command::Compacted(compacted) => self.compacted(compacted),
                 Command::Close => break,
@@ -149,8 +156,16 @@ impl Writer {
         self.join_compactor();
     }
 
+    fn load(&mut self) -> Result<Loaded, StoreError> {
+        match self.loaded.take() {
+            Some(loaded) => Ok(loaded),
+            None => self.cut_back().and_then(|()| replay(&self.dir)).map(|replay| replay.into_parts().1),
+        }
+    }
+
     /// Commits `first` and what is queued behind it; returns the first command that is not part of it.
     fn commit(&mut self, first: Command, queue: &Receiver<Command>) -> Option<Command> {
+        self.loaded = None;
         let mut lines = Vec::new();
         let mut waiting = Vec::new();
         let mut bytes = Vec::new();
@@ -174,7 +189,11 @@ impl Writer {
             waiting.push(done);
             next = if bytes.len() < COMMIT_BYTES { queue.try_recv().ok() } else { None };
         }
+        let began = Instant::now();
         let result = if lines.is_empty() { Ok(()) } else { self.write(&bytes) };
+        self.counters.commit_times.observe_time(&TIMES, began.elapsed());
+        self.counters.commit_sizes.observe(&COUNTS, waiting.len() as u64);
+        self.counters.pending.fetch_sub(waiting.len() as u64, Ordering::Relaxed);
         if result.is_ok() {
             self.enter(lines, bytes.len() as u64);
         } else {
@@ -246,7 +265,7 @@ impl Writer {
 
     fn begin_segment(&mut self) {
         let number = self.number.next();
-        match segment::create(&self.dir, number, &self.probe) {
+        match segment::create(&self.dir, number, self.segment_bytes, &self.probe) {
             Ok((file, length)) => {
                 self.index.add_segment(number, length);
                 (self.number, self.file, self.good) = (number, file, length);

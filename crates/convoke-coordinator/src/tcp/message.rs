@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use convoke_group::{Answer, Call, MemberName, Messages, Quiet};
+use convoke_group::{Answer, Call, MemberName, Messages, Quiet, WaitView};
 use serde_json::Value;
 
+use super::access::Access;
 use super::settings::TcpSettings;
 use super::words;
 use crate::wire::{Ask, Extras, Json, Reply, Request, Size, frame};
@@ -22,7 +23,7 @@ pub(super) struct Manners {
 }
 
 /// The frame of a call.
-pub(super) fn call_frame(settings: &TcpSettings, call: Call, manners: &Manners) -> Vec<u8> {
+pub(super) fn call_frame(settings: &TcpSettings, access: &Access, call: Call, manners: &Manners) -> Vec<u8> {
     let ask = Ask::from(call);
     // Only these carry it in LAVA: a coordinator that has forgotten the group then says so.
     let size = if ask == Ask::GroupData { Size::Of(settings.size) } else { Size::Absent };
@@ -33,6 +34,8 @@ pub(super) fn call_frame(settings: &TcpSettings, call: Call, manners: &Manners) 
             limit: Some(manners.limit),
             quiet: manners.quiet == Quiet::Certain,
             call: Some(manners.call.clone()),
+            keep: true,
+            token: access.token.clone(),
             ..Extras::default()
         },
     };
@@ -40,9 +43,21 @@ pub(super) fn call_frame(settings: &TcpSettings, call: Call, manners: &Manners) 
 }
 
 /// The frame that says that this member has finished, and why.
-pub(super) fn clear_frame(settings: &TcpSettings, why: &str) -> Vec<u8> {
-    let extras = Extras { leave: Some(why.to_owned()), ..Extras::default() };
+pub(super) fn clear_frame(settings: &TcpSettings, access: &Access, why: &str) -> Vec<u8> {
+    let extras = Extras { leave: Some(why.to_owned()), token: access.token.clone(), ..Extras::default() };
     request(settings, Ask::Clear, Size::Of(settings.size), extras)
+}
+
+/// The frame that asks for this member's held requests.
+pub(super) fn waits_frame(settings: &TcpSettings, access: &Access) -> Vec<u8> {
+    let extras = Extras { token: access.token.clone(), ..Extras::default() };
+    request(settings, Ask::Waits, Size::Absent, extras)
+}
+
+/// The held requests of a reply.
+pub(super) fn waits(reply: &Reply) -> Option<Vec<WaitView>> {
+    let Reply::AckWith(text) = reply else { return None };
+    serde_json::from_str(text).ok()
 }
 
 fn request(settings: &TcpSettings, ask: Ask, size: Size, extras: Extras) -> Vec<u8> {
@@ -62,6 +77,7 @@ fn request(settings: &TcpSettings, ask: Ask, size: Size, extras: Extras) -> Vec<
 pub(super) fn answer(settings: &TcpSettings, call: &Call, reply: Reply) -> Option<Answer> {
     match reply {
         Reply::Wait => None,
+        Reply::Refused(refusal) => Some(Answer::Refused { refusal: *refusal }),
         Reply::Ack => Some(Answer::Done { messages: Messages::new() }),
         Reply::AckWith(text) => match call {
             // What a satisfied sync carries says nothing.

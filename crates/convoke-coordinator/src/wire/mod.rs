@@ -6,6 +6,7 @@
 //! | `frame` | eight hexadecimal digits, then the text |
 //! | `request` | what a dispatcher asks |
 //! | `reply` | what it is told |
+//! | `token` | what lets it in |
 //!
 //! A server reads requests and writes replies; a client writes requests and reads replies. Rules:
 //! coordinator-protocol.md §1–§4. What fails is one of two things: a message that cannot be read (the connection is
@@ -16,8 +17,10 @@ mod frame;
 mod json;
 mod reply;
 mod request;
+mod token;
 
 pub use frame::{Decoded, Decoder, frame};
 pub use json::{Json, JsonError};
 pub use reply::{BadReply, Reply};
 pub use request::{Ask, Extras, Rejection, Request, Size};
+pub use token::{Token, TokenDigest};

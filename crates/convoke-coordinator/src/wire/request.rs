@@ -10,7 +10,12 @@
 //! | `convoke_limit_ms` | integer or null | when the caller gives up, from now on; null: never |
 //! | `convoke_quiet` | bool | nothing of the member's test shell but this call is alive; holds only beside a limit |
 //! | `convoke_call` | text | names the call; polls of one call have one name, and no other call of the member has it |
+//! | `convoke_keep` | bool | the connection is wanted for the next request, which is sent only after this one's reply |
+//! | `convoke_token` | text | lets the sender in, where that takes a token |
 //! | `convoke_leave` | text | in `clear_group`: the member has ended for certain, and why |
+//!
+//! One request is our own: `convoke_waits`, answered with the member's held requests and whom each lacks. Only a
+//! coordinator that has shown to be ours is asked; another one says nack to a word it does not know (§4.10).
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -18,6 +23,7 @@ use std::time::Duration;
 use convoke_group::{Call, GroupName, MemberName, MessageId, RoleName};
 
 use super::json::Json;
+use super::token::Token;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +97,8 @@ pub enum Ask {
     },
     /// `complete`
     Complete,
+    /// `convoke_waits`: the member's held requests. Changes nothing, and is for our own client only.
+    Waits,
 }
 
 impl Ask {
@@ -105,6 +113,7 @@ impl Ask {
             Ask::Clear => "clear_group",
             Ask::Aggregate { .. } => "aggregate",
             Ask::Complete => "complete",
+            Ask::Waits => "convoke_waits",
         }
     }
 }
@@ -134,6 +143,10 @@ pub struct Extras {
     pub quiet: bool,
     /// `convoke_call`
     pub call: Option<String>,
+    /// `convoke_keep`
+    pub keep: bool,
+    /// `convoke_token`
+    pub token: Option<Token>,
     /// `convoke_leave`
     pub leave: Option<String>,
 }
@@ -157,6 +170,8 @@ impl Extras {
             limit,
             quiet: flag("convoke_quiet"),
             call: text("convoke_call"),
+            keep: flag("convoke_keep"),
+            token: text("convoke_token").filter(|token| !token.is_empty()).map(Token::new),
             leave: text("convoke_leave"),
         }
     }
@@ -172,6 +187,8 @@ impl Extras {
         add("convoke_limit_ms", self.limit.map(|limit| limit.map_or(Json::Null, millis)));
         add("convoke_quiet", self.quiet.then_some(Json::Bool(true)));
         add("convoke_call", self.call.clone().map(Json::Text));
+        add("convoke_keep", self.keep.then_some(Json::Bool(true)));
+        add("convoke_token", self.token.as_ref().map(|token| Json::Text(token.text().to_owned())));
         add("convoke_leave", self.leave.clone().map(Json::Text));
     }
 }
@@ -182,15 +199,15 @@ impl Extras {
 pub struct Rejection {
     /// Why, for the log and for a sender that knows extra fields.
     pub why: String,
-    /// The sender's extra fields.
-    pub extras: Extras,
+    /// Whether the sender knows extra fields, and may be told why.
+    pub knows_extras: bool,
 }
 
 impl Request {
     /// Reads a request out of a message.
     pub fn read(message: &Json) -> Result<Self, Rejection> {
         let extras = Extras::read(message);
-        Reader { message }.read(&extras).map_err(|why| Rejection { why, extras })
+        Reader { message }.read(&extras).map_err(|why| Rejection { why, knows_extras: extras.any() })
     }
 
     /// The request as a message. `client_name` and the others come in the order in which LAVA's client writes them.
@@ -212,7 +229,7 @@ impl Request {
         }
         let raw = |text: &str| Json::parse(text.as_bytes()).unwrap_or(Json::Null);
         match &self.ask {
-            Ask::GroupData | Ask::Clear | Ask::Complete => {}
+            Ask::GroupData | Ask::Clear | Ask::Complete | Ask::Waits => {}
             Ask::Send { message_id, message } => {
                 add("messageID", text(message_id.as_str()));
                 add("message", raw(message));
@@ -332,6 +349,7 @@ impl Reader<'_> {
                 Ask::Aggregate { bundle: bundle.to_text(), collects: sub_id.ends_with(".0") }
             }
             "complete" => Ask::Complete,
+            "convoke_waits" => Ask::Waits,
             _ => return Err(format!("there is no request {word:?}")),
         })
     }

@@ -27,8 +27,18 @@ impl Coordinator {
     }
 
     pub(crate) fn with(settings: ServerSettings, store: Option<Arc<dyn Store>>) -> Self {
+        Self::started(settings, store, |_| {})
+    }
+
+    /// The same, with something done before it serves.
+    pub(crate) fn started(
+        settings: ServerSettings,
+        store: Option<Arc<dyn Store>>,
+        before: impl FnOnce(&Server),
+    ) -> Self {
         let listeners = Listeners::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let server = Server::new(settings, listeners, store).unwrap();
+        before(&server);
         let (address, end) = (server.addresses()[0], CancellationToken::new());
         let task = tokio::spawn(server.run(end.clone()));
         Self { address, end, task }
@@ -50,6 +60,15 @@ impl Coordinator {
         stream.write_all(bytes).await.unwrap();
         stream.shutdown().await.unwrap();
         read(&mut stream).await
+    }
+
+    /// The reply to a request that comes from another address of this machine, without its frame.
+    pub(crate) async fn from(&self, address: [u8; 4], json: &str) -> String {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((address, 0))).unwrap();
+        let mut stream = socket.connect(self.address).await.unwrap();
+        stream.write_all(&framed(json)).await.unwrap();
+        unframed(&read(&mut stream).await)
     }
 
     /// The reply to a request as LAVA's clients send it, without its frame; empty when the connection was closed.

@@ -1,12 +1,19 @@
 //! The in-process group, the client of a coordinator elsewhere, and the coordinator on its TCP port.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod certificates;
 mod configuration;
+mod fuzz;
+mod guard;
 mod harness;
 mod hostile;
+mod kept;
 mod local;
+mod metrics;
 mod promise;
 mod push;
+mod reasons;
 mod restart;
 mod tcp;
+mod tls;
 mod wire;

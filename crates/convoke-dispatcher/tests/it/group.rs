@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use convoke_coordinator::{CallOptions, GroupClient, LocalFuture, LocalGroup};
-use convoke_group::{Answer, Call, GroupName, MemberName, MessageId, RoleName};
-use convoke_journal::{Body, Health};
+use convoke_group::{Answer, Call, GroupName, MemberName, MessageId, Refusal, RoleName};
+use convoke_journal::{Body, ErrorClass, Health};
 use tokio::sync::mpsc;
 
 use crate::pty::PtyDevice;
@@ -44,6 +44,44 @@ impl GroupClient for Mute {
     fn waits(&self) -> LocalFuture<'_, Vec<convoke_group::WaitView>> {
         Box::pin(async { Vec::new() })
     }
+}
+
+/// A client whose coordinator is not there.
+struct Lost;
+
+impl GroupClient for Lost {
+    fn call(&self, _call: Call, options: CallOptions) -> LocalFuture<'_, Answer> {
+        Box::pin(async move {
+            tokio::time::sleep(options.limit.unwrap()).await;
+            let (what, waiter) = ("group assembly".into(), "101 (one)".into());
+            let refusal =
+                Refusal::TimedOut { what, waiter, missing: Vec::new(), members: Vec::new(), hint: self.trouble() };
+            Answer::Refused { refusal }
+        })
+    }
+
+    fn leave(&self, _why: &str) {}
+
+    fn waits(&self) -> LocalFuture<'_, Vec<convoke_group::WaitView>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn trouble(&self) -> Option<String> {
+        Some("coordinator lab:3079 cannot be reached: connection refused".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_cannot_be_reached_is_the_labs_fault_and_said_soon() {
+    let bench = Bench::new();
+    let job = member(sandbox(&[("a", &["true"])]), 0, &["one", "two"]);
+    let device = Scripted::new(|mut player| async move { player.drain().await });
+    let failure = bench.run_in(job, device, Some(Arc::new(Lost))).await.failure.unwrap();
+    assert_eq!(failure.class, ErrorClass::Infrastructure, "{failure:?}");
+    assert_eq!(failure.reason.as_deref(), Some("coordinator.unreachable"));
+    assert_eq!(failure.message, "group_data: coordinator lab:3079 cannot be reached: connection refused");
+    let said = "group assembly: coordinator lab:3079 cannot be reached: connection refused; it is tried again";
+    assert_eq!(bench.log().matches(said).count(), 3, "after 3, 30 and 60 s: {}", bench.log());
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,8 +228,9 @@ async fn data_and_barriers_cross_between_two_devices() {
     lava.0_client pass
     lava.job pass
     ");
+    // On the checked link; nothing is typed in the old form.
     let typed = client.typed();
-    assert!(typed.contains("<LAVA_WAIT_COMPLETE 101:ip=10.0.0.1 101:free-space=5G 101:text=a b>\n"), "{typed}");
+    assert!(typed.contains("<LAVA2 r ") && !typed.contains("_COMPLETE"), "{typed}");
     let made = client.bodies().iter().filter(|body| matches!(body, Body::CallMade { .. })).count();
     let answered = client.bodies().iter().filter(|body| matches!(body, Body::CallAnswered { .. })).count();
     assert_eq!((made, answered), (3, 3));

@@ -4,25 +4,29 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 
-use convoke_coordinator::{TcpClient, TcpSettings};
+use convoke_coordinator::{
+    Access, ClientTls, ClientTlsFiles, DEFAULT_PORT, DEFAULT_TLS_PORT, TcpClient, TcpSettings, coordinator_address,
+};
 use convoke_group::{GroupName, MemberName, RoleName};
+use convoke_job::member::Place;
 use convoke_job::{Diagnostic, JobId, MemberJob, Source, yaml};
 use convoke_lab::Lab;
 use convoke_run::{FolderError, Plan, RunFolder, RunOptions};
 use serde_json::Value;
 
 use crate::arguments::DispatchArguments;
-use crate::commands::{job, run};
+use crate::commands::{guarding, job, run};
 use crate::failure::Failure;
 use crate::{input, report, view};
 
 pub(crate) fn dispatch(arguments: &DispatchArguments) -> Result<ExitCode, Failure> {
-    let (lab, findings, source) = read_device(&arguments.device)?;
-    report::print(&source, &findings);
-    let lab = sound(lab, &findings)?;
+    let (coordinator, access) = coordinator(arguments)?;
     let source = input::read(&arguments.member, "member's job")?;
     let (member, findings) = read_member(&source, arguments.job_id)?;
     report::print(&source, &findings);
+    let (lab, faults, device) = read_device(&arguments.device, member.as_ref())?;
+    report::print(&device, &faults);
+    let lab = sound(lab, &faults)?;
     let member = sound(member, &findings)?;
     if member.group.is_none() {
         return Err(Failure::User(format!(
@@ -31,7 +35,7 @@ pub(crate) fn dispatch(arguments: &DispatchArguments) -> Result<ExitCode, Failur
         )));
     }
     let plan = convoke_run::plan_member(member, &lab).map_err(run::no_plan)?;
-    let client = client(&plan, arguments)?;
+    let client = client(&plan, arguments, coordinator, access)?;
     let folder = RunFolder::create(&arguments.output).map_err(|error: FolderError| Failure::User(error.to_string()))?;
     let shown = run::shown(folder.path(), Some(&arguments.output));
     let options = RunOptions {
@@ -52,9 +56,14 @@ fn sound<T>(read: Option<T>, findings: &[Diagnostic]) -> Result<T, Failure> {
     read.filter(|_| !findings.iter().any(Diagnostic::is_error)).ok_or(Failure::Findings)
 }
 
-fn read_device(path: &Path) -> Result<(Option<Lab>, Vec<Diagnostic>, Source), Failure> {
+/// Reads a device file. LAVA's do not say what type the device has: it is what the member asks for.
+fn read_device(path: &Path, member: Option<&MemberJob>) -> Result<(Option<Lab>, Vec<Diagnostic>, Source), Failure> {
     let source = input::read(path, "device file")?;
-    let (lab, findings) = Lab::read_device(&source);
+    let wanted = member.and_then(|member| match &member.place {
+        Place::Device { device_type, .. } => Some(device_type),
+        Place::Guest { .. } => None,
+    });
+    let (lab, findings) = Lab::read_device(&source, wanted);
     Ok((lab, findings, source))
 }
 
@@ -93,19 +102,43 @@ fn own_id(definition: &Value) -> Option<u64> {
     mine.next().filter(|_| mine.next().is_none())
 }
 
-fn client(plan: &Plan, arguments: &DispatchArguments) -> Result<TcpClient, Failure> {
+/// Where the coordinator is, and what it is shown.
+fn coordinator(arguments: &DispatchArguments) -> Result<(String, Access), Failure> {
+    let port = if arguments.tls_ca.is_some() { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
+    let address = coordinator_address(&arguments.coordinator, port)
+        .map_err(|why| Failure::User(format!("--coordinator {}: {why}", arguments.coordinator)))?;
+    let token = match arguments.token_file.as_deref() {
+        None => None,
+        Some(path) => match guarding::tokens(path)?.as_slice() {
+            [token] => Some(token.clone()),
+            _ => return Err(Failure::User(format!("{}: a dispatcher has one token", path.display()))),
+        },
+    };
+    let own = arguments.tls_cert.clone().zip(arguments.tls_key.clone());
+    let files = arguments.tls_ca.clone().map(|ca| ClientTlsFiles { ca, own });
+    let tls = files.as_ref().map(ClientTls::open).transpose().map_err(|error| Failure::User(error.to_string()))?;
+    Ok((address, Access { token, tls }))
+}
+
+fn client(
+    plan: &Plan,
+    arguments: &DispatchArguments,
+    coordinator: String,
+    access: Access,
+) -> Result<TcpClient, Failure> {
     let bug = || Failure::Bug("a member was planned without its group".to_owned());
     let member = plan.members.first().ok_or_else(bug)?;
     let group = member.job.group.as_ref().ok_or_else(bug)?;
     let size = usize::try_from(group.size).ok().and_then(NonZeroUsize::new).ok_or_else(bug)?;
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Ok(TcpClient::new(TcpSettings {
-        coordinator: arguments.coordinator.clone(),
+    let settings = TcpSettings {
+        coordinator,
         group: GroupName::new(group.target_group.clone()),
         size,
         member: MemberName::new(member.name.clone()),
         role: RoleName::new(group.role.as_str()),
         hostname: if hostname.trim().is_empty() { "localhost".to_owned() } else { hostname.trim().to_owned() },
         poll_delay: arguments.poll_delay,
-    }))
+    };
+    Ok(TcpClient::with_access(settings, access))
 }

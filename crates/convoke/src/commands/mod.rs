@@ -4,17 +4,20 @@ mod check;
 mod convert;
 mod coordinator;
 mod dispatch;
+mod guarding;
 mod job;
 mod report;
 mod run;
+mod service;
 mod signals;
 mod split;
+mod status;
 
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, CoordinatorCommand};
 use crate::failure::Failure;
 use crate::output;
 
@@ -27,7 +30,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Split(arguments) => split::split(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Report(arguments) => report::report(&arguments),
-        Command::Coordinator(arguments) => coordinator::coordinator(&arguments),
+        Command::Coordinator(arguments) => match &arguments.command {
+            None => coordinator::coordinator(&arguments),
+            Some(CoordinatorCommand::Status(arguments)) => status::status(arguments),
+        },
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "convoke", &mut script);

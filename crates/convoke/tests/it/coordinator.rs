@@ -8,15 +8,19 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-struct Coordinator {
+pub(crate) struct Coordinator {
     child: Child,
     log: BufReader<ChildStderr>,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Coordinator {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).stderr(Stdio::piped()).spawn().unwrap();
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = command(arguments).envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         let port = loop {
@@ -31,7 +35,23 @@ impl Coordinator {
         Self { child, log, port }
     }
 
-    fn ask(&self, member: &str, request: &str) -> String {
+    /// One that logs to a file.
+    pub(crate) fn start_logging(arguments: &[&str], logfile: &str) -> Self {
+        let mut child = command(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let port = loop {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it listened");
+            let text = std::fs::read_to_string(logfile).unwrap_or_default();
+            if let Some((whole, _)) =
+                text.split_once("listening on 127.0.0.1:").and_then(|(_, rest)| rest.split_once('\n'))
+            {
+                break whole.parse().unwrap();
+            }
+        };
+        Self { child, log, port }
+    }
+
+    pub(crate) fn ask(&self, member: &str, request: &str) -> String {
         let json = format!(
             r#"{{"hostname": "w", "client_name": "{member}", "group_name": "g", "role": "r", "group_size": 2, "messageID": "m", "request": "{request}"}}"#
         );
@@ -43,7 +63,7 @@ impl Coordinator {
         reply
     }
 
-    fn signal(mut self, signal: Signal) -> (Option<i32>, String) {
+    pub(crate) fn signal(mut self, signal: Signal) -> (Option<i32>, String) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
         let status = self.child.wait().unwrap();
         let mut rest = String::new();
@@ -60,7 +80,7 @@ impl Drop for Coordinator {
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_convoke"));
     command.arg("coordinator").args(arguments).stdin(Stdio::null());
     command

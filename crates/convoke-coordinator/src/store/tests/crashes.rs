@@ -23,7 +23,7 @@ struct Snapshot {
     /// Operations that had been acknowledged, and that had been queued.
     acknowledged: usize,
     queued: usize,
-    /// Bytes of the open segment before the commit under way.
+    /// Bytes of the open segment, without its room, before the commit under way.
     length: u64,
 }
 
@@ -37,7 +37,7 @@ fn snapshots(top: &Path, ops: &[Op], at_once: usize, every: usize) -> Vec<Snapsh
         let length = AtomicU64::new(0);
         Probe::new(move |step| {
             if step == Step::Write {
-                length.store(fs::metadata(last_segment(&dir)).unwrap().len(), Ordering::SeqCst);
+                length.store(filled(&last_segment(&dir)), Ordering::SeqCst);
             }
             let count = counts.2.fetch_add(1, Ordering::SeqCst);
             if count.is_multiple_of(every) {
@@ -77,7 +77,10 @@ fn check(snapshot: &Snapshot, cut: Option<u64>, ops: &[Op]) {
     let dir = folder();
     copy(&snapshot.dir, dir.path());
     if let Some(length) = cut {
-        fs::OpenOptions::new().write(true).open(last_segment(dir.path())).unwrap().set_len(length).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(last_segment(dir.path())).unwrap();
+        let room = file.metadata().unwrap().len();
+        file.set_len(length).unwrap();
+        file.set_len(room).unwrap();
     }
     let (found, notes) = load(dir.path());
     let possible = snapshot.acknowledged..=snapshot.queued;
@@ -99,7 +102,7 @@ proptest! {
         for snapshot in snapshots(top.path(), &ops, at_once, every) {
             if snapshot.step == Step::Sync {
                 // Of what was written and not synced any part may be there.
-                let log = fs::metadata(last_segment(&snapshot.dir)).unwrap().len();
+                let log = filled(&last_segment(&snapshot.dir));
                 for cut in &cuts {
                     let written = usize::try_from(log - snapshot.length).unwrap();
                     check(&snapshot, Some(snapshot.length + cut.index(written + 1) as u64), &ops);
@@ -113,6 +116,12 @@ proptest! {
 fn last_segment(dir: &Path) -> PathBuf {
     let logs = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     logs.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
+}
+
+/// The length of a segment without its room.
+fn filled(log: &Path) -> u64 {
+    let bytes = fs::read(log).unwrap();
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
 }
 
 #[test]
@@ -147,21 +156,22 @@ fn a_log_that_ends_at_any_byte_keeps_the_records_before_it() {
     let top = folder();
     let mut ends = Vec::new();
     let whole = {
-        let (store, _) = crate::store::FileStore::open(top.path()).unwrap();
+        let (store, _) = open_large(top.path());
         let log = last_segment(top.path());
-        ends.push(fs::metadata(&log).unwrap().len());
+        ends.push(filled(&log));
         for (number, op) in ops.iter().enumerate() {
             assert_eq!(wait([start(&store, number, op)]), [Ok(())]);
-            ends.push(fs::metadata(&log).unwrap().len());
+            ends.push(filled(&log));
         }
-        fs::read(log).unwrap()
+        let length = usize::try_from(filled(&log)).unwrap();
+        fs::read(log).unwrap()[..length].to_vec()
     };
     for cut in 0..=whole.len() {
         let dir = top.path().join("cut");
         fs::create_dir(&dir).unwrap();
         fs::write(dir.join("00000001.log"), &whole[..cut]).unwrap();
         let kept = ends.iter().filter(|end| **end <= cut as u64).count().saturating_sub(1);
-        let (store, notes) = crate::store::FileStore::open(&dir).unwrap();
+        let (store, notes) = open_large(&dir);
         assert_eq!(store.load().unwrap(), expected(&ops[..kept]), "cut at {cut}");
         assert_eq!(notes.len(), usize::from(!ends.contains(&(cut as u64))), "cut at {cut}: {notes:?}");
         // And it goes on from there.
@@ -174,16 +184,51 @@ fn a_log_that_ends_at_any_byte_keeps_the_records_before_it() {
     }
 }
 
+/// Opens with segments that hold everything of a test.
+fn open_large(dir: &Path) -> (crate::store::FileStore, Vec<String>) {
+    crate::store::FileStore::open_with(dir, 8192, Probe::default()).unwrap()
+}
+
 #[test]
-fn a_tail_of_zeros_is_cut() {
+fn zeros_at_the_end_are_room() {
     let top = folder();
     let ops = [Op::Append(0), Op::Append(0)];
-    run(&open(top.path(), Probe::default()).0, &ops);
+    run(&open_large(top.path()).0, &ops);
     let log = last_segment(top.path());
-    let mut bytes = fs::read(&log).unwrap();
-    bytes.extend([0; 5000]);
-    fs::write(&log, bytes).unwrap();
-    let (found, notes) = load(top.path());
-    assert_eq!(found, expected(&ops));
-    assert!(matches!(&notes[..], [note] if note.contains("cut 5000 bytes")), "{notes:?}");
+    assert_eq!(fs::metadata(&log).unwrap().len(), 8192);
+    let (store, notes) = open_large(top.path());
+    assert_eq!((store.load().unwrap(), notes), (expected(&ops), vec![]));
+    let before = filled(&log);
+    assert_eq!(wait([start(&store, 2, &Op::Append(0))]), [Ok(())]);
+    assert!(filled(&log) > before, "the next record is in the room");
+    assert_eq!(fs::metadata(&log).unwrap().len(), 8192);
+}
+
+#[test]
+fn a_page_that_did_not_reach_the_disk_costs_unacknowledged_records_only() {
+    let top = folder();
+    let ops: Vec<Op> = (0..12).map(|number| Op::Append(number % 3)).collect();
+    let acknowledged = 6;
+    let store = open_large(top.path()).0;
+    run(&store, &ops[..acknowledged]);
+    let log = last_segment(top.path());
+    let before = usize::try_from(filled(&log)).unwrap();
+    let rest: Vec<_> = (acknowledged..ops.len()).map(|number| start(&store, number, &ops[number])).collect();
+    assert!(wait(rest).iter().all(Result::is_ok));
+    drop(store);
+    let whole = fs::read(&log).unwrap();
+    let after = usize::try_from(filled(&log)).unwrap();
+    for hole in (before..after).step_by(7) {
+        let dir = top.path().join("hole");
+        copy(top.path(), &dir);
+        let mut bytes = whole.clone();
+        bytes[hole..(hole + 100).min(after)].fill(0);
+        fs::write(dir.join(log.file_name().unwrap()), bytes).unwrap();
+        let found = open_large(&dir).0.load().unwrap();
+        for (name, records) in expected(&ops) {
+            let kept = found.iter().find(|(found, _)| *found == name).map_or(&[][..], |(_, kept)| kept);
+            assert!(records.starts_with(kept) && kept.len() >= 2, "hole at {hole}: {name}");
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
 }
