@@ -47,9 +47,10 @@ pub(super) struct Answered {
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
+    /// A link whose typing takes `pace` a byte.
+    pub(super) fn new(pace: Duration) -> Self {
         Line {
-            link: Link::new(),
+            link: Link::new().typing_at(pace),
             opened: Instant::now(),
             answered: BTreeMap::new(),
             missing: (0, 0),

@@ -8,7 +8,7 @@ use super::crc::crc;
 /// How a frame begins.
 pub(crate) const START: &str = "<LAVA2 ";
 /// The longest frame.
-pub const LONGEST: usize = 220;
+pub const LONGEST: u8 = 220;
 /// The longest text of one part.
 pub const PART: usize = 180;
 /// The most parts of a request or reply.

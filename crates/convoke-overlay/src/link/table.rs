@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::frame::{Frame, Kind};
+use super::frame::{Frame, Kind, LONGEST};
 use super::text::{LinkRequest, Reply};
 
 /// The most transactions at once; a device that begins more loses the oldest.
@@ -23,8 +23,10 @@ const OPEN: usize = 256;
 const REMEMBERED: usize = 256;
 /// A part of a reply is typed again after so long,
 const AGAIN: Duration = Duration::from_secs(1);
-/// and given up after so many times without any sign of the helper.
+/// (and the time it takes to type), and given up after so many times without any sign of the helper.
 const TRIES: u32 = 10;
+/// Bytes of an acknowledgement.
+const ACKNOWLEDGE: u32 = 40;
 
 /// What has to be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +65,8 @@ pub struct Link {
     /// Lines that were typed again, and frames that came damaged.
     repeated: u64,
     began: u64,
+    /// How long one byte takes to type.
+    pace: Duration,
 }
 
 #[derive(Debug)]
@@ -70,6 +74,8 @@ struct Transaction {
     parts: Vec<Option<String>>,
     state: State,
     number: u64,
+    /// Which part was acknowledged last, and when that has been typed.
+    acknowledged: (u16, Duration),
 }
 
 #[derive(Debug)]
@@ -84,6 +90,17 @@ impl Link {
     /// A console without transactions.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same where typing takes so long a byte.
+    #[must_use]
+    pub fn typing_at(self, pace: Duration) -> Self {
+        Link { pace, ..self }
+    }
+
+    /// After so long a part of a reply is typed again.
+    fn again(&self) -> Duration {
+        AGAIN + self.pace * u32::from(LONGEST)
     }
 
     /// How often something had to be typed or asked for again.
@@ -134,14 +151,20 @@ impl Link {
             self.finished.retain(|id| *id != frame.id);
             let parts = vec![None; usize::from(frame.of)];
             self.began += 1;
-            let transaction = Transaction { parts, state: State::Asking, number: self.began };
+            let transaction =
+                Transaction { parts, state: State::Asking, number: self.began, acknowledged: (0, Duration::ZERO) };
             self.open.insert(frame.id, transaction);
         }
+        let (again, pace) = (self.again(), self.pace);
         let Some(transaction) = self.open.get_mut(&frame.id) else { return };
-        out.push(say(Kind::Acknowledge, frame.id, frame.part, frame.of));
+        // A helper that asks again while the answer is still being typed needs no second one.
+        if transaction.acknowledged.0 != frame.part || transaction.acknowledged.1 <= now {
+            transaction.acknowledged = (frame.part, now + pace * ACKNOWLEDGE);
+            out.push(say(Kind::Acknowledge, frame.id, frame.part, frame.of));
+        }
         if !matches!(transaction.state, State::Asking) {
             self.repeated += 1;
-            return transaction.sign(now);
+            return transaction.sign(now, again);
         }
         transaction.parts[at] = Some(frame.text.clone());
         let Some(text) = transaction.parts.iter().cloned().collect::<Option<String>>() else { return };
@@ -164,14 +187,15 @@ impl Link {
     }
 
     fn received(&mut self, frame: &Frame, now: Duration, out: &mut Vec<LinkEvent>) {
+        let again = self.again();
         let Some(transaction) = self.open.get_mut(&frame.id) else { return };
-        transaction.sign(now);
+        transaction.sign(now, again);
         let State::Replying { parts, at, next, .. } = &mut transaction.state else { return };
         if usize::from(frame.part) != *at + 1 || usize::from(frame.of) != parts.len() {
             return;
         }
         *at += 1;
-        *next = now + AGAIN;
+        *next = now + again;
         if *at < parts.len() {
             out.push(reply_part(frame.id, parts, *at));
             return;
@@ -183,10 +207,10 @@ impl Link {
     }
 
     fn probe(&mut self, frame: &Frame, now: Duration, out: &mut Vec<LinkEvent>) {
-        let id = frame.id;
+        let (id, again) = (frame.id, self.again());
         match self.open.get_mut(&id) {
             Some(transaction) => {
-                transaction.sign(now);
+                transaction.sign(now, again);
                 match &transaction.state {
                     State::Asking => out.push(say(Kind::Unknown, id, 1, 1)),
                     State::Running => out.push(say(Kind::Waiting, id, 1, 1)),
@@ -210,12 +234,13 @@ impl Link {
 
     /// The answer to a request. Harmless when nobody waits for it any more.
     pub fn answer(&mut self, id: u16, reply: &Reply, now: Duration) -> Vec<LinkEvent> {
+        let again = self.again();
         let Some(transaction) = self.open.get_mut(&id).filter(|open| matches!(open.state, State::Running)) else {
             return Vec::new();
         };
         let parts = reply.parts();
         let first = reply_part(id, &parts, 0);
-        transaction.state = State::Replying { parts, at: 0, tries: 0, next: now + AGAIN };
+        transaction.state = State::Replying { parts, at: 0, tries: 0, next: now + again };
         vec![first]
     }
 
@@ -231,6 +256,7 @@ impl Link {
     /// Types again what was not taken.
     pub fn tick(&mut self, now: Duration) -> Vec<LinkEvent> {
         let mut out = Vec::new();
+        let again = self.again();
         for (&id, transaction) in &mut self.open {
             let State::Replying { parts, at, tries, next } = &mut transaction.state else { continue };
             if *next > now {
@@ -242,7 +268,7 @@ impl Link {
                 continue;
             }
             *tries += 1;
-            *next = now + AGAIN;
+            *next = now + again;
             self.repeated += 1;
             out.push(reply_part(id, parts, *at));
         }
@@ -252,11 +278,11 @@ impl Link {
 
 impl Transaction {
     /// Its helper lives.
-    fn sign(&mut self, now: Duration) {
+    fn sign(&mut self, now: Duration, again: Duration) {
         match &mut self.state {
             State::Replying { tries, .. } => *tries = 0,
             State::Silent { parts, at } => {
-                self.state = State::Replying { parts: std::mem::take(parts), at: *at, tries: 0, next: now + AGAIN };
+                self.state = State::Replying { parts: std::mem::take(parts), at: *at, tries: 0, next: now + again };
             }
             State::Asking | State::Running => {}
         }

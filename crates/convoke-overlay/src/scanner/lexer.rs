@@ -8,7 +8,7 @@ pub(crate) const LONGEST: usize = 64 * 1024;
 /// The longest line of the runner.
 const LONGEST_LINE: usize = 1024;
 /// The longest frame, and some bytes that a line may double in it.
-const LONGEST_FRAME: usize = crate::link::frame::LONGEST + 20;
+const LONGEST_FRAME: usize = crate::link::frame::LONGEST as usize + 20;
 
 /// How signals begin, and what ends them.
 const STARTS: [(&[u8], Kind); 7] = [
