@@ -184,7 +184,7 @@ impl Player {
 }
 
 fn end(last: u32, phase: Phase) -> LinkRequest {
-    LinkRequest::End(SuiteEnd { suite: "0_a".into(), last, status: 0, phase, left: 0 })
+    LinkRequest::End(SuiteEnd { suite: "0_a".into(), last, status: 0, phase, left: 0, tag: "t".into() })
 }
 
 const START: &str = "<LAVA_SIGNAL_STARTRUN 0_a 101_1.1.2.1>\r\n";
@@ -196,7 +196,7 @@ async fn what_is_lost_for_good_fails_its_suite_and_is_named() {
     let device = Scripted::new(|mut player| async move {
         player.runner("").await;
         assert_eq!(player.ask(1, &LinkRequest::Begin).await, "ok");
-        let numbered = "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=x RESULT=pass #2.a6bf>\r\n";
+        let numbered = "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=x RESULT=pass #t-2.284a>\r\n";
         player.print(&format!("{START}{numbered}{END}")).await;
         for round in 2..20 {
             let text = player.ask(round, &end(3, Phase::Ended)).await;

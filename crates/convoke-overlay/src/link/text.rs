@@ -14,7 +14,7 @@ pub enum LinkRequest {
     Call(DeviceRequest),
     /// `begin`: the runner has started, and speaks this link.
     Begin,
-    /// `end SUITE LAST STATUS ended|cut|install LEFT`: a suite's script has ended.
+    /// `end SUITE LAST STATUS ended|cut|install LEFT TAG`: a suite's script has ended.
     End(SuiteEnd),
 }
 
@@ -31,6 +31,8 @@ pub struct SuiteEnd {
     pub phase: Phase,
     /// So many suites of the stage come after it.
     pub left: u32,
+    /// What stands before the numbers of its signals.
+    pub tag: String,
 }
 
 /// How far a suite came.
@@ -174,13 +176,20 @@ impl LinkRequest {
             }
             ["sync", message_id] => DeviceRequest::Sync { message_id: id(message_id)?, quiet },
             ["begin"] => return Ok(LinkRequest::Begin),
-            ["end", suite, last, status, phase, left] => {
+            ["end", suite, last, status, phase, left, tag] => {
                 let number = |word: &str| word.parse().map_err(|_| format!("{word:?} is no number"));
                 let (last, left) = (number(last)?, number(left)?);
                 let status = status.parse().map_err(|_| format!("{status:?} is no exit status"))?;
                 let known = PHASES.iter().find(|(_, word)| word == phase).map(|(phase, _)| *phase);
                 let phase = known.ok_or_else(|| format!("{phase:?} is no way to end"))?;
-                return Ok(LinkRequest::End(SuiteEnd { suite: (*suite).to_owned(), last, status, phase, left }));
+                return Ok(LinkRequest::End(SuiteEnd {
+                    suite: (*suite).to_owned(),
+                    last,
+                    status,
+                    phase,
+                    left,
+                    tag: (*tag).to_owned(),
+                }));
             }
             _ => return Err(format!("no request reads {:?}", words.first().unwrap_or(&""))),
         };
@@ -194,7 +203,7 @@ impl LinkRequest {
             LinkRequest::End(end) => {
                 let phase = PHASES.iter().find(|(phase, _)| *phase == end.phase).map_or("", |(_, word)| *word);
                 let numbers = [end.last.to_string(), end.status.to_string(), end.left.to_string()];
-                encode(&["end", &end.suite, &numbers[0], &numbers[1], phase, &numbers[2]])
+                encode(&["end", &end.suite, &numbers[0], &numbers[1], phase, &numbers[2], &end.tag])
             }
             LinkRequest::Call(call) => {
                 let mut fields: Vec<String> = Vec::new();

@@ -1,7 +1,8 @@
-//! Signals with a checksum and a number (device-side.md §8.4): `<LAVA_SIGNAL_TESTCASE … #12.29b1>`.
+//! Signals with a checksum and a number (device-side.md §8.4): `<LAVA_SIGNAL_TESTCASE … #TAG-12.29b1>`.
 //!
 //! The checksum covers everything from behind `<` to the number, so neither a value nor a number can change unnoticed.
-//! Values of such a signal may hold any byte, as `%` and three octal digits. Number 0 is checked but not counted.
+//! Values of such a signal may hold any byte, as `%` and three octal digits. `#0` is checked but not counted. The tag is
+//! the runner's for one suite: a process that an earlier suite has left behind goes on with the numbers of that one.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +13,8 @@ use crate::signal::Signal;
 /// What the end of a signal says about the rest of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trailer<'a> {
-    /// Whole: the signal without it, as `<…>`'s inner text, and its number.
-    Good(&'a str, u32),
+    /// Whole: the signal without it, as `<…>`'s inner text, its tag and its number.
+    Good(&'a str, &'a str, u32),
     /// What is left of one.
     Damaged,
     /// There is none.
@@ -26,11 +27,12 @@ pub(super) fn trailer(text: &str) -> Trailer<'_> {
     let good = || {
         let (signal, mark) = inner.rsplit_once(" #")?;
         let (number, sum) = mark.split_once('.')?;
+        let (tag, number) = number.split_once('-').unwrap_or(("", number));
         let plain = number.bytes().all(|byte| byte.is_ascii_digit()) && sum.len() == 4;
         let sum = u16::from_str_radix(sum, 16).ok().filter(|_| plain)?;
         let covered = &inner[..inner.len() - 5];
         let value: u32 = number.parse().ok()?;
-        (crc(covered.as_bytes()) == sum).then_some(Trailer::Good(signal, value))
+        (crc(covered.as_bytes()) == sum).then_some(Trailer::Good(signal, tag, value))
     };
     good().unwrap_or_else(|| if looks_damaged(inner) { Trailer::Damaged } else { Trailer::Missing })
 }
@@ -96,14 +98,15 @@ impl Numbers {
         Some(false)
     }
 
+    /// All up to `last` have come, or are given up.
+    pub(super) fn settle(&mut self, last: u32) {
+        self.next = self.next.max(last.saturating_add(1));
+        self.missing.clear();
+    }
+
     /// What is missing when `last` is the last one.
     pub(super) fn missing(&self, last: u32) -> Vec<u32> {
         let beyond = self.next.max(1)..=last;
         self.missing.iter().copied().chain(beyond.take(FARTHEST as usize)).collect()
-    }
-
-    /// What is known to be missing before the last one is known.
-    pub(super) fn gaps(&self) -> usize {
-        self.missing.len()
     }
 }

@@ -7,6 +7,8 @@
 //! ENDRUN is held until then, so that what is sent again still belongs to it. A signal without a number is then obeyed
 //! only when nothing about it is odd.
 
+use std::collections::BTreeMap;
+
 use super::checked::{Numbers, Trailer, trailer, unescaped};
 use super::demux::Source;
 use super::grammar::{Parsed, parse};
@@ -19,6 +21,8 @@ use crate::signal::{RequestKind, Signal};
 
 /// So many signals without a number are remembered, to know one that comes again with its number.
 const REMEMBERED: usize = 100;
+/// So many tags of numbers are known at once.
+const TAGS: usize = 16;
 
 /// What the signals of one stage are measured against.
 #[derive(Debug, Default)]
@@ -39,13 +43,21 @@ pub(super) struct StageState {
 /// What is known of the suite that runs, on the checked link.
 #[derive(Debug, Default)]
 struct Checked {
-    numbers: Numbers,
+    /// By their tags.
+    numbers: BTreeMap<String, Numbers>,
     /// Its ENDRUN, held back.
     ended: Option<Signal>,
     install_failed: bool,
     /// The texts of signals that had no number.
     bare: Vec<String>,
     told: bool,
+}
+
+impl Checked {
+    /// Forgets all but the numbers: what an earlier suite has left behind goes on counting.
+    fn next_suite(&mut self) {
+        *self = Checked { numbers: std::mem::take(&mut self.numbers), ..Checked::default() };
+    }
 }
 
 #[derive(Debug)]
@@ -240,8 +252,8 @@ impl StageState {
     /// Obeys a signal whose checksum fits, or says why not. False when it has to be taken as it is.
     fn checked_signal(&mut self, text: &str, out: &mut Vec<Signal>) -> bool {
         let mut ignored = |why: &str| out.push(Signal::Ignored { text: shown(text.as_bytes()), why: why.into() });
-        let (inner, number) = match (trailer(text), &mut self.checked) {
-            (Trailer::Good(inner, number), _) => (inner, number),
+        let (inner, tag, number) = match (trailer(text), &mut self.checked) {
+            (Trailer::Good(inner, tag, number), _) => (inner, tag, number),
             (_, None) => return false,
             (Trailer::Damaged, Some(_)) => {
                 ignored("it is damaged; it is asked for again at the end of its suite");
@@ -273,7 +285,10 @@ impl StageState {
         };
         let text = format!("<{inner}>");
         if let (Some(checked), 1..) = (&mut self.checked, number) {
-            let Some(again) = checked.numbers.take(number) else { return true };
+            if checked.numbers.len() >= TAGS && !checked.numbers.contains_key(tag) {
+                checked.numbers.pop_first();
+            }
+            let Some(again) = checked.numbers.entry(tag.to_owned()).or_default().take(number) else { return true };
             // It came before, only its number was lost.
             if again && let Some(twin) = checked.bare.iter().position(|bare| *bare == text) {
                 checked.bare.remove(twin);
@@ -303,11 +318,14 @@ impl StageState {
     /// Lets go of an ENDRUN that was held for a word of the runner that does not come any more.
     fn release(&mut self, out: &mut Vec<Signal>) {
         let Some(checked) = &mut self.checked else { return };
-        let Checked { numbers, ended, .. } = std::mem::take(checked);
+        let ended = checked.ended.take();
+        let gaps: Vec<u32> = checked.numbers.values().flat_map(|numbers| numbers.missing(0)).collect();
+        checked.numbers.values_mut().for_each(|numbers| numbers.settle(0));
+        checked.next_suite();
         if let Some(known) = self.current.take().and_then(|at| self.suites.get(at))
-            && numbers.gaps() > 0
+            && !gaps.is_empty()
         {
-            out.push(Signal::Lost { suite: known.suite.clone(), numbers: numbers.missing(0) });
+            out.push(Signal::Lost { suite: known.suite.clone(), numbers: gaps });
         }
         out.extend(ended);
     }
@@ -326,13 +344,16 @@ impl StageState {
             if !checked.install_failed {
                 out.push(Signal::InstallFail);
             }
-            *checked = Checked::default();
+            checked.next_suite();
             return Ok(out);
         }
-        let missing = checked.numbers.missing(end.last);
+        let numbers = checked.numbers.entry(end.tag.clone()).or_default();
+        let missing = numbers.missing(end.last);
         if !missing.is_empty() && !last_try {
             return Err(missing);
         }
+        numbers.settle(end.last);
+        checked.next_suite();
         if self.current != Some(at) {
             if at < self.started {
                 return Ok(out);
@@ -342,7 +363,6 @@ impl StageState {
         self.end_pattern(&mut out);
         self.current = None;
         let (suite, uuid) = (self.suites[at].suite.clone(), self.suites[at].uuid.clone());
-        self.checked = Some(Checked::default());
         if !missing.is_empty() {
             out.push(Signal::Lost { suite: suite.clone(), numbers: missing });
         }
