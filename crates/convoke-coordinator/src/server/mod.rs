@@ -12,6 +12,7 @@
 //! | module | is about |
 //! |---|---|
 //! | `listen` | the addresses |
+//! | `accept` | taking connections |
 //! | `connection` | one request and its reply |
 //! | `closing` | how a connection ends, and whether a reply arrived |
 //! | `origins` | who made how many groups |
@@ -22,6 +23,7 @@
 //! | `journal` | what of a group is not kept yet |
 //! | `clock` | the time of the groups |
 
+mod accept;
 mod clock;
 mod closing;
 mod connection;
@@ -37,7 +39,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,12 +49,10 @@ use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
 pub use tls::{Tls, TlsFiles};
 
+use accept::Accepting;
 use hub::Hub;
-use places::{Most, Place, Places};
-use stream::Stream;
+use places::{Most, Places};
 
-/// How long a listener that cannot accept pauses; the system is out of something then.
-const NO_ACCEPT: Duration = Duration::from_millis(100);
 /// How long connections have to end when the server does.
 const LAST_REPLIES: Duration = Duration::from_secs(5);
 /// How often groups that nobody uses are looked for, and what could not be kept is tried again.
@@ -165,17 +164,19 @@ impl Server {
     /// what is being answered is answered.
     pub async fn run(self, end: CancellationToken) {
         let Self { shared, listeners, tls } = self;
+        let mut accepting = Accepting::default();
         for listener in listeners.into_inner() {
-            shared.tasks.spawn(accept(Arc::clone(&shared), listener, None));
+            accepting.begin(&shared, listener, None);
         }
         if let Some((listeners, tls)) = tls {
             for listener in listeners.into_inner() {
-                shared.tasks.spawn(accept(Arc::clone(&shared), listener, Some(tls.clone())));
+                accepting.begin(&shared, listener, Some(&tls));
             }
         }
         shared.tasks.spawn(tidy(Arc::clone(&shared)));
         end.cancelled().await;
         shared.end.cancel();
+        drop(accepting);
         shared.tasks.close();
         if timeout(LAST_REPLIES, shared.tasks.wait()).await.is_err() {
             tracing::warn!(connections = shared.tasks.len(), "ended without waiting for the last connections");
@@ -183,38 +184,6 @@ impl Server {
         if timeout(LAST_REPLIES, shared.hub.flush()).await.is_err() {
             tracing::warn!("ended before everything was kept");
         }
-    }
-}
-
-async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Option<Tls>) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shared.end.cancelled() => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let address = peer.ip().to_canonical();
-                // Too many: closed without a reply, which a client takes for "ask again later".
-                if let Some(place) = shared.places.take(address) {
-                    shared.tasks.spawn(serve(Arc::clone(&shared), stream, tls.clone(), peer, place));
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection cannot be accepted");
-                sleep(NO_ACCEPT).await;
-            }
-        }
-    }
-}
-
-async fn serve(shared: Arc<Shared>, stream: TcpStream, tls: Option<Tls>, peer: SocketAddr, mut place: Place) {
-    let stream = match tls {
-        None => Some(Stream::Clear(stream)),
-        Some(tls) => tls.accept(&shared, stream, peer).await,
-    };
-    if let Some(stream) = stream {
-        connection::serve(&shared, stream, peer, &mut place).await;
     }
 }
 
