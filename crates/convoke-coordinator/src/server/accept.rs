@@ -43,15 +43,13 @@ impl Accepting {
             for _ in 0..threads {
                 let (own, shared, tls, runtime) =
                     (Arc::clone(&listener), Arc::clone(shared), tls.cloned(), Handle::current());
-                std::thread::Builder::new()
-                    .name("accept".to_owned())
-                    .spawn(move || {
-                        let tracked = shared.tasks.token();
-                        accept(&shared, &own, tls.as_ref(), &runtime);
-                        // The server has ended when nothing holds what it holds.
-                        drop(shared);
-                        drop(tracked);
-                    })?;
+                std::thread::Builder::new().name("accept".to_owned()).spawn(move || {
+                    let tracked = shared.tasks.token();
+                    accept(&shared, &own, tls.as_ref(), &runtime);
+                    // The server has ended when nothing holds what it holds.
+                    drop(shared);
+                    drop(tracked);
+                })?;
             }
             self.0.push(listener);
             Ok(())

@@ -154,6 +154,10 @@ async fn answer<'a>(
         return None;
     }
     open.settled = !released;
+    if released {
+        // The others that were released with it have their replies before this connection is closed.
+        tokio::task::yield_now().await;
+    }
     match idle {
         Some(idle) => return Some(Kept { last: open, idle }),
         None if released => open.settle_at_end(stream, input).await,
