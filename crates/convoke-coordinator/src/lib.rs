@@ -12,6 +12,8 @@
 //! | `wire` | frames, requests and replies |
 //! | `registry` | the groups of a coordinator by name |
 //! | `server` | the coordinator on its TCP port |
+//! | [`status`] | what a running coordinator tells of itself |
+//! | [`measure`] | counting how long things take |
 //! | `configuration` | its configuration file |
 //! | [`store`] | the log behind groups that are served to others |
 //! | `tcp` | a group at a coordinator elsewhere, LAVA's or ours |
@@ -23,9 +25,11 @@ mod configuration;
 mod event;
 mod guard;
 mod local;
+pub mod measure;
 mod pem;
 pub mod registry;
 mod server;
+pub mod status;
 pub mod store;
 mod task;
 mod tcp;

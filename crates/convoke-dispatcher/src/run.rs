@@ -133,7 +133,7 @@ async fn main(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), Ended> {
 }
 
 /// Everything that can be known to be wrong before anything runs.
-fn validate(ctx: &Context, plan: &[PlannedAction]) -> Result<(), ActionError> {
+fn validate(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), ActionError> {
     let started = Instant::now();
     ctx.log.info("start: 0 validate");
     let result = checks::validate(ctx, plan);

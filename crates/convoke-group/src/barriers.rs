@@ -67,6 +67,10 @@ impl Barriers {
         self.barriers.get(id).is_some_and(|barrier| barrier.arrived.contains(&member))
     }
 
+    pub(crate) fn is_owed(&self, id: &MessageId, member: Slot) -> bool {
+        self.barriers.get(id).is_some_and(|barrier| barrier.owed.contains(&member))
+    }
+
     /// Closes the open round: `answers` are the calls answered now; whoever arrived and has none is owed.
     pub(crate) fn complete(&mut self, id: &MessageId, answers: &[(Slot, WaitId)]) {
         let Some(barrier) = self.barriers.get_mut(id) else { return };

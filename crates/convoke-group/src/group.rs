@@ -15,9 +15,9 @@ use std::num::NonZeroUsize;
 use crate::barriers::{Arrival, Barriers};
 use crate::board::Board;
 use crate::explain::{Scene, for_asker, key_of, kind, what};
-use crate::names::{GroupName, MemberName, Time, WaitId};
+use crate::names::{GroupName, MemberName, MessageId, Time, WaitId};
 use crate::parking::{Key, Missing, Parked, Parking, Want};
-use crate::protocol::{Answer, Call, Input, Messages, Output, Quiet, WaitView};
+use crate::protocol::{Answer, Call, Input, Lacking, Messages, Output, Quiet, WaitView};
 use crate::refusal::Refusal;
 use crate::roster::{Member, Roster, Slot};
 use crate::verdict::{Verdict, judge};
@@ -100,6 +100,36 @@ impl Group {
     /// The parked calls in the order of parking.
     pub fn waits(&self) -> Vec<WaitView> {
         self.parking.all().into_iter().map(|call| self.view(call)).collect()
+    }
+
+    /// The parked calls of one member, in the order of their numbers.
+    pub fn waits_of(&self, member: &MemberName) -> Vec<WaitView> {
+        let Some(slot) = self.roster.find(member) else { return Vec::new() };
+        self.parking
+            .of_member(slot)
+            .into_iter()
+            .filter_map(|wait| self.parking.get(wait))
+            .map(|call| self.view(call))
+            .collect()
+    }
+
+    /// Whom a call of this member lacks at the moment, parked or not; none for a send and for somebody who is no member.
+    pub fn lacking(&self, member: &MemberName, call: &Call) -> Option<Lacking> {
+        let (slot, key) = (self.roster.find(member)?, key_of(call).ok()?);
+        let owed = key.want == Want::Sync && self.barriers.is_owed(&key.id, slot);
+        let satisfied = owed || judge(&key, &self.roster, &self.board, &self.barriers) == Verdict::Satisfied;
+        let missing = if satisfied { Missing::default() } else { self.scene().missing(slot, &key) };
+        Some(Lacking {
+            what: what(&key),
+            members: self.scene().names(&missing.members),
+            unregistered: missing.unregistered,
+            satisfied,
+        })
+    }
+
+    /// Whether a member's next sync of this ID is answered at once, for a round that is complete.
+    pub fn is_owed(&self, member: &MemberName, message_id: &MessageId) -> bool {
+        self.roster.find(member).is_some_and(|slot| self.barriers.is_owed(message_id, slot))
     }
 
     /// Takes one input and returns what it causes, in the order in which it happens: first what had already timed out,

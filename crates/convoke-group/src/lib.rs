@@ -41,6 +41,6 @@ mod verdict;
 
 pub use group::Group;
 pub use names::{GroupName, MemberName, MessageId, RoleName, Time, WaitId};
-pub use protocol::{Answer, Call, CallKind, Input, Message, Messages, Output, Quiet, WaitView};
+pub use protocol::{Answer, Call, CallKind, Input, Lacking, Message, Messages, Output, Quiet, WaitView};
 pub use refusal::Refusal;
 pub use roster::Member;

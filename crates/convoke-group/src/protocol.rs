@@ -220,3 +220,16 @@ pub struct WaitView {
     #[serde(default)]
     pub unregistered: usize,
 }
+
+/// Whom a call lacks, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacking {
+    /// The call as one would type it.
+    pub what: String,
+    /// Members that have not sent (or arrived) yet; for `lava-wait` every other member that could still send.
+    pub members: Vec<MemberName>,
+    /// How many members have not registered yet, and are therefore missing without a name.
+    pub unregistered: usize,
+    /// Nothing is missing: the call would be answered at once.
+    pub satisfied: bool,
+}

@@ -11,7 +11,7 @@ const SHOWN: usize = 20;
 ///
 /// In all variants `what` is the call as one would type it (`lava-wait-all ready server`), `waiter` its caller as
 /// `name (role)`, and `hint` an ID that was probably meant.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "refusal", rename_all = "snake_case")]
 pub enum Refusal {
     /// The limit passed.

@@ -11,6 +11,7 @@ use convoke_dispatcher::{DispatchOptions, MemberRun};
 use convoke_group::{GroupName, MemberName, RoleName};
 use convoke_job::member::Place;
 use convoke_journal::{Body, ErrorClass, Failure, Files, Health, Journal, MemberInfo, Recorder, View};
+use convoke_lab::qemu::QemuDevice;
 use convoke_lab::sandbox::Ground;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -174,13 +175,16 @@ async fn start(
     kept: &Shelf,
     recorder: &Recorder,
 ) -> Result<Vec<Ready>, ActionError> {
-    let ground = Ground::create(plan.ground_settings()).await?;
+    let ground = match plan.ground_settings() {
+        Some(settings) => Some(Ground::create(settings).await?),
+        None => None,
+    };
     let group = if remote.is_none() { local_group(&plan, recorder) } else { None };
     let mut sandboxes = Vec::with_capacity(plan.members.len());
     for member in &plan.members {
-        sandboxes.push(match &member.device {
-            PlannedDevice::Sandbox(spec) => Some(ground.sandbox(spec.clone())?),
-            PlannedDevice::Guest { .. } => None,
+        sandboxes.push(match (&member.device, &ground) {
+            (PlannedDevice::Sandbox(spec), Some(ground)) => Some(ground.sandbox(spec.clone())?),
+            _ => None,
         });
     }
     // Guests are made while their hosts' devices are still at hand.
@@ -189,7 +193,7 @@ async fn start(
         .iter()
         .map(|member| match &member.device {
             PlannedDevice::Guest { host, name } => sandboxes[*host].as_ref().map(|host| host.guest(name.clone())),
-            PlannedDevice::Sandbox(_) => None,
+            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) => None,
         })
         .collect();
     let mut ready = Vec::with_capacity(plan.members.len());
@@ -197,12 +201,13 @@ async fn start(
     for (((member, sandbox), guest), info) in plan.members.into_iter().zip(sandboxes).zip(guests).zip(infos) {
         let host = match member.device {
             PlannedDevice::Guest { host, .. } => Some(host),
-            PlannedDevice::Sandbox(_) => None,
+            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) => None,
         };
-        let device: Box<dyn Device> = match (sandbox, guest) {
-            (Some(sandbox), _) => kept.wrap(&member.label, sandbox),
-            (None, Some(guest)) => Box::new(guest),
-            (None, None) => return Err(ActionError::new(ErrorClass::Bug, "a guest was planned without a host")),
+        let device: Box<dyn Device> = match (sandbox, guest, member.device) {
+            (Some(sandbox), ..) => kept.wrap(&member.label, sandbox),
+            (None, Some(guest), _) => Box::new(guest),
+            (None, None, PlannedDevice::Qemu(spec)) => Box::new(QemuDevice::new(*spec, ground.clone())?),
+            (None, None, _) => return Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device")),
         };
         recorder.member(
             member.job.sub_id.0,

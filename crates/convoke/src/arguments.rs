@@ -209,7 +209,10 @@ pub(crate) struct ReportArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct CoordinatorArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<CoordinatorCommand>,
     /// Configuration file, LAVA's as it is [default: /etc/lava-coordinator/lava-coordinator.conf, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -223,6 +226,9 @@ pub(crate) struct CoordinatorArguments {
     /// memory only]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// Serve metrics for Prometheus over HTTP here, at /metrics, `ADDRESS:PORT` or `:PORT` [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<String>,
     /// Write the log to this file, and open it again when it was rotated; `-` is standard output [default: standard error]
     #[arg(long, value_name = "FILE")]
     pub(crate) logfile: Option<PathBuf>,
@@ -253,6 +259,31 @@ pub(crate) struct GuardArguments {
     /// Let in over TLS only those whose certificate is of this CA (PEM)
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_client_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CoordinatorCommand {
+    /// Tell what a running coordinator of this machine does: groups, members, who waits for whom
+    Status(StatusArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Only groups whose name contains this text
+    #[arg(value_name = "GROUP")]
+    pub(crate) groups: Vec<String>,
+    /// Only groups in which somebody waits
+    #[arg(long)]
+    pub(crate) waiting: bool,
+    /// Print a line for every group, however many there are
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) all: bool,
+    /// Print everything as one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The coordinator that listens on this port [default: the one that runs]
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
 }
 
 /// How much the coordinator logs, in LAVA's words.

@@ -12,8 +12,9 @@ use convoke_group::{
 use serde_json::Value;
 
 use super::aggregate::Bundles;
+use super::doing::{About, Doing};
 use super::replies::Manner;
-use super::{Limits, Step, Ticket};
+use super::{Limits, Note, Step, Ticket};
 use crate::store::Entry;
 use crate::wire::{Ask, Reply, Request, TokenDigest};
 
@@ -30,28 +31,47 @@ pub(crate) struct Hosted {
     open: HashMap<WaitId, Open>,
     tickets: HashMap<Ticket, WaitId>,
     /// Released syncs whose reply is on its way.
-    releases: HashMap<Ticket, WaitId>,
+    releases: HashMap<Ticket, (WaitId, (MemberName, MessageId))>,
+    /// The last of them of a member and an ID.
+    on_the_way: HashMap<(MemberName, MessageId), Ticket>,
     /// Syncs at which a member has arrived and for which it was not released yet.
     pub(super) arrived: BTreeSet<(MemberName, MessageId)>,
     /// Names of the calls of syncs, of members that name them.
     pub(super) names: HashMap<WaitId, String>,
-    /// The named call for which a member was released last.
-    released: HashMap<(MemberName, MessageId), (String, WaitId)>,
+    /// The named call for which a member was released last, and the requests of it that were answered so.
+    released: HashMap<(MemberName, MessageId), (String, Vec<WaitId>)>,
     pub(super) finished: BTreeSet<MemberName>,
     pub(super) bundles: Bundles,
     /// Bytes of messages by ID and sender; what limits count.
     pub(super) sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
     bytes: usize,
+    pub(super) doing: Doing,
     pub(super) heard: Time,
     /// When the last entry was made by a request.
     pub(super) kept: Time,
 }
 
+/// A request without a reply yet.
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     ticket: Ticket,
     manner: Manner,
-    member: MemberName,
+    pub(super) member: MemberName,
+    pub(super) about: About,
+    /// When it asked first, and for this request.
+    pub(super) since: Time,
+    pub(super) asked: Time,
+    /// When its caller gives up, if it said so.
+    pub(super) until: Option<Time>,
+    /// It asked to be held.
+    held: bool,
+}
+
+impl Open {
+    /// When the caller of a held request gives up: then its call has failed, while others only ask again.
+    fn limited(&self) -> Option<Time> {
+        self.until.filter(|_| self.held)
+    }
 }
 
 impl Hosted {
@@ -63,6 +83,7 @@ impl Hosted {
             open: HashMap::new(),
             tickets: HashMap::new(),
             releases: HashMap::new(),
+            on_the_way: HashMap::new(),
             arrived: BTreeSet::new(),
             names: HashMap::new(),
             released: HashMap::new(),
@@ -70,6 +91,7 @@ impl Hosted {
             bundles: Bundles::default(),
             sizes: BTreeMap::new(),
             bytes: 0,
+            doing: Doing::default(),
             heard: Time::default(),
             kept: Time::default(),
         }
@@ -102,7 +124,7 @@ impl Hosted {
         created.into_iter().chain(self.token.map(|token| Entry::Closed { token }))
     }
 
-    fn opens_to(&self, request: &Request) -> Result<(), String> {
+    pub(super) fn opens_to(&self, request: &Request) -> Result<(), String> {
         let Some(known) = self.token else { return Ok(()) };
         match &request.extras.token {
             Some(token) if token.is_listed() || token.digest() == known => Ok(()),
@@ -121,6 +143,8 @@ impl Hosted {
         if ask != Ask::Clear && self.finished.remove(&member) {
             step.entries.push(Entry::Returned { member: member.clone() });
         }
+        let about = About::of(&ask);
+        let since = self.doing.asked(&member, about.clone(), now);
         let (call, manner) = match ask {
             Ask::GroupData => (Call::Assemble, Manner::Assemble),
             Ask::Send { message_id, message } => {
@@ -141,8 +165,16 @@ impl Hosted {
                 step.replies.push((ticket, Some(reply)));
                 return;
             }
-            Ask::Complete => return step.replies.push((ticket, None)),
+            // The registry answers these.
+            Ask::Complete | Ask::Waits => return step.replies.push((ticket, None)),
         };
+        if let Manner::Sync { id, .. } = &manner
+            && self.may_be_lost(&member, id, extras.call.as_deref())
+        {
+            // To be asked again when it is known whether this is the next round.
+            step.replies.push((ticket, Some(Reply::Wait)));
+            return;
+        }
         let from_now = |time| now.0.checked_add(time).map(Time);
         // The end of the hold is the server's to see to; the group is told when the caller gives up.
         let deadline = match (extras.hold, extras.limit) {
@@ -156,24 +188,49 @@ impl Hosted {
             self.give_again(&member, id, name, now, step);
             self.names.insert(WaitId(self.next_wait), name.clone());
         }
-        self.call(Open { ticket, manner, member }, call, deadline, quiet, now, step);
+        let (held, until) = (extras.hold.is_some(), extras.limit.flatten().and_then(from_now));
+        self.call(
+            Open { ticket, manner, member, about, since, asked: now, until, held },
+            call,
+            deadline,
+            quiet,
+            now,
+            step,
+        );
+    }
+
+    /// Whether a release is on its way to the member, by another connection: it may have taken it, and come to the next
+    /// round, or have lost it, and ask for it again (coordinator-protocol.md §4.6). A call that was named before asks
+    /// for it again.
+    fn may_be_lost(&self, member: &MemberName, id: &MessageId, name: Option<&str>) -> bool {
+        let sync = (member.clone(), id.clone());
+        let is_same = || self.released.get(&sync).is_some_and(|(released, _)| Some(released.as_str()) == name);
+        self.on_the_way.contains_key(&sync) && !is_same()
     }
 
     /// The same call that was answered already asks again: its reply was lost.
     fn give_again(&mut self, member: &MemberName, id: &MessageId, name: &str, now: Time, step: &mut Step) {
-        let released = self.released.get(&(member.clone(), id.clone()));
-        if let Some((_, wait)) = released.filter(|(known, _)| known == name) {
-            self.keep(Input::Withdraw { wait: *wait }, now, step);
+        let released = self.released.get_mut(&(member.clone(), id.clone()));
+        if let Some((_, waits)) = released.filter(|(known, _)| known == name) {
+            for wait in std::mem::take(waits) {
+                self.keep(Input::Withdraw { wait }, now, step);
+            }
         }
     }
 
     /// Notes which call of a member was released last.
     pub(super) fn note_release(&mut self, sync: (MemberName, MessageId), wait: WaitId) {
         self.arrived.remove(&sync);
-        match self.names.get(&wait) {
-            Some(name) => self.released.insert(sync, (name.clone(), wait)),
-            None => self.released.remove(&sync),
+        let Some(name) = self.names.get(&wait) else {
+            self.released.remove(&sync);
+            return;
         };
+        let (released, waits) = self.released.entry(sync).or_default();
+        if released != name {
+            released.clone_from(name);
+            waits.clear();
+        }
+        waits.push(wait);
     }
 
     fn call(&mut self, open: Open, call: Call, deadline: Option<Time>, quiet: Quiet, now: Time, step: &mut Step) {
@@ -207,7 +264,10 @@ impl Hosted {
     }
 
     pub(super) fn delivered(&mut self, ticket: Ticket, reached: bool, now: Time, step: &mut Step) {
-        let Some(wait) = self.releases.remove(&ticket) else { return };
+        let Some((wait, sync)) = self.releases.remove(&ticket) else { return };
+        if self.on_the_way.get(&sync) == Some(&ticket) {
+            self.on_the_way.remove(&sync);
+        }
         if reached {
             step.entries.push(Entry::Collected { wait });
         } else {
@@ -224,6 +284,13 @@ impl Hosted {
             self.keep(Input::Withdraw { wait }, now, step)
         } else {
             self.apply(Input::Withdraw { wait }, now, step)
+        }
+    }
+
+    /// The caller of a held request is told to come again.
+    pub(super) fn come_again(&mut self, ticket: Ticket) {
+        if let Some(open) = self.tickets.get(&ticket).and_then(|wait| self.open.get(wait)) {
+            self.doing.told_to_wait(&open.member, &open.about);
         }
     }
 
@@ -249,6 +316,15 @@ impl Hosted {
         !self.open.is_empty()
     }
 
+    /// Held requests.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Open> {
+        self.open.values()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn heard(&self) -> Time {
         self.heard
     }
@@ -269,12 +345,12 @@ impl Hosted {
     }
 
     fn register(&mut self, member: MemberName, role: RoleName, now: Time, step: &mut Step) {
-        step.notes.push(format!("group {}: {member} ({role}) has registered", self.group.name()));
+        step.notes.push(Note::Registered { member: member.clone(), role: role.clone() });
         self.keep(Input::Register { member, role }, now, step);
     }
 
     fn clear(&mut self, ticket: Ticket, member: MemberName, leave: Option<String>, now: Time, step: &mut Step) {
-        step.notes.push(format!("group {}: {member} has finished", self.group.name()));
+        step.notes.push(Note::Finished { member: member.clone(), why: leave.clone() });
         if self.finished.insert(member.clone()) {
             step.entries.push(Entry::Finished { member: member.clone() });
         }
@@ -296,9 +372,8 @@ impl Hosted {
                 Output::Answer { wait, member, answer } => self.answer(wait, &member, answer, step),
                 Output::Waiting { .. } => {}
                 Output::ProbablyStuck { waits } => {
-                    let who: Vec<&str> = waits.iter().map(|wait| wait.member.as_str()).collect();
-                    let name = self.group.name();
-                    step.notes.push(format!("group {name}: probably stuck; all are waiting: {}", who.join(", ")));
+                    let members = waits.into_iter().map(|wait| wait.member).collect();
+                    step.notes.push(Note::ProbablyStuck { members });
                 }
             }
         }
@@ -307,17 +382,18 @@ impl Hosted {
     fn answer(&mut self, wait: WaitId, member: &MemberName, answer: Answer, step: &mut Step) {
         let Some(open) = self.open.remove(&wait) else { return };
         self.tickets.remove(&open.ticket);
-        if let Answer::Refused { refusal } = &answer
-            && !matches!(refusal, Refusal::TimedOut { .. })
-        {
-            step.notes.push(format!("group {}: {member} is refused: {refusal}", self.group.name()));
+        if let (Answer::Refused { refusal: Refusal::TimedOut { .. } }, None) = (&answer, open.limited()) {
+            self.doing.told_to_wait(member, &open.about);
         }
         if let (Manner::Sync { id, .. }, Answer::Done { .. }) = (&open.manner, &answer) {
-            self.note_release((open.member.clone(), id.clone()), wait);
-            self.releases.insert(open.ticket, wait);
+            let sync = (open.member.clone(), id.clone());
+            self.note_release(sync.clone(), wait);
+            self.on_the_way.insert(sync.clone(), open.ticket);
+            self.releases.insert(open.ticket, (wait, sync));
         }
         self.names.remove(&wait);
-        step.replies.push((open.ticket, Some(open.manner.reply(answer, &self.group))));
+        let reply = open.manner.reply(answer, &self.group, open.limited().is_some());
+        step.replies.push((open.ticket, Some(reply)));
     }
 
     fn fits(&self, request: &Request, limits: &Limits) -> Result<(), String> {

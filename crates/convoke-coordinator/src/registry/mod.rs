@@ -26,18 +26,27 @@
 //! are refused.
 
 mod aggregate;
+pub(crate) mod doing;
 mod hosted;
+mod notes;
 mod replies;
 mod restore;
+mod view;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
-use convoke_group::{GroupName, Time};
+use convoke_group::{GroupName, Lacking, MemberName, Time};
 
+use crate::status::{GroupStatus, Totals};
 use crate::store::{Entry, Expiry, Record};
 use crate::wire::{Ask, Reply, Request, Size, Token};
+use doing::About;
 use hosted::Hosted;
+pub use notes::Note;
+pub(crate) use view::Waited;
+
+const NO_GROUP: &str = "there is no group of this name, and no group_size to make it";
 
 /// The server's number for one request; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,7 +79,7 @@ pub struct Step {
     /// The group has ended: what was kept of it can be forgotten.
     pub ended: bool,
     /// What the log should say.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 impl Step {
@@ -108,6 +117,15 @@ impl Registry {
             return Step { replies: vec![(ticket, None)], ..Step::default() };
         }
         let group = request.group.clone();
+        if request.ask == Ask::Waits {
+            return match self.groups.get(&group) {
+                Some(hosted) => match hosted.opens_to(&request) {
+                    Ok(()) => Step::reply(ticket, hosted.waits_of(&request.member)),
+                    Err(why) => Step::nack(ticket, why),
+                },
+                None => Step::nack(ticket, NO_GROUP),
+            };
+        }
         let mut step = Step::default();
         if !self.groups.contains_key(&group) {
             let hosted = match self.make(&request) {
@@ -137,7 +155,7 @@ impl Registry {
             hosted.dismiss(&mut step);
             self.groups.remove(&group);
             step.ended = true;
-            step.notes.push(format!("group {group} has ended"));
+            step.notes.push(Note::Ended);
         }
         step
     }
@@ -159,6 +177,13 @@ impl Registry {
             hosted.withdraw(ticket, now, &mut step);
         }
         step
+    }
+
+    /// The caller of a held request is about to be told to come again; then it is withdrawn. Only those who look see that.
+    pub(crate) fn come_again(&mut self, group: &GroupName, ticket: Ticket) {
+        if let Some(hosted) = self.groups.get_mut(group) {
+            hosted.come_again(ticket);
+        }
     }
 
     /// Time has passed for a held request of this group.
@@ -193,10 +218,30 @@ impl Registry {
         Some(further)
     }
 
+    /// The names of all groups.
+    pub(crate) fn names(&self) -> Vec<GroupName> {
+        self.groups.keys().cloned().collect()
+    }
+
+    /// A group as it is, without whom its waits lack.
+    pub(crate) fn look(&self, group: &GroupName) -> Option<(GroupStatus, Vec<Waited>)> {
+        self.groups.get(group).map(Hosted::look)
+    }
+
+    /// Whom a wait of a member lacks.
+    pub(crate) fn lacking(&self, group: &GroupName, about: &About, member: &MemberName) -> Option<Lacking> {
+        self.groups.get(group)?.lacking(about, member)
+    }
+
+    /// Adds the groups to the counts.
+    pub(crate) fn count_into(&self, totals: &mut Totals) {
+        self.groups.values().for_each(|hosted| hosted.count_into(totals));
+    }
+
     fn make(&self, request: &Request) -> Result<Hosted, String> {
         let size = match request.size {
             Size::Of(size) => size,
-            Size::Absent => return Err("there is no group of this name, and no group_size to make it".into()),
+            Size::Absent => return Err(NO_GROUP.into()),
             Size::Invalid => return Err("group_size is not a positive whole number".into()),
         };
         if size > NonZeroUsize::new(self.limits.members).unwrap_or(NonZeroUsize::MIN) {

@@ -20,7 +20,8 @@ pub(super) enum Manner {
 }
 
 impl Manner {
-    pub(super) fn reply(&self, answer: Answer, group: &Group) -> Reply {
+    /// `limited` when the call itself has a limit, and not only its request.
+    pub(super) fn reply(&self, answer: Answer, group: &Group, limited: bool) -> Reply {
         match answer {
             Answer::Done { messages } => match self {
                 Manner::Send => Reply::Ack,
@@ -32,8 +33,8 @@ impl Manner {
                 Manner::Assemble => Reply::GroupData(roles(group)),
             },
             // The time for which the request could be held is over, which may have been none.
-            Answer::Refused { refusal: Refusal::TimedOut { .. } } => Reply::Wait,
-            Answer::Refused { refusal } => Reply::Nack(refusal.to_string()),
+            Answer::Refused { refusal: Refusal::TimedOut { .. } } if !limited => Reply::Wait,
+            Answer::Refused { refusal } => Reply::Refused(Box::new(refusal)),
         }
     }
 }

@@ -79,7 +79,7 @@ fn accept(shared: &Arc<Shared>, listener: &TcpListener, tls: Option<&Tls>, runti
             // The listener is not one any more.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => {
-                tracing::warn!(%error, "a connection cannot be accepted");
+                shared.observer.cannot_accept(&error);
                 let _ = runtime.block_on(timeout(NO_ACCEPT, shared.end.cancelled()));
             }
         }
@@ -94,9 +94,12 @@ fn next(listener: &TcpListener) -> io::Result<(std::net::TcpStream, SocketAddr)>
 }
 
 fn take(shared: &Arc<Shared>, stream: std::net::TcpStream, tls: Option<&Tls>, peer: SocketAddr) {
-    let address = peer.ip().to_canonical();
+    shared.observer.metrics.accepted.add(1);
     // Too many: closed without a reply, which a client takes for "ask again later".
-    let Some(place) = shared.places.take(address) else { return };
+    let place = match shared.places.take(peer.ip().to_canonical()) {
+        Ok(place) => place,
+        Err(limit) => return shared.observer.refused(peer, limit),
+    };
     if let Some(tls) = tls {
         shared.tasks.spawn(serve_tls(Arc::clone(shared), stream, tls.clone(), peer, place));
         return;

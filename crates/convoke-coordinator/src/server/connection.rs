@@ -43,7 +43,8 @@ thread_local! {
 }
 
 pub(super) async fn serve(shared: &Shared, mut stream: Stream, peer: SocketAddr, place: &mut Place) {
-    let mut input = Input { decoder: Decoder::new(shared.settings.request_bytes), ended: false, hurried: false };
+    let mut input =
+        Input { decoder: Decoder::new(shared.settings.request_bytes), ended: false, hurried: false, received: 0 };
     loop {
         let read = timeout(shared.settings.request_time, input.message(&mut stream));
         let read = tokio::select! {
@@ -51,6 +52,7 @@ pub(super) async fn serve(shared: &Shared, mut stream: Stream, peer: SocketAddr,
             read = read => read,
             () = shared.end.cancelled() => return,
         };
+        shared.observer.metrics.received.add(std::mem::take(&mut input.received));
         match read {
             Ok(Ok(message)) => {
                 let kept = answer(shared, &mut stream, &mut input, &message, peer, place).await;
@@ -60,7 +62,7 @@ pub(super) async fn serve(shared: &Shared, mut stream: Stream, peer: SocketAddr,
                 }
             }
             Ok(Err(Unread::Unusable(why))) => {
-                tracing::info!(%peer, "request refused: {why}");
+                shared.observer.unusable(peer, why);
                 let reply = frame(&Reply::Nack(why.to_owned()).to_text(false));
                 if write(shared, &mut stream, &reply).await {
                     close(&mut stream, input.ended, &shared.end).await;
@@ -68,11 +70,11 @@ pub(super) async fn serve(shared: &Shared, mut stream: Stream, peer: SocketAddr,
                 return;
             }
             Ok(Err(Unread::Broken(why))) => {
-                tracing::info!(%peer, "closed without a reply: {why}");
+                shared.observer.unread(peer, "broken", why);
                 return close(&mut stream, input.ended, &shared.end).await;
             }
-            Ok(Err(Unread::Gone)) => return tracing::debug!(%peer, "the caller is gone"),
-            Err(_) => return tracing::info!(%peer, "closed without a reply: the request did not arrive in time"),
+            Ok(Err(Unread::Gone)) => return shared.observer.unread(peer, "gone", "the caller is gone"),
+            Err(_) => return shared.observer.unread(peer, "late", "the request did not arrive in time"),
         }
     }
 }
@@ -100,7 +102,7 @@ async fn answer<'a>(
     let mut request = match request {
         Ok(request) => request,
         Err(rejection) => {
-            tracing::info!(%peer, "request refused: {rejection}");
+            shared.observer.unusable(peer, &rejection.why);
             let reply = frame(&Reply::Nack(rejection.why).to_text(rejection.knows_extras));
             if write(shared, stream, &reply).await {
                 close(stream, input.ended, &shared.end).await;
@@ -115,7 +117,7 @@ async fn answer<'a>(
     if input.ended && request.extras.hold.is_some() && request.extras.call.is_some() {
         // Who names its calls leaves its side open while it waits, so it is gone, and may have asked again already on
         // another connection. What came late on this one must not count as asking once more after the answer.
-        tracing::debug!(%peer, %group, "the caller is gone");
+        shared.observer.unread(peer, "gone", "the caller is gone");
         return None;
     }
     if input.ended {
@@ -123,11 +125,12 @@ async fn answer<'a>(
         request.extras.hold = None;
     }
     let is_sync = matches!(request.ask, Ask::Sync { .. });
-    tracing::debug!(%peer, %group, member = %request.member, request = request.ask.word(), "request");
+    let mut asked = shared.observer.asked(peer, &request);
     let limit = request.extras.limit.flatten();
     let hold = request.extras.hold.map(|hold| limit.map_or(hold, |limit| hold.min(limit)));
     let deadline = hold.and_then(|hold| Instant::now().checked_add(hold));
     let Some((ticket, mut answered)) = shared.hub.ask(request, peer.ip().to_canonical()).await else {
+        asked.answered(None);
         close(stream, input.ended, &shared.end).await;
         return None;
     };
@@ -135,17 +138,21 @@ async fn answer<'a>(
     let mut open = OpenRequest { shared, group, ticket, settled: false };
     let answered = match answered.try_recv() {
         Ok(answered) => answered,
-        Err(_) => held(&open, stream, input, &mut answered, deadline).await?,
+        Err(_) => {
+            asked.held();
+            held(&open, stream, input, &mut answered, deadline).await?
+        }
     };
     let kept = match answered.kept {
         Some(kept) => kept.wait().await,
         None => true,
     };
-    let Some(reply) = answered.reply.filter(|_| kept) else {
+    let reply = answered.reply.filter(|_| kept);
+    asked.answered(reply.as_ref());
+    let Some(reply) = reply else {
         close(stream, input.ended, &shared.end).await;
         return None;
     };
-    tracing::debug!(%peer, group = %open.group, reply = reply.word(), "reply");
     let released = is_sync && matches!(reply, Reply::AckWith(_));
     let keep = keep && !shared.end.is_cancelled() && !input.has_ended_or_hurries();
     let idle = if keep { place.idle() } else { None };
@@ -242,6 +249,7 @@ async fn held(
 }
 
 pub(super) async fn write(shared: &Shared, stream: &mut Stream, reply: &[u8]) -> bool {
+    shared.observer.metrics.sent.add(reply.len() as u64);
     let write = async {
         // One write, so that the whole reply is there when the caller begins to read (§1 rule 4).
         stream.write_all(reply).await?;
@@ -260,7 +268,7 @@ struct OpenRequest<'a> {
 impl OpenRequest<'_> {
     /// The request is not held any longer; its caller is told to ask again.
     fn come_again(&self) -> Answered {
-        self.shared.hub.withdraw(&self.group, self.ticket);
+        self.shared.hub.come_again(&self.group, self.ticket);
         Answered { reply: Some(Reply::Wait), kept: None }
     }
 
@@ -295,6 +303,8 @@ struct Input {
     ended: bool,
     /// The caller has sent more before it had its reply.
     hurried: bool,
+    /// Bytes that were not counted yet.
+    received: u64,
 }
 
 enum Unread {
@@ -317,7 +327,7 @@ impl Input {
                     let last = self.decoder.end();
                     return Self::decoded(last);
                 }
-                Ok(_) => {}
+                Ok(count) => self.received += count as u64,
                 Err(_) => return Err(Unread::Gone),
             }
         }
@@ -346,6 +356,7 @@ impl Input {
             read => read?,
         };
         self.ended = count == 0;
+        self.received += count as u64;
         self.decoder.push(&block[..count]);
         Ok(())
     }

@@ -10,15 +10,18 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use convoke_group::{GroupName, Time};
+use convoke_group::{GroupName, Lacking, MemberName, Time};
 use tokio::sync::oneshot;
 
 use super::ServerSettings;
 use super::clock::Clock;
 use super::journal::{Journal, Kept, Round};
+use super::observer::Observer;
 use super::origins::Origins;
-use crate::registry::{Registry, Step, Ticket};
-use crate::store::{Loaded, Store, StoreError};
+use crate::registry::doing::About;
+use crate::registry::{Registry, Step, Ticket, Waited};
+use crate::status::{GroupStatus, Totals};
+use crate::store::{Loaded, Store, StoreError, StoreStats};
 use crate::wire::{Reply, Request, Size};
 
 const SHARDS: usize = 16;
@@ -39,6 +42,7 @@ pub(super) struct Hub {
     started: Time,
     store: Option<Arc<dyn Store>>,
     origins: Origins,
+    observer: Arc<Observer>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -58,7 +62,11 @@ struct Shard {
 
 impl Hub {
     /// A hub with the groups that the store has kept. Call within a tokio runtime.
-    pub(super) fn new(settings: &ServerSettings, store: Option<Arc<dyn Store>>) -> Result<Arc<Self>, StoreError> {
+    pub(super) fn new(
+        settings: &ServerSettings,
+        store: Option<Arc<dyn Store>>,
+        observer: Arc<Observer>,
+    ) -> Result<Arc<Self>, StoreError> {
         let registry = || Registry::new(settings.group, settings.expiry);
         let shard = |_| Mutex::new(Shard { registry: registry(), ..Shard::default() });
         let kept = store.as_ref().map(|store| store.load()).transpose()?.unwrap_or_default();
@@ -71,6 +79,7 @@ impl Hub {
             clock,
             store,
             origins: Origins::new(settings.groups_per_address),
+            observer,
         });
         hub.restore(kept);
         Ok(hub)
@@ -155,6 +164,12 @@ impl Hub {
         self.take(&mut shard, group, step);
     }
 
+    /// A held request is told to come again.
+    pub(super) fn come_again(self: &Arc<Self>, group: &GroupName, ticket: Ticket) {
+        self.shard(group).registry.come_again(group, ticket);
+        self.withdraw(group, ticket);
+    }
+
     /// The time of a held request is over.
     pub(super) fn tick(self: &Arc<Self>, group: &GroupName) {
         let mut shard = self.shard(group);
@@ -167,7 +182,7 @@ impl Hub {
         for shard in &self.shards {
             let mut shard = lock(shard);
             for group in shard.registry.expire(self.started, self.clock.now()) {
-                tracing::info!(%group, "the group is forgotten: nothing was heard of it for long");
+                self.observer.expired(&group);
                 self.take(&mut shard, &group, Step { ended: true, ..Step::default() });
             }
             let stuck = shard.journals.iter().filter(|(_, journal)| journal.is_stuck());
@@ -175,6 +190,12 @@ impl Hub {
                 self.begin(&mut shard, &group);
             }
         }
+    }
+
+    /// How many requests have no reply yet.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).waiting.len()).sum()
     }
 
     /// Waits until everything is kept, or cannot be.
@@ -187,9 +208,57 @@ impl Hub {
         }
     }
 
+    /// The names of the groups of a shard, below [`Hub::shards`].
+    pub(super) fn names(&self, shard: usize) -> Vec<GroupName> {
+        self.shards.get(shard).map(|shard| lock(shard).registry.names()).unwrap_or_default()
+    }
+
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// A group as it is, without whom its waits lack; none when it has ended.
+    pub(super) fn look(&self, group: &GroupName) -> Option<(GroupStatus, Vec<Waited>)> {
+        self.shard(group).registry.look(group)
+    }
+
+    /// Whom each of some waits lacks: what is waited for, and one who waits.
+    pub(super) fn lacking(&self, group: &GroupName, waits: &[(&About, &MemberName)]) -> Vec<Option<Lacking>> {
+        let shard = self.shard(group);
+        waits.iter().map(|(about, member)| shard.registry.lacking(group, about, member)).collect()
+    }
+
+    /// Counts over all groups, one shard after the other.
+    pub(super) fn count(&self) -> Totals {
+        let mut totals = Totals::default();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            shard.registry.count_into(&mut totals);
+            totals.unkept += shard.journals.len();
+        }
+        totals
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    pub(super) fn started(&self) -> Time {
+        self.started
+    }
+
+    /// What the store has done, when there is one.
+    pub(super) fn store_stats(&self) -> Option<StoreStats> {
+        self.store.as_ref().map(|store| store.stats())
+    }
+
+    pub(super) fn is_durable(&self) -> bool {
+        self.store.is_some()
+    }
+
     fn take(self: &Arc<Self>, shard: &mut Shard, group: &GroupName, step: Step) {
-        for note in step.notes {
-            tracing::info!("{note}");
+        for note in &step.notes {
+            self.observer.note(group, note);
         }
         if step.ended
             && let Some(from) = shard.makers.remove(group)
@@ -252,7 +321,7 @@ async fn rounds(hub: Arc<Hub>, store: Arc<dyn Store>, group: GroupName) {
         match result {
             Ok(()) => journal.succeeded(&round),
             Err(error) => {
-                tracing::error!(%group, "the state is not kept, clients come again: {error}");
+                hub.observer.not_kept(&group, &error);
                 journal.failed();
                 return;
             }

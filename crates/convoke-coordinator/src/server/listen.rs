@@ -81,7 +81,7 @@ fn add_v6(listeners: &mut Vec<TcpListener>, address: Ipv6Addr, port: u16) -> Res
     Ok(())
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let listen = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,

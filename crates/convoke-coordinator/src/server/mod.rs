@@ -21,20 +21,33 @@
 //! | `tls` | how it becomes one of TLS |
 //! | `hub` | the groups, and who waits for a reply |
 //! | `journal` | what of a group is not kept yet |
+//! | `observer` | what happens, told to those who look |
+//! | `metrics`, `exposition`, `scrape` | what is counted, as text, over HTTP |
+//! | `reports` | how much the log is told |
+//! | `status` | the status socket |
 //! | `clock` | the time of the groups |
 
 mod accept;
 mod clock;
 mod closing;
 mod connection;
+mod exposition;
 mod hub;
 mod journal;
 mod listen;
+mod metrics;
+mod observer;
 mod origins;
 mod places;
+mod reports;
+mod scrape;
+mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +64,7 @@ pub use tls::{Tls, TlsFiles};
 
 use accept::Accepting;
 use hub::Hub;
+use observer::Observer;
 use places::{Most, Places};
 
 /// How long connections have to end when the server does.
@@ -113,6 +127,7 @@ pub struct Server {
 struct Shared {
     settings: ServerSettings,
     hub: Arc<Hub>,
+    observer: Arc<Observer>,
     places: Arc<Places>,
     tasks: TaskTracker,
     end: CancellationToken,
@@ -129,13 +144,15 @@ impl Server {
         listeners: Listeners,
         store: Option<Arc<dyn Store>>,
     ) -> Result<Self, StoreError> {
+        let observer = Arc::<Observer>::default();
         let places = Places::new(Most {
             all: settings.connections,
             of_address: settings.connections_per_address,
             idle: settings.idle_connections,
         });
         let shared = Shared {
-            hub: Hub::new(&settings, store)?,
+            hub: Hub::new(&settings, store, Arc::clone(&observer))?,
+            observer,
             settings,
             places,
             tasks: TaskTracker::new(),
@@ -158,6 +175,28 @@ impl Server {
     /// Where it listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.addresses()
+    }
+
+    /// Tells its status to those who ask for it on the status socket, from now on. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// The name of the socket, which is that of the first port, is taken.
+    pub fn tell_status(&self) -> io::Result<()> {
+        let addresses = self.addresses();
+        let listener = status::bind(addresses.first().map_or(0, SocketAddr::port))?;
+        self.shared.tasks.spawn(status::serve(Arc::clone(&self.shared), listener, addresses));
+        Ok(())
+    }
+
+    /// Tells its metrics over HTTP at `address`, from now on. Returns where. Call within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub fn tell_metrics(&self, address: SocketAddr) -> Result<SocketAddr, ListenError> {
+        let listener = listen::bind(address)?;
+        let address = listener.local_addr().unwrap_or(address);
+        self.shared.tasks.spawn(scrape::serve(Arc::clone(&self.shared), listener));
+        Ok(address)
     }
 
     /// Serves until `end` is cancelled. Then nothing is accepted any more, held requests are told to come again, and

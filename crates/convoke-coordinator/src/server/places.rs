@@ -45,19 +45,25 @@ impl Places {
         Arc::new(Self { most, counts: Mutex::default() })
     }
 
-    /// A place for a new connection; none when there are too many.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// A place for a new connection; else of whom there are too many, `all` or those of one `address`.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, &'static str> {
         let mut counts = self.counts();
         let (here, idle) = counts.addresses.get(&address).map_or((0, 0), |of| (of.connections, of.idle));
         if here >= self.most.of_address && !(idle > 0 && counts.evict(Some(address))) {
-            return None;
+            return Err("address");
         }
         if counts.all >= self.most.all && !counts.evict(None) {
-            return None;
+            return Err("all");
         }
         counts.all += 1;
         counts.addresses.entry(address).or_default().connections += 1;
-        Some(Place { places: Arc::clone(self), address, counted: true, idle: None })
+        Ok(Place { places: Arc::clone(self), address, counted: true, idle: None })
+    }
+
+    /// How many there are, and how many of them are idle.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let counts = self.counts();
+        (counts.all, counts.idle.len())
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -178,9 +184,9 @@ mod tests {
         assert!(is_told(&mut idle_a) && !is_told(&mut idle_b));
         assert!(!a.busy());
         assert!(b.busy());
-        assert!(places.take(address(3)).is_none(), "nobody is idle");
+        assert!(places.take(address(3)).is_err(), "nobody is idle");
         drop(a);
-        assert!(places.take(address(3)).is_none(), "what was taken away is not given back again");
+        assert!(places.take(address(3)).is_err(), "what was taken away is not given back again");
         drop((b, c, d));
         let counts = places.counts();
         assert_eq!((counts.all, counts.addresses.len(), counts.idle.len()), (0, 0, 0));
@@ -191,7 +197,7 @@ mod tests {
         let places = Places::new(Most { all: 10, of_address: 1, idle: 10 });
         let (mut other, mut own) = (places.take(address(1)).unwrap(), places.take(address(2)).unwrap());
         let mut idle_other = other.idle().unwrap();
-        assert!(places.take(address(2)).is_none(), "its only connection is at work");
+        assert!(places.take(address(2)).is_err(), "its only connection is at work");
         let mut idle_own = own.idle().unwrap();
         let _new = places.take(address(2)).unwrap();
         assert!(is_told(&mut idle_own) && !is_told(&mut idle_other));

@@ -83,10 +83,10 @@ impl Tls {
         };
         match shaken {
             Ok(stream) => return Some(stream),
-            Err(NoTls::Silent) => tracing::info!(%peer, "no TLS: the handshake was not finished in time"),
-            Err(NoTls::Gone) => tracing::debug!(%peer, "no TLS: the caller is gone"),
+            Err(NoTls::Silent) => shared.observer.unread(peer, "late", "the TLS handshake was not finished in time"),
+            Err(NoTls::Gone) => shared.observer.unread(peer, "gone", "the caller is gone"),
             Err(NoTls::Clear(tcp)) => {
-                tracing::info!(%peer, "no TLS: the caller speaks in clear, and this port takes only TLS");
+                shared.observer.unread(peer, "tls", "the caller speaks in clear, and this port takes only TLS");
                 let why = "this port takes only TLS: give --tls-ca, or name the port that is without".to_owned();
                 let mut stream = Stream::Clear(tcp);
                 if write(shared, &mut stream, &frame(&Reply::Nack(why).to_text(true))).await {
@@ -94,7 +94,7 @@ impl Tls {
                 }
             }
             Err(NoTls::Failed(error, tcp)) => {
-                tracing::info!(%peer, "no TLS: {}", words(&error));
+                shared.observer.unread(peer, "tls", &words(&error));
                 // What was sent is read, or the word of what is wrong would be lost.
                 close(&mut Stream::Clear(tcp), false, &shared.end).await;
             }

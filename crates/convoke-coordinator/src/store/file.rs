@@ -27,6 +27,7 @@ use super::recover::recover;
 use super::segment::failure;
 use super::writer::{Command, Writer};
 use super::{Loaded, Record, Store, StoreError, StoreFuture, StoreStats, frame};
+use crate::measure::Histogram;
 
 /// A segment is closed when it has this many bytes.
 const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
@@ -51,6 +52,9 @@ pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) compactions: AtomicU64,
+    pub(crate) pending: AtomicU64,
+    pub(crate) commit_times: Histogram,
+    pub(crate) commit_sizes: Histogram,
 }
 
 impl FileStore {
@@ -83,6 +87,7 @@ impl FileStore {
         match body(group, record) {
             Ok(body) => {
                 let command = Command::Append { group: group.clone(), body, ends: record.is_none(), done };
+                self.counters.pending.fetch_add(1, Ordering::Relaxed);
                 // Without a writer `done` is dropped with the command, which `kept` tells.
                 let _ = self.commands.send(command);
             }
@@ -116,6 +121,9 @@ impl Store for FileStore {
             commits: read(&self.counters.commits),
             failures: read(&self.counters.failures),
             compactions: read(&self.counters.compactions),
+            pending: read(&self.counters.pending),
+            commit_times: self.counters.commit_times.read(),
+            commit_sizes: self.counters.commit_sizes.read(),
         }
     }
 }

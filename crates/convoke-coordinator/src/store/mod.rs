@@ -50,6 +50,7 @@ use convoke_group::{GroupName, Input, MemberName, Time, WaitId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::measure::Distribution;
 use crate::wire::TokenDigest;
 
 pub use expiry::Expiry;
@@ -216,4 +217,10 @@ pub struct StoreStats {
     pub failures: u64,
     /// Segments rewritten or removed because most of them was garbage.
     pub compactions: u64,
+    /// Appends that are queued and not kept yet.
+    pub pending: u64,
+    /// How long commits took, in microseconds on the scale [`TIMES`](crate::measure::TIMES).
+    pub commit_times: Distribution,
+    /// Appends a commit, on the scale [`COUNTS`](crate::measure::COUNTS).
+    pub commit_sizes: Distribution,
 }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use convoke_group::GroupName;
 use tokio::sync::oneshot;
@@ -36,6 +37,7 @@ use super::recover::Recovered;
 use super::replay::replay;
 use super::segment::{self, SegmentNumber, failure};
 use super::{Loaded, StoreError};
+use crate::measure::{COUNTS, TIMES};
 
 /// A commit takes no more from the queue when it has this many bytes.
 const COMMIT_BYTES: usize = 4 * 1024 * 1024;
@@ -187,7 +189,11 @@ impl Writer {
             waiting.push(done);
             next = if bytes.len() < COMMIT_BYTES { queue.try_recv().ok() } else { None };
         }
+        let began = Instant::now();
         let result = if lines.is_empty() { Ok(()) } else { self.write(&bytes) };
+        self.counters.commit_times.observe_time(&TIMES, began.elapsed());
+        self.counters.commit_sizes.observe(&COUNTS, waiting.len() as u64);
+        self.counters.pending.fetch_sub(waiting.len() as u64, Ordering::Relaxed);
         if result.is_ok() {
             self.enter(lines, bytes.len() as u64);
         } else {

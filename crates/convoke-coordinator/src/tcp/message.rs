@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use convoke_group::{Answer, Call, MemberName, Messages, Quiet};
+use convoke_group::{Answer, Call, MemberName, Messages, Quiet, WaitView};
 use serde_json::Value;
 
 use super::access::Access;
@@ -48,6 +48,18 @@ pub(super) fn clear_frame(settings: &TcpSettings, access: &Access, why: &str) ->
     request(settings, Ask::Clear, Size::Of(settings.size), extras)
 }
 
+/// The frame that asks for this member's held requests.
+pub(super) fn waits_frame(settings: &TcpSettings, access: &Access) -> Vec<u8> {
+    let extras = Extras { token: access.token.clone(), ..Extras::default() };
+    request(settings, Ask::Waits, Size::Absent, extras)
+}
+
+/// The held requests of a reply.
+pub(super) fn waits(reply: &Reply) -> Option<Vec<WaitView>> {
+    let Reply::AckWith(text) = reply else { return None };
+    serde_json::from_str(text).ok()
+}
+
 fn request(settings: &TcpSettings, ask: Ask, size: Size, extras: Extras) -> Vec<u8> {
     let request = Request {
         group: settings.group.clone(),
@@ -65,6 +77,7 @@ fn request(settings: &TcpSettings, ask: Ask, size: Size, extras: Extras) -> Vec<
 pub(super) fn answer(settings: &TcpSettings, call: &Call, reply: Reply) -> Option<Answer> {
     match reply {
         Reply::Wait => None,
+        Reply::Refused(refusal) => Some(Answer::Refused { refusal: *refusal }),
         Reply::Ack => Some(Answer::Done { messages: Messages::new() }),
         Reply::AckWith(text) => match call {
             // What a satisfied sync carries says nothing.

@@ -3,9 +3,10 @@
 //! A reply that is to be closed without is no [`Reply`]: the server says so by [`Option`]. What a client reads and cannot
 //! use is a [`BadReply`].
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
-use convoke_group::{MemberName, Messages, RoleName};
+use convoke_group::{MemberName, Messages, Refusal, RoleName};
 
 use super::json::{Json, write_text};
 
@@ -20,6 +21,9 @@ pub enum Reply {
     Nack(String),
     /// Not yet: ask again.
     Wait,
+    /// The group refuses the call: nack, or wait when the caller's own limit has passed. Why is sent only to those who
+    /// know extra fields.
+    Refused(Box<Refusal>),
     /// The group is full: every member with its role.
     GroupData(Vec<(MemberName, RoleName)>),
 }
@@ -36,11 +40,23 @@ impl Reply {
             Reply::Ack | Reply::AckWith(_) => "ack",
             Reply::Nack(_) => "nack",
             Reply::Wait => "wait",
+            Reply::Refused(refusal) if matches!(**refusal, Refusal::TimedOut { .. }) => "wait",
+            Reply::Refused(_) => "nack",
             Reply::GroupData(_) => "group_data",
         }
     }
 
-    /// The JSON text. `extras` adds the fields of our own: that the server can hold requests, and the reason of a nack.
+    /// Why the request is refused, when it is.
+    pub fn why(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Reply::Nack(why) => Some(Cow::Borrowed(why)),
+            Reply::Refused(refusal) => Some(Cow::Owned(refusal.to_string())),
+            Reply::Ack | Reply::AckWith(_) | Reply::Wait | Reply::GroupData(_) => None,
+        }
+    }
+
+    /// The JSON text. `extras` adds the fields of our own: `convoke_held`, that the server can hold requests; `reason`, why
+    /// a request is refused, in words; and `convoke_refusal`, the same as the group says it.
     pub fn to_text(&self, extras: bool) -> String {
         let mut text = format!("{{\"response\": \"{}\"", self.word());
         match self {
@@ -53,6 +69,15 @@ impl Reply {
                 if extras && !reason.is_empty() {
                     text.push_str(", \"reason\": ");
                     write_text(reason, &mut text);
+                }
+            }
+            Reply::Refused(refusal) => {
+                if extras {
+                    text.push_str(", \"reason\": ");
+                    write_text(&refusal.to_string(), &mut text);
+                    if let Ok(refusal) = serde_json::to_value(refusal) {
+                        let _ = write!(text, ", \"convoke_refusal\": {}", Json::from(&refusal).to_text());
+                    }
                 }
             }
             Reply::GroupData(roles) => {
@@ -93,7 +118,9 @@ impl Reply {
         let held = message.get("convoke_held") == Some(&Json::Bool(true));
         let word =
             message.get("response").and_then(Json::as_text).ok_or_else(|| BadReply("it has no response".into()))?;
+        let refusal = || serde_json::from_value(message.get("convoke_refusal")?.to_value()).ok().map(Box::new);
         let reply = match word {
+            "wait" | "nack" if let Some(refusal) = refusal() => Reply::Refused(refusal),
             "ack" => message.get("message").map_or(Reply::Ack, |message| Reply::AckWith(message.to_text())),
             "nack" => {
                 let reason = message.get("reason").and_then(Json::as_text).unwrap_or_default();

@@ -13,6 +13,9 @@
 //! | `convoke_keep` | bool | the connection is wanted for the next request, which is sent only after this one's reply |
 //! | `convoke_token` | text | lets the sender in, where that takes a token |
 //! | `convoke_leave` | text | in `clear_group`: the member has ended for certain, and why |
+//!
+//! One request is our own: `convoke_waits`, answered with the member's held requests and whom each lacks. Only a
+//! coordinator that has shown to be ours is asked; another one says nack to a word it does not know (§4.10).
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -94,6 +97,8 @@ pub enum Ask {
     },
     /// `complete`
     Complete,
+    /// `convoke_waits`: the member's held requests. Changes nothing, and is for our own client only.
+    Waits,
 }
 
 impl Ask {
@@ -108,6 +113,7 @@ impl Ask {
             Ask::Clear => "clear_group",
             Ask::Aggregate { .. } => "aggregate",
             Ask::Complete => "complete",
+            Ask::Waits => "convoke_waits",
         }
     }
 }
@@ -223,7 +229,7 @@ impl Request {
         }
         let raw = |text: &str| Json::parse(text.as_bytes()).unwrap_or(Json::Null);
         match &self.ask {
-            Ask::GroupData | Ask::Clear | Ask::Complete => {}
+            Ask::GroupData | Ask::Clear | Ask::Complete | Ask::Waits => {}
             Ask::Send { message_id, message } => {
                 add("messageID", text(message_id.as_str()));
                 add("message", raw(message));
@@ -343,6 +349,7 @@ impl Reader<'_> {
                 Ask::Aggregate { bundle: bundle.to_text(), collects: sub_id.ends_with(".0") }
             }
             "complete" => Ask::Complete,
+            "convoke_waits" => Ask::Waits,
             _ => return Err(format!("there is no request {word:?}")),
         })
     }

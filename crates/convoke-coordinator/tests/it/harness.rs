@@ -27,8 +27,18 @@ impl Coordinator {
     }
 
     pub(crate) fn with(settings: ServerSettings, store: Option<Arc<dyn Store>>) -> Self {
+        Self::started(settings, store, |_| {})
+    }
+
+    /// The same, with something done before it serves.
+    pub(crate) fn started(
+        settings: ServerSettings,
+        store: Option<Arc<dyn Store>>,
+        before: impl FnOnce(&Server),
+    ) -> Self {
         let listeners = Listeners::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let server = Server::new(settings, listeners, store).unwrap();
+        before(&server);
         let (address, end) = (server.addresses()[0], CancellationToken::new());
         let task = tokio::spawn(server.run(end.clone()));
         Self { address, end, task }

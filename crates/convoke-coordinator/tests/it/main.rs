@@ -3,13 +3,16 @@
 
 mod certificates;
 mod configuration;
+mod fuzz;
 mod guard;
 mod harness;
 mod hostile;
 mod kept;
 mod local;
+mod metrics;
 mod promise;
 mod push;
+mod reasons;
 mod restart;
 mod tcp;
 mod tls;

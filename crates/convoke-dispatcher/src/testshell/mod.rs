@@ -62,7 +62,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         unfinished: None,
         suites: Suites::new(plans, &action.namespace),
         requests: Requests::new(ctx.caller()),
-        reboot: ctx.kernel_console.then(RebootWatch::default),
+        reboot: (ctx.kernel_console && !link.tells_resets()).then(RebootWatch::default),
         began: Instant::now(),
         members: ctx.members().iter().map(|member| member.name.clone()).collect(),
         number,

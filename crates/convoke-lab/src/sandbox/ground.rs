@@ -84,7 +84,7 @@ impl Ground {
     }
 
     /// Place and address of a sandbox.
-    pub(super) fn place(&self, name: &str) -> Option<(u32, Ipv4Addr)> {
+    pub(crate) fn place(&self, name: &str) -> Option<(u32, Ipv4Addr)> {
         let index = self.settings.names.iter().position(|known| known == name)?;
         let number = u32::try_from(index).ok()? + 1;
         Some((number, self.settings.address(number)))
@@ -104,6 +104,11 @@ impl Ground {
             let memory = (system.totalram as u64).saturating_mul(u64::from(system.mem_unit.max(1)));
             (memory / 2 / self.settings.names.len().max(1) as u64).clamp(SMALLEST, LARGEST)
         })
+    }
+
+    /// The user namespace, if there is one, and the network namespace.
+    pub(crate) fn network_namespace(&self) -> (Option<std::os::fd::BorrowedFd<'_>>, std::os::fd::BorrowedFd<'_>) {
+        (self.namespaces.get(2).map(AsFd::as_fd), self.namespaces[1].as_fd())
     }
 
     pub(super) fn descriptors(&self) -> Vec<std::os::fd::BorrowedFd<'_>> {
@@ -183,6 +188,6 @@ fn map_ids(pid: u32) -> std::io::Result<()> {
 }
 
 /// A stage's failure is the lab's.
-pub(super) fn failed(error: convoke_children::StageError) -> ActionError {
+pub(crate) fn failed(error: convoke_children::StageError) -> ActionError {
     ActionError::infrastructure(error.to_string())
 }

@@ -50,12 +50,13 @@ pub(crate) mod enter_stage;
 pub(crate) mod ground_stage;
 pub(crate) mod init;
 mod messages;
-mod network;
+pub(crate) mod network;
 mod pty;
-mod refusal;
+pub(crate) mod refusal;
 pub(crate) mod shell_stage;
 mod skeleton;
 
+pub(crate) use device::refusal_of;
 pub use device::{SandboxDevice, SandboxSpec};
 pub use ground::{Ground, GroundSettings, probe};
 pub use guest::GuestDevice;

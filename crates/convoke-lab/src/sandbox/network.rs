@@ -63,6 +63,12 @@ impl Network {
         self.handle.link().add(pair).execute().await.map_err(plain)
     }
 
+    /// Puts an interface that exists onto the bridge and brings it up.
+    pub(crate) async fn join_bridge(&self, name: &str) -> io::Result<()> {
+        let link = LinkUnspec::new_with_index(self.index(name)?).controller(self.index(BRIDGE)?).up().build();
+        self.handle.link().set(link).execute().await.map_err(plain)
+    }
+
     /// Makes a pair and takes it away again, to see whether the kernel can.
     pub(crate) async fn try_pair(&self, peer: BorrowedFd<'_>) -> io::Result<()> {
         let inside = LinkUnspec::new_with_name("trial1").setns_by_fd(peer.as_raw_fd()).build();

@@ -28,6 +28,7 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
     let listen = arguments.listen.iter().map(|text| address("--listen", text, port)).collect::<Result<Vec<_>, _>>()?;
     let guarding = Guarding::read(&arguments.guard, &configuration)?;
     let settings = ServerSettings { guard: guarding.guard(), ..configuration.settings() };
+    let metrics = arguments.metrics.as_deref().map(metrics_address).transpose()?;
     let store = arguments.state.as_deref().map(open_state).transpose()?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -55,6 +56,13 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
             tracing::info!("listening on all addresses, as remote dispatchers need it; --listen restricts it");
         }
         let server = guarding.attach(server)?;
+        if let Some(address) = metrics {
+            let address = server.tell_metrics(address).map_err(|error| Failure::Lab(format!("--metrics {error}")))?;
+            tracing::info!("metrics at http://{address}/metrics");
+        }
+        if let Err(error) = server.tell_status() {
+            tracing::warn!(%error, "no status can be asked: another coordinator of this machine has the port on another address");
+        }
         let ending = end.clone();
         let serving = server.run(end);
         tokio::pin!(serving);
@@ -93,6 +101,13 @@ fn open_state(dir: &Path) -> Result<Arc<dyn Store>, Failure> {
         tracing::warn!("{note}");
     }
     Ok(Arc::new(store))
+}
+
+/// `ADDRESS:PORT` or `:PORT`.
+fn metrics_address(text: &str) -> Result<SocketAddr, Failure> {
+    let full = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    let wrong = || format!("--metrics {text}: not an address and port: as in 127.0.0.1:9307, [::1]:9307 or :9307");
+    full.parse().map_err(|_| Failure::User(wrong()))
 }
 
 /// `ADDRESS:PORT`, `ADDRESS` or `:PORT`.

@@ -10,12 +10,13 @@ mod report;
 mod run;
 mod signals;
 mod split;
+mod status;
 
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, CoordinatorCommand};
 use crate::failure::Failure;
 use crate::output;
 
@@ -28,7 +29,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Split(arguments) => split::split(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Report(arguments) => report::report(&arguments),
-        Command::Coordinator(arguments) => coordinator::coordinator(&arguments),
+        Command::Coordinator(arguments) => match &arguments.command {
+            None => coordinator::coordinator(&arguments),
+            Some(CoordinatorCommand::Status(arguments)) => status::status(arguments),
+        },
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "convoke", &mut script);

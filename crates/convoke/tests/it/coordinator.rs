@@ -8,14 +8,14 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-struct Coordinator {
+pub(crate) struct Coordinator {
     child: Child,
     log: BufReader<ChildStderr>,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Coordinator {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = command(arguments).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
@@ -31,7 +31,7 @@ impl Coordinator {
         Self { child, log, port }
     }
 
-    fn ask(&self, member: &str, request: &str) -> String {
+    pub(crate) fn ask(&self, member: &str, request: &str) -> String {
         let json = format!(
             r#"{{"hostname": "w", "client_name": "{member}", "group_name": "g", "role": "r", "group_size": 2, "messageID": "m", "request": "{request}"}}"#
         );
@@ -43,7 +43,7 @@ impl Coordinator {
         reply
     }
 
-    fn signal(mut self, signal: Signal) -> (Option<i32>, String) {
+    pub(crate) fn signal(mut self, signal: Signal) -> (Option<i32>, String) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
         let status = self.child.wait().unwrap();
         let mut rest = String::new();
@@ -60,7 +60,7 @@ impl Drop for Coordinator {
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_convoke"));
     command.arg("coordinator").args(arguments).stdin(Stdio::null());
     command
