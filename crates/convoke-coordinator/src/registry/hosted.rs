@@ -169,9 +169,10 @@ impl Hosted {
             Ask::Complete | Ask::Waits => return step.replies.push((ticket, None)),
         };
         if let Manner::Sync { id, .. } = &manner
-            && self.may_be_lost(&member, id, extras.call.as_deref())
+            && self.on_the_way.contains_key(&(member.clone(), id.clone()))
         {
-            // To be asked again when it is known whether this is the next round.
+            // It may have taken that and come to the next round, or have lost it and ask for it again (§4.6). Whoever asks
+            // again when that is known is answered rightly.
             step.replies.push((ticket, Some(Reply::Wait)));
             return;
         }
@@ -197,15 +198,6 @@ impl Hosted {
             now,
             step,
         );
-    }
-
-    /// Whether a release is on its way to the member, by another connection: it may have taken it, and come to the next
-    /// round, or have lost it, and ask for it again (coordinator-protocol.md §4.6). A call that was named before asks
-    /// for it again.
-    fn may_be_lost(&self, member: &MemberName, id: &MessageId, name: Option<&str>) -> bool {
-        let sync = (member.clone(), id.clone());
-        let is_same = || self.released.get(&sync).is_some_and(|(released, _)| Some(released.as_str()) == name);
-        self.on_the_way.contains_key(&sync) && !is_same()
     }
 
     /// The same call that was answered already asks again: its reply was lost.

@@ -1,7 +1,7 @@
 //! A store on a disk that is slow, fails, and is cut off by crashes. It promises what a [`Store`] promises and no more:
 //! of what was not acknowledged a crash keeps the first part, of any length.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -20,8 +20,8 @@ pub(super) struct Disk {
     writing: usize,
     /// What uses it now; an earlier process has no access any more.
     process: u64,
-    /// Whether everything that was queued since has been kept.
-    clean: bool,
+    /// Groups of which the last change failed.
+    failed: BTreeSet<GroupName>,
 }
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Access {
     pub(super) fn new(disk: &Arc<Mutex<Disk>>) -> Self {
         let mut locked = disk.lock().unwrap();
         locked.process += 1;
-        locked.clean = true;
+        locked.failed.clear();
         Self { disk: Arc::clone(disk), process: locked.process }
     }
 
@@ -87,7 +87,7 @@ impl Disk {
 
     /// Whether everything that was ever given to it by this process is kept.
     pub(super) fn is_clean(&self) -> bool {
-        self.clean && self.queue.is_empty()
+        self.failed.is_empty() && self.queue.is_empty()
     }
 
     /// Everything queued becomes one commit.
@@ -97,11 +97,13 @@ impl Disk {
 
     /// The commit succeeds or fails as a whole.
     pub(super) fn end(&mut self, succeeds: bool) {
-        self.clean = succeeds;
         for _ in 0..std::mem::take(&mut self.writing) {
             let Change { group, record, done } = self.queue.pop_front().unwrap();
             if succeeds {
+                self.failed.remove(&group);
                 self.keep(group, record);
+            } else {
+                self.failed.insert(group);
             }
             let result = if succeeds { Ok(()) } else { Err(StoreError::Full { path: PathBuf::from("disk") }) };
             // Nobody has to wait for it.

@@ -40,7 +40,7 @@ use crate::server::hub::Hub;
 use crate::wire::{Reply, Request};
 
 /// Seeds of a usual run.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 2000;
 /// Events while things fail, and the most there may be after that.
 const STORM: usize = 250;
 const CALM: usize = 20_000;

@@ -169,6 +169,8 @@ impl Hosted {
                     out.push(Expected { number, reply: Some(Reply::Wait), release: false });
                     return out;
                 }
+                let same =
+                    self.released.get_mut(&(member, *i)).filter(|(name, _)| asked.held.is_some() && name == call);
                 for released in same.map(|(_, released)| std::mem::take(released)).unwrap_or_default() {
                     out.extend(self.apply(Input::Withdraw { wait: WaitId(released) }));
                 }
