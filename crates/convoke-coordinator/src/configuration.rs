@@ -67,6 +67,14 @@ pub struct ConfigurationError {
 impl Configuration {
     /// Reads the text of a file.
     pub fn read(text: &str) -> Result<Self, ConfigurationError> {
+        // A list would be taken for the values of the keys, in their order.
+        let blanks = text.len() - text.trim_ascii_start().len();
+        if !matches!(text.as_bytes().get(blanks), None | Some(b'{')) {
+            let line = text[..blanks].matches('\n').count() + 1;
+            let column = blanks - text[..blanks].rfind('\n').map_or(0, |end| end + 1) + 1;
+            let message = "the configuration cannot be read: it is not an object".to_owned();
+            return Err(ConfigurationError { line, column, message });
+        }
         serde_json::from_str(text).map_err(|error| {
             let whole = error.to_string();
             let message = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(message, _)| message);

@@ -58,6 +58,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::guard::Guard;
 use crate::registry::Limits;
+use crate::status::Totals;
 use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
 pub use tls::{Tls, TlsFiles};
@@ -177,6 +178,11 @@ impl Server {
         self.listeners.addresses()
     }
 
+    /// Something to look at the server with while it runs.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.shared))
+    }
+
     /// Tells its status to those who ask for it on the status socket, from now on. Call within a tokio runtime.
     ///
     /// # Errors
@@ -223,6 +229,17 @@ impl Server {
         if timeout(LAST_REPLIES, shared.hub.flush()).await.is_err() {
             tracing::warn!("ended before everything was kept");
         }
+    }
+}
+
+/// Looks at a server.
+#[derive(Clone, Debug)]
+pub struct Watch(Arc<Shared>);
+
+impl Watch {
+    /// Counts over all groups and connections.
+    pub fn totals(&self) -> Totals {
+        status::totals(&self.0)
     }
 }
 

@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::service::Manager;
 use crate::arguments::CoordinatorArguments;
 use crate::commands::guarding::Guarding;
 use crate::failure::Failure;
@@ -26,9 +27,9 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
     let configuration = configured.clone().unwrap_or_default();
     let port = configuration.port.unwrap_or(DEFAULT_PORT);
     let listen = arguments.listen.iter().map(|text| address("--listen", text, port)).collect::<Result<Vec<_>, _>>()?;
+    let metrics = arguments.metrics.as_deref().map(metrics_address).transpose()?;
     let guarding = Guarding::read(&arguments.guard, &configuration)?;
     let settings = ServerSettings { guard: guarding.guard(), ..configuration.settings() };
-    let metrics = arguments.metrics.as_deref().map(metrics_address).transpose()?;
     let store = arguments.state.as_deref().map(open_state).transpose()?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -63,18 +64,23 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
         if let Err(error) = server.tell_status() {
             tracing::warn!(%error, "no status can be asked: another coordinator of this machine has the port on another address");
         }
-        let ending = end.clone();
+        let (ending, watch) = (end.clone(), server.watch());
+        let manager = Manager::of_environment();
         let serving = server.run(end);
-        tokio::pin!(serving);
+        let reassuring = manager.reassure(&watch);
+        tokio::pin!(serving, reassuring);
+        manager.ready();
         loop {
             tokio::select! {
                 () = &mut serving => break,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => guarding.reload(),
+                () = &mut reassuring => {}
             }
         }
         tracing::info!("ending");
+        manager.stopping();
         ending.cancel();
         serving.await;
         Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ mod guarding;
 mod job;
 mod report;
 mod run;
+mod service;
 mod signals;
 mod split;
 mod status;

@@ -13,4 +13,5 @@ mod keep;
 mod lava_run;
 mod promises;
 mod rehearsal;
+mod service;
 mod status;
