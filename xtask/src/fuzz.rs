@@ -32,7 +32,7 @@ pub(crate) fn run(target: &str, seconds: Option<&str>) -> Result<(), String> {
         fuzzer.args(["-merge=1", "-max_len=1024"]).arg(corpus).arg(found);
     } else {
         fuzzer.arg(format!("-max_total_time={}", seconds.unwrap_or(SECONDS)));
-        fuzzer.args(["-max_len=1024", "-print_final_stats=1"]).arg(found).arg(corpus);
+        fuzzer.args(["-max_len=1024", "-len_control=0", "-print_final_stats=1"]).arg(found).arg(corpus);
     }
     run_command(&mut fuzzer)
 }

@@ -233,7 +233,7 @@ impl World {
                 let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
                 let store = Arc::new(Access::new(&self.disk));
                 let hub = runtime
-                    .block_on(async { Hub::new(Limits::default(), Expiry::default(), Some(store)) })
+                    .block_on(async { Hub::new(Limits::default(), Expiry::default(), Some(store), Arc::default()) })
                     .map_err(|error| error.to_string())?;
                 self.process = Some(Process { runtime, hub });
             }
