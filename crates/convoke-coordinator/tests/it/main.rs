@@ -3,6 +3,7 @@
 
 mod certificates;
 mod configuration;
+mod differential;
 mod fuzz;
 mod guard;
 mod harness;
@@ -12,6 +13,7 @@ mod local;
 mod metrics;
 mod promise;
 mod push;
+mod random;
 mod reasons;
 mod restart;
 mod tcp;
