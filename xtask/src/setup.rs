@@ -20,6 +20,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("iperf3", "examples/iperf3.yaml measures with it"),
     ("lava-coordinator", "our client speaks to it in tests"),
     ("lava-dispatcher", "its lava-run speaks to our coordinator in tests"),
+    ("mandoc", "lints the manual page"),
     ("mksh", "helpers are tested under it"),
     ("openssh-client", "devices are reached with it"),
     ("openssh-server", "devices that are reached by ssh run it in tests"),
@@ -32,6 +33,7 @@ const PACKAGES: &[(&str, &str)] = &[
     (qemu::SYSTEM, "guests run in it"),
     ("ser2net", "a board's serial line is behind it in tests"),
     ("shellcheck", "lints the helpers"),
+    ("systemd", "its systemd-analyze checks the unit"),
     ("util-linux", "tests make namespaces and change users"),
     ("xz-utils", "archives are packed with it"),
 ];

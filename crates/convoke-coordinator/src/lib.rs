@@ -42,5 +42,7 @@ pub use guard::{Guard, TokensError, read_tokens};
 pub use local::LocalGroup;
 pub use pem::TlsError;
 pub use registry::Limits;
-pub use server::{ListenError, Listeners, Server, ServerSettings, Tls, TlsFiles};
-pub use tcp::{Access, ClientTls, ClientTlsFiles, DEFAULT_PORT, TcpClient, TcpSettings, coordinator_address};
+pub use server::{ListenError, Listeners, Server, ServerSettings, Tls, TlsFiles, Watch};
+pub use tcp::{
+    Access, ClientTls, ClientTlsFiles, DEFAULT_PORT, DEFAULT_TLS_PORT, TcpClient, TcpSettings, coordinator_address,
+};

@@ -72,14 +72,13 @@ pub struct Image {
     pub path: String,
 }
 
-/// Architectures of the built-in type: names in jobs, emulator, options without which it does not start, interface of
-/// disks.
-const ARCHITECTURES: &[(&[&str], &str, &[&str], &str)] = &[
-    (&["amd64", "x86_64"], "qemu-system-x86_64", &["-machine", "pc"], "ide"),
-    (&["i386"], "qemu-system-i386", &["-machine", "pc"], "ide"),
-    (&["arm64", "aarch64"], "qemu-system-aarch64", &["-machine", "virt", "-cpu", "cortex-a57"], "virtio"),
-    (&["arm", "armhf", "armv7"], "qemu-system-arm", &["-machine", "virt", "-cpu", "cortex-a15"], "virtio"),
-    (&["riscv64"], "qemu-system-riscv64", &["-machine", "virt"], "virtio"),
+/// Architectures of the built-in type: names in jobs, emulator, options without which it does not start.
+const ARCHITECTURES: &[(&[&str], &str, &[&str])] = &[
+    (&["amd64", "x86_64"], "qemu-system-x86_64", &["-machine", "pc"]),
+    (&["i386"], "qemu-system-i386", &["-machine", "pc"]),
+    (&["arm64", "aarch64"], "qemu-system-aarch64", &["-machine", "virt", "-cpu", "cortex-a57"]),
+    (&["arm", "armhf", "armv7"], "qemu-system-arm", &["-machine", "virt", "-cpu", "cortex-a15"]),
+    (&["riscv64"], "qemu-system-riscv64", &["-machine", "virt"]),
 ];
 
 /// Memory of the built-in type in MiB, when the job does not say.
@@ -129,7 +128,7 @@ impl Machine {
         let text = |key: &str| context.get(key).and_then(text_of);
         let arch = text("arch").unwrap_or_else(|| "amd64".into());
         let found = ARCHITECTURES.iter().find(|(names, ..)| names.contains(&arch.as_str()));
-        let Some((_, program, base, interface)) = found else {
+        let Some((_, program, base)) = found else {
             let known: Vec<&str> = ARCHITECTURES.iter().flat_map(|(names, ..)| names.iter().copied()).collect();
             return Err(Fault::new(
                 format!("the built-in machines have no architecture {arch:?}"),
@@ -171,7 +170,7 @@ impl Machine {
         options.extend(options_of("extra_options", context.get("extra_options"))?);
         let guest = GuestDisk {
             size: text("guestfs_size").and_then(|size| size.parse().ok()).unwrap_or(GuestDisk::SIZE),
-            interface: text("guestfs_interface").unwrap_or_else(|| (*interface).to_owned()),
+            interface: text("guestfs_interface").unwrap_or_else(|| "virtio".into()),
             drive_id: text("guestfs_driveid").unwrap_or_else(|| GuestDisk::DRIVE.into()),
         };
         Ok(Machine { program: (*program).to_owned(), options, network, guest })

@@ -46,6 +46,10 @@ pub(crate) struct Context {
     pub(crate) overlay: Option<OverlayArchive>,
     /// What the running deploy has downloaded, not yet handed over.
     pub(crate) images: Vec<Image>,
+    /// What the device says is to be typed before a test, once after each boot.
+    pub(crate) before_test: Vec<String>,
+    /// Whether that has been typed since the last boot.
+    pub(crate) prepared: bool,
     /// Whether the device has got an overlay.
     pub(crate) deployed: bool,
     /// Whether the running attempt of a boot block has booted the device.
@@ -79,6 +83,8 @@ impl Context {
             stored: BTreeMap::new(),
             overlay: None,
             images: Vec::new(),
+            before_test: Vec::new(),
+            prepared: false,
             deployed: false,
             booted: false,
             started: BTreeSet::new(),

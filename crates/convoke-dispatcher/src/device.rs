@@ -13,6 +13,7 @@
 
 use std::fs::File;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -123,6 +124,18 @@ pub struct Deployment {
     pub images: Vec<Image>,
     /// The test overlay; `None` when the namespace has no test, or an image has taken it.
     pub overlay: Option<OverlayArchive>,
+    /// The results directory on the device, `/lava-77`: everything in the overlay lies in it.
+    pub results_dir: String,
+    /// An existing folder where files without a name are made.
+    pub scratch: PathBuf,
+}
+
+/// What a device has made of a deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deployed {
+    /// Lines typed in the shell before the runner of the next test is started, once after each boot: how the device gets
+    /// at its overlay.
+    pub before_test: Vec<String>,
 }
 
 /// Something that was downloaded, verified, unpacked, and has its overlays.
@@ -154,7 +167,14 @@ pub struct BootRequest {
 impl Deployment {
     /// A deployment of an overlay and nothing else.
     pub fn of_overlay(to: impl Into<String>, overlay: OverlayArchive) -> Deployment {
-        Deployment { to: to.into(), parameters: Map::new(), images: Vec::new(), overlay: Some(overlay) }
+        Deployment {
+            to: to.into(),
+            parameters: Map::new(),
+            images: Vec::new(),
+            overlay: Some(overlay),
+            results_dir: String::new(),
+            scratch: PathBuf::new(),
+        }
     }
 }
 
@@ -231,8 +251,9 @@ pub trait Device: Send {
     /// and boot block.
     fn refusal(&self, block: &Block) -> Option<Refusal>;
 
-    /// Takes what a deploy block has made. The next boot has the overlay unpacked at the device's root.
-    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, ()>;
+    /// Takes what a deploy block has made. The next boot has the overlay unpacked at the device's root, or gets it by what
+    /// is to be typed.
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed>;
 
     /// Boots (or reboots) and gives the console. The prompt has not been waited for. A device whose power is switched
     /// apart from its console only connects here, and starts in [`Device::reset`].

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_coordinator::{GroupClient, LocalGroup, TcpClient};
@@ -96,10 +97,11 @@ async fn run(
     }
     journal.subscribe(Box::new(verdict_view));
     recorder.mask(plan.members.iter().flat_map(|member| &member.job.secrets).map(|(_, value)| value.clone()).collect());
-    announce(&plan, job_file, program.clone(), findings, &recorder);
+    announce(&plan, job_file.clone(), program.clone(), findings, &recorder);
 
     let kept = Shelf::new(keep);
-    let template = DispatchTemplate { folder: &folder, program: &program, rehearsal: plan.rehearsal };
+    let base = Path::new(&job_file).parent().map(Path::to_owned).unwrap_or_default();
+    let template = DispatchTemplate { folder: &folder, base, program: &program, rehearsal: plan.rehearsal };
     let started = start(plan, remote, &template, &kept, &recorder).await;
     let outcome = match started {
         Ok(members) => {
@@ -244,6 +246,7 @@ async fn start(
 /// What is the same in the options of all members.
 struct DispatchTemplate<'a> {
     folder: &'a RunFolder,
+    base: PathBuf,
     program: &'a str,
     rehearsal: bool,
 }
@@ -256,6 +259,7 @@ impl DispatchTemplate<'_> {
             .map_err(|error| ActionError::infrastructure(format!("the folder of a member cannot be made: {error}")))?;
         let mut options = DispatchOptions::new(scratch, self.program);
         options.rehearsal = self.rehearsal;
+        options.base = self.base.clone();
         Ok(options)
     }
 }

@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use convoke_dispatcher::device::{BootRequest, Console, Deployment, Device, DeviceFuture, DeviceInfo, Refusal};
+use convoke_dispatcher::device::{
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, Refusal,
+};
 use convoke_job::member::Block;
 use convoke_lab::sandbox::SandboxDevice;
 use tokio::io::AsyncWrite;
@@ -108,7 +110,7 @@ impl Device for KeptDevice {
         self.device.as_ref().and_then(|device| device.refusal(block))
     }
 
-    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, ()> {
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
         self.device().deploy(deployment)
     }
 

@@ -97,9 +97,21 @@ pub(crate) struct DispatchArguments {
     /// The device: one entry of a lab file's `devices`, of type `sandbox`
     #[arg(long, value_name = "FILE")]
     pub(crate) device: PathBuf,
-    /// The coordinator, LAVA's or Convoke's; without a port 3079
-    #[arg(long, value_name = "HOST:PORT", value_parser = convoke_coordinator::coordinator_address)]
+    /// The coordinator, LAVA's or Convoke's; without a port 3079, with --tls-ca 3080
+    #[arg(long, value_name = "HOST:PORT")]
     pub(crate) coordinator: String,
+    /// The token that the coordinator asks for, alone in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Speak TLS, with a coordinator whose certificate is of this CA (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// The certificate of this dispatcher (PEM), followed by those that issued it
+    #[arg(long, value_name = "FILE", requires_all = ["tls_key", "tls_ca"])]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Folder for the files of the member
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: PathBuf,
@@ -208,6 +220,8 @@ pub(crate) struct CoordinatorArguments {
     /// configuration file, loopback without]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<String>,
+    #[command(flatten)]
+    pub(crate) guard: GuardArguments,
     /// Keep what is acknowledged in this folder, so that a coordinator that was killed goes on where it was [default: in
     /// memory only]
     #[arg(long, value_name = "DIR")]
@@ -221,6 +235,30 @@ pub(crate) struct CoordinatorArguments {
     /// How much is logged
     #[arg(long, value_enum, ignore_case = true, default_value_t = LogLevel::Info, value_name = "LEVEL")]
     pub(crate) loglevel: LogLevel,
+}
+
+/// Who is let in.
+#[derive(Debug, Args)]
+pub(crate) struct GuardArguments {
+    /// Tokens, one a line, that open every group; read again on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Refuse whoever shows no token (LAVA's dispatchers have none): one of --token-file, or without that file the one
+    /// that the first member of the group chose
+    #[arg(long)]
+    pub(crate) require_token: bool,
+    /// Listen for TLS here too, `ADDRESS:PORT`, `ADDRESS` or `:PORT`; without a port 3080; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen_tls: Vec<String>,
+    /// The certificate for TLS (PEM), followed by those that issued it; read again on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Let in over TLS only those whose certificate is of this CA (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -106,6 +106,11 @@ impl Registry {
         Self { limits, expiry, groups: HashMap::new() }
     }
 
+    /// Whether there is a group of this name.
+    pub fn has(&self, group: &GroupName) -> bool {
+        self.groups.contains_key(group)
+    }
+
     /// Takes a request. Without a reply to `ticket` in the step, the request is held.
     pub fn ask(&mut self, ticket: Ticket, request: Request, now: Time) -> Step {
         if request.ask == Ask::Complete {
@@ -114,7 +119,10 @@ impl Registry {
         let group = request.group.clone();
         if request.ask == Ask::Waits {
             return match self.groups.get(&group) {
-                Some(hosted) => Step::reply(ticket, hosted.waits_of(&request.member)),
+                Some(hosted) => match hosted.opens_to(&request) {
+                    Ok(()) => Step::reply(ticket, hosted.waits_of(&request.member)),
+                    Err(why) => Step::nack(ticket, why),
+                },
                 None => Step::nack(ticket, NO_GROUP),
             };
         }

@@ -116,7 +116,7 @@ async fn answer<'a>(
     let limit = request.extras.limit.flatten();
     let hold = request.extras.hold.map(|hold| limit.map_or(hold, |limit| hold.min(limit)));
     let deadline = hold.and_then(|hold| Instant::now().checked_add(hold));
-    let Some((ticket, mut answered)) = shared.hub.ask(request).await else {
+    let Some((ticket, mut answered)) = shared.hub.ask(request, peer.ip().to_canonical()).await else {
         asked.answered(None);
         close(stream, input.ended, &shared.end).await;
         return None;

@@ -6,20 +6,23 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use convoke_group::{GroupName, Lacking, MemberName, Time};
 use tokio::sync::oneshot;
 
+use super::ServerSettings;
 use super::clock::Clock;
 use super::journal::{Journal, Kept, Round};
 use super::observer::Observer;
+use super::origins::Origins;
 use crate::registry::doing::About;
-use crate::registry::{Limits, Registry, Step, Ticket, Waited};
+use crate::registry::{Registry, Step, Ticket, Waited};
 use crate::status::{GroupStatus, Totals};
-use crate::store::{Expiry, Loaded, Store, StoreError, StoreStats};
-use crate::wire::{Reply, Request};
+use crate::store::{Loaded, Store, StoreError, StoreStats};
+use crate::wire::{Reply, Request, Size};
 
 const SHARDS: usize = 16;
 
@@ -38,6 +41,7 @@ pub(super) struct Hub {
     clock: Clock,
     started: Time,
     store: Option<Arc<dyn Store>>,
+    origins: Origins,
     observer: Arc<Observer>,
 }
 
@@ -51,18 +55,20 @@ impl std::fmt::Debug for Hub {
 struct Shard {
     registry: Registry,
     waiting: HashMap<Ticket, oneshot::Sender<Answered>>,
+    /// Who made its groups.
+    makers: HashMap<GroupName, IpAddr>,
     journals: HashMap<GroupName, Journal>,
 }
 
 impl Hub {
     /// A hub with the groups that the store has kept. Call within a tokio runtime.
     pub(super) fn new(
-        limits: Limits,
-        expiry: Expiry,
+        settings: &ServerSettings,
         store: Option<Arc<dyn Store>>,
         observer: Arc<Observer>,
     ) -> Result<Arc<Self>, StoreError> {
-        let shard = |_| Mutex::new(Shard { registry: Registry::new(limits, expiry), ..Shard::default() });
+        let registry = || Registry::new(settings.group, settings.expiry);
+        let shard = |_| Mutex::new(Shard { registry: registry(), ..Shard::default() });
         let kept = store.as_ref().map(|store| store.load()).transpose()?.unwrap_or_default();
         let times = kept.iter().flat_map(|(_, records)| records.iter().map(|record| record.at));
         let clock = Clock::start(times.max().unwrap_or_default());
@@ -72,6 +78,7 @@ impl Hub {
             started: clock.now(),
             clock,
             store,
+            origins: Origins::new(settings.groups_per_address),
             observer,
         });
         hub.restore(kept);
@@ -93,9 +100,13 @@ impl Hub {
         }
     }
 
-    /// Makes a request. The reply comes through the channel. What could not be kept before is tried first, and the
+    /// Makes a request that came from an address. The reply comes through the channel. What could not be kept before is tried first, and the
     /// request is not made as long as that fails.
-    pub(super) async fn ask(self: &Arc<Self>, request: Request) -> Option<(Ticket, oneshot::Receiver<Answered>)> {
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        request: Request,
+        from: IpAddr,
+    ) -> Option<(Ticket, oneshot::Receiver<Answered>)> {
         let stuck = {
             let mut shard = self.shard(&request.group);
             let stuck = shard.journals.get(&request.group).filter(|journal| journal.is_stuck()).and_then(Journal::kept);
@@ -112,9 +123,26 @@ impl Hub {
         let group = request.group.clone();
         let mut shard = self.shard(&group);
         shard.waiting.insert(ticket, reply);
-        let step = shard.registry.ask(ticket, request, self.clock.now());
+        let step = self.step(&mut shard, ticket, request, from);
         self.take(&mut shard, &group, step);
         Some((ticket, answered))
+    }
+
+    fn step(&self, shard: &mut Shard, ticket: Ticket, request: Request, from: IpAddr) -> Step {
+        let group = request.group.clone();
+        let may_make = matches!(request.size, Size::Of(_)) && !shard.registry.has(&group);
+        if may_make && let Err(why) = self.origins.add(from) {
+            return Step { replies: vec![(ticket, Some(Reply::Nack(why)))], ..Step::default() };
+        }
+        let step = shard.registry.ask(ticket, request, self.clock.now());
+        if may_make {
+            if shard.registry.has(&group) {
+                shard.makers.insert(group, from);
+            } else {
+                self.origins.remove(from);
+            }
+        }
+        step
     }
 
     /// Whether the reply reached its caller.
@@ -231,6 +259,11 @@ impl Hub {
     fn take(self: &Arc<Self>, shard: &mut Shard, group: &GroupName, step: Step) {
         for note in &step.notes {
             self.observer.note(group, note);
+        }
+        if step.ended
+            && let Some(from) = shard.makers.remove(group)
+        {
+            self.origins.remove(from);
         }
         if self.store.is_some() && (step.ended || !step.entries.is_empty()) {
             let journal = shard.journals.entry(group.clone()).or_insert_with(Journal::new);

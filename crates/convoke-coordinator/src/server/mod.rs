@@ -14,6 +14,7 @@
 //! | `listen` | the addresses |
 //! | `connection` | one request and its reply |
 //! | `closing` | how a connection ends, and whether a reply arrived |
+//! | `origins` | who made how many groups |
 //! | `places` | how many connections there are, of whom |
 //! | `stream` | its bytes, in clear or within TLS |
 //! | `tls` | how it becomes one of TLS |
@@ -34,6 +35,7 @@ mod journal;
 mod listen;
 mod metrics;
 mod observer;
+mod origins;
 mod places;
 mod reports;
 mod scrape;
@@ -55,6 +57,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::guard::Guard;
 use crate::registry::Limits;
+use crate::status::Totals;
 use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
 pub use tls::{Tls, TlsFiles};
@@ -86,6 +89,8 @@ pub struct ServerSettings {
     pub idle_connections: usize,
     /// How long a kept connection may wait for its next request.
     pub idle_time: Duration,
+    /// Groups at once that one address has made.
+    pub groups_per_address: usize,
     /// Who is let in.
     pub guard: Guard,
     /// Limits of one group.
@@ -104,6 +109,7 @@ impl Default for ServerSettings {
             connections_per_address: 12_288,
             idle_connections: 8_192,
             idle_time: Duration::from_secs(60),
+            groups_per_address: 32_768,
             guard: Guard::default(),
             group: Limits::default(),
             expiry: Expiry::default(),
@@ -147,7 +153,7 @@ impl Server {
             idle: settings.idle_connections,
         });
         let shared = Shared {
-            hub: Hub::new(settings.group, settings.expiry, store, Arc::clone(&observer))?,
+            hub: Hub::new(&settings, store, Arc::clone(&observer))?,
             observer,
             settings,
             places,
@@ -171,6 +177,11 @@ impl Server {
     /// Where it listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.addresses()
+    }
+
+    /// Something to look at the server with while it runs.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.shared))
     }
 
     /// Tells its status to those who ask for it on the status socket, from now on. Call within a tokio runtime.
@@ -217,6 +228,17 @@ impl Server {
         if timeout(LAST_REPLIES, shared.hub.flush()).await.is_err() {
             tracing::warn!("ended before everything was kept");
         }
+    }
+}
+
+/// Looks at a server.
+#[derive(Clone, Debug)]
+pub struct Watch(Arc<Shared>);
+
+impl Watch {
+    /// Counts over all groups and connections.
+    pub fn totals(&self) -> Totals {
+        status::totals(&self.0)
     }
 }
 

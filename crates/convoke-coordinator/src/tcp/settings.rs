@@ -8,6 +8,9 @@ use convoke_group::{GroupName, MemberName, RoleName};
 /// Port of a coordinator that is named without one (coordinator-protocol.md §1).
 pub const DEFAULT_PORT: u16 = 3079;
 
+/// Port with TLS of a coordinator that is named without one.
+pub const DEFAULT_TLS_PORT: u16 = 3080;
+
 /// Where the coordinator is, and who asks.
 #[derive(Clone, Debug)]
 pub struct TcpSettings {
@@ -27,13 +30,13 @@ pub struct TcpSettings {
     pub poll_delay: Duration,
 }
 
-/// `address` with [`DEFAULT_PORT`] when it names none; the error says what is wrong with it.
-pub fn coordinator_address(address: &str) -> Result<String, String> {
+/// `address` with `port` when it names none; the error says what is wrong with it.
+pub fn coordinator_address(address: &str, port: u16) -> Result<String, String> {
     let host_only = match address.strip_prefix('[') {
         Some(rest) => rest.ends_with(']'),
         None => !address.contains(':'),
     };
-    let full = if host_only { format!("{address}:{DEFAULT_PORT}") } else { address.to_owned() };
+    let full = if host_only { format!("{address}:{port}") } else { address.to_owned() };
     let Some((host, port)) = full.rsplit_once(':') else { return Err("give HOST:PORT".to_owned()) };
     let bare_v6 = host.contains(':') && !host.starts_with('[');
     if host.is_empty() || bare_v6 {
@@ -59,10 +62,10 @@ mod tests {
             ("[::1]", "[::1]:3079"),
             ("[::1]:5", "[::1]:5"),
         ] {
-            assert_eq!(coordinator_address(given).unwrap(), full);
+            assert_eq!(coordinator_address(given, 3079).unwrap(), full);
         }
         for wrong in ["", ":3079", "lab:", "lab:x", "lab:0", "lab:70000", "::1"] {
-            assert!(coordinator_address(wrong).is_err(), "{wrong}");
+            assert!(coordinator_address(wrong, 3079).is_err(), "{wrong}");
         }
     }
 }

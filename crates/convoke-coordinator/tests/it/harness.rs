@@ -62,6 +62,15 @@ impl Coordinator {
         read(&mut stream).await
     }
 
+    /// The reply to a request that comes from another address of this machine, without its frame.
+    pub(crate) async fn from(&self, address: [u8; 4], json: &str) -> String {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((address, 0))).unwrap();
+        let mut stream = socket.connect(self.address).await.unwrap();
+        stream.write_all(&framed(json)).await.unwrap();
+        unframed(&read(&mut stream).await)
+    }
+
     /// The reply to a request as LAVA's clients send it, without its frame; empty when the connection was closed.
     pub(crate) async fn json(&self, json: &str) -> String {
         unframed(&self.bytes(&framed(json)).await)

@@ -203,6 +203,42 @@ async fn limits_of_a_group_are_answered_with_nack() {
 }
 
 #[tokio::test]
+async fn an_address_makes_no_more_groups_than_it_may_and_others_go_on() {
+    let settings = ServerSettings { groups_per_address: 1, ..ServerSettings::default() };
+    let coordinator = Coordinator::with(settings, None);
+    let make = |group: &str| {
+        request_of("a", "r", "group_data", r#", "group_size": 2"#).replace("\"g\"", &format!("\"{group}\""))
+    };
+    assert_eq!(coordinator.json(&make("one")).await, WAIT);
+    assert_eq!(coordinator.json(&make("two")).await, NACK);
+    assert_eq!(coordinator.json(&make("one")).await, WAIT, "the group that is there is served");
+    assert_eq!(coordinator.from([127, 0, 0, 2], &make("two")).await, WAIT, "another address makes its own");
+    // What was not made, or has ended, does not count.
+    assert_eq!(coordinator.from([127, 0, 0, 3], &make("three").replace("hostname", "x")).await, NACK);
+    assert_eq!(coordinator.from([127, 0, 0, 3], &make("three")).await, WAIT);
+    assert_eq!(coordinator.json(&make("one").replace("group_data", "clear_group")).await, ACK);
+    assert_eq!(coordinator.json(&make("four")).await, WAIT);
+    coordinator.end().await;
+}
+
+/// Sixty connections of one address, of which it may have ten; somebody else asks meanwhile.
+#[tokio::test]
+async fn a_flood_of_one_address_does_not_touch_others() {
+    let settings = ServerSettings { connections: 20, connections_per_address: 10, ..ServerSettings::default() };
+    let coordinator = Coordinator::with(settings, None);
+    let ask = request_of("a", "r", "group_data", r#", "group_size": 2"#);
+    let mut flood = Vec::new();
+    for _ in 0..60 {
+        let mut stream = coordinator.connect().await;
+        // Closed already, when there are too many.
+        let _ = stream.write_all(b"0000").await;
+        flood.push(stream);
+        assert_eq!(coordinator.from([127, 0, 0, 2], &ask).await, WAIT);
+    }
+    coordinator.end().await;
+}
+
+#[tokio::test]
 async fn too_many_connections_of_one_address_are_closed() {
     let settings = ServerSettings { connections_per_address: 1, ..ServerSettings::default() };
     let coordinator = Coordinator::with(settings, None);

@@ -26,7 +26,7 @@ struct Asked {
     what: What,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum What {
     GroupData,
     Send(&'static str, u8),
@@ -200,13 +200,13 @@ impl Model {
 
 fn request(asked: &Asked) -> Request {
     let id = MessageId::new;
-    let ask = match &asked.what {
+    let ask = match asked.what {
         What::GroupData => Ask::GroupData,
-        What::Send(of, value) => Ask::Send { message_id: id(*of), message: value.to_string() },
-        What::Wait(of) => Ask::Wait { message_id: id(*of) },
-        What::WaitAll(of) => Ask::WaitAll { message_id: id(*of), role: None },
-        What::WaitRole(of, role) => Ask::WaitAll { message_id: id(*of), role: Some(RoleName::new(*role)) },
-        What::Sync(of) => Ask::Sync { message_id: id(*of), own: None },
+        What::Send(of, value) => Ask::Send { message_id: id(of), message: value.to_string() },
+        What::Wait(of) => Ask::Wait { message_id: id(of) },
+        What::WaitAll(of) => Ask::WaitAll { message_id: id(of), role: None },
+        What::WaitRole(of, role) => Ask::WaitAll { message_id: id(of), role: Some(RoleName::new(role)) },
+        What::Sync(of) => Ask::Sync { message_id: id(of), own: None },
         What::Clear => Ask::Clear,
     };
     Request {

@@ -31,6 +31,7 @@ pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &
     ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
     ctx.console = Some(ConsoleLink::open(console, &ctx.log));
     ctx.booted = true;
+    ctx.prepared = false;
     Ok(())
 }
 

@@ -149,7 +149,7 @@ pub(crate) async fn compress(ctx: &mut Context, action: &PlannedAction, deadline
 async fn archive(ctx: &Context, action: &PlannedAction) -> Result<OverlayArchive, ActionError> {
     let plan = overlay_plan(ctx, action);
     let scratch = ctx.options.scratch.clone();
-    let made = tokio::task::spawn_blocking(move || {
+    let made = tokio::task::spawn_blocking(move || -> Result<_, ActionError> {
         let disk = |error: std::io::Error| {
             ActionError::infrastructure(format!("cannot write the overlay in {}: {error}", scratch.display()))
         };
@@ -211,6 +211,8 @@ pub(crate) async fn hand_over(ctx: &mut Context, action: &PlannedAction, deadlin
             parameters: parameters.clone(),
             images: std::mem::take(&mut ctx.images),
             overlay: ctx.overlay.take().filter(|overlay| !overlay.applied),
+            results_dir: ctx.results_dir(),
+            scratch: ctx.options.scratch.clone(),
         },
         // A docker test brings its overlay without a deploy block.
         _ => {
@@ -219,7 +221,7 @@ pub(crate) async fn hand_over(ctx: &mut Context, action: &PlannedAction, deadlin
         }
     };
     let work = async |ctx: &mut Context| ctx.device().deploy(deployment).await;
-    ctx.guard(action.name, Nature::Lab, deadline, work).await?;
+    ctx.before_test = ctx.guard(action.name, Nature::Lab, deadline, work).await?.before_test;
     ctx.deployed = true;
     Ok(None)
 }

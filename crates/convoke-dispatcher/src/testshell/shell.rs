@@ -52,10 +52,19 @@ pub(super) struct Shell<'a> {
 impl Shell<'_> {
     /// A comment, harmless in any shell, and the prompt it provokes. Gives what came before the prompt.
     pub(super) async fn prompt(&mut self, attached: &Attached<'_>) -> Result<Vec<u8>, ActionError> {
+        self.prompt_after(attached, "#").await
+    }
+
+    /// A line that prepares the device for the test; the prompt comes back when it is done.
+    pub(super) async fn prepare(&mut self, attached: &Attached<'_>, line: &str) -> Result<(), ActionError> {
+        self.prompt_after(attached, line).await.map(drop)
+    }
+
+    async fn prompt_after(&mut self, attached: &Attached<'_>, line: &str) -> Result<Vec<u8>, ActionError> {
         let wait = Wait {
             name: self.action.name,
             prompts: self.ctx.wanted_prompts(),
-            check: Some("#"),
+            check: Some(line),
             connection: self.action.connection_limit,
             deadline: self.deadline,
             nature: Nature::Test,

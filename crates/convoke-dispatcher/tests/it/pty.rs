@@ -6,7 +6,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use convoke_dispatcher::device::{BootRequest, Console, Deployment, Device, DeviceFuture, DeviceInfo, Refusal};
+use convoke_dispatcher::device::{
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, Refusal,
+};
 use convoke_dispatcher::error::ActionError;
 use convoke_job::member::Block;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -60,7 +62,7 @@ impl Device for PtyDevice {
         None
     }
 
-    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, ()> {
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
         let overlay = deployment.overlay.unwrap();
         let unpacked = Command::new("tar").args(["-xz", "-C"]).arg(self.root.path()).stdin(overlay.file).status();
         // Entries are relative to `/`, where the results directory is deep below.
@@ -72,7 +74,7 @@ impl Device for PtyDevice {
         }
         Box::pin(async move {
             match unpacked {
-                Ok(status) if status.success() => Ok(()),
+                Ok(status) if status.success() => Ok(Deployed::default()),
                 other => Err(ActionError::infrastructure(format!("tar: {other:?}"))),
             }
         })

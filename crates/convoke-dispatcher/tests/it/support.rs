@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use convoke_coordinator::GroupClient;
-use convoke_dispatcher::device::{BootRequest, Console, Deployment, Device, DeviceFuture, DeviceInfo, Refusal};
+use convoke_dispatcher::device::{
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, Refusal,
+};
 use convoke_dispatcher::{DispatchOptions, MemberOutcome, MemberRun, run_member};
 use convoke_job::member::{
     Block, BlockKind, Common, Definition, DefinitionFrom, GroupMember, Membership, Place, TestKind, Timeouts,
@@ -172,9 +174,9 @@ impl Device for Scripted {
         (method != "sandbox").then(|| Refusal::new(format!("it has no {method}"), "use `sandbox`"))
     }
 
-    fn deploy(&mut self, _deployment: Deployment) -> DeviceFuture<'_, ()> {
+    fn deploy(&mut self, _deployment: Deployment) -> DeviceFuture<'_, Deployed> {
         self.note("deploy");
-        Box::pin(async { Ok(()) })
+        Box::pin(async { Ok(Deployed::default()) })
     }
 
     fn boot(&mut self, _request: BootRequest) -> DeviceFuture<'_, Console> {

@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use convoke_artifact::Fault as Whose;
+use convoke_artifact::disk::{DiskOrder, OverlayDisk};
 use convoke_children::Stage;
 use convoke_device::Dictionary;
-use convoke_device::qemu::{self, Fault, Machine};
+use convoke_device::qemu::{self, Fault, GuestDisk, Machine};
 use convoke_dispatcher::device::{
-    BootRequest, Console, ConsoleEnd, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image, Refusal,
+    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image,
+    Refusal,
 };
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
@@ -19,6 +22,7 @@ use serde_json::{Map, Value};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::messages::{AttachConfig, Attached, FromMachine, MachineConfig, Namespaces};
 use super::qmp::Qmp;
@@ -102,6 +106,8 @@ pub struct QemuDevice {
     /// The ground and the machine's place on it.
     place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
     images: Vec<Image>,
+    /// The disk with the test overlay, when no image has taken it.
+    disk: Option<OverlayDisk>,
     running: Option<Running>,
 }
 
@@ -157,11 +163,10 @@ impl QemuDevice {
             connection_timeouts: limits(&configuration.timeouts.connections, &settings.connection_timeouts),
             configuration,
         };
-        Ok(QemuDevice { info, dictionary, machine, place, images: Vec::new(), running: None })
+        Ok(QemuDevice { info, dictionary, machine, place, images: Vec::new(), disk: None, running: None })
     }
 
     async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
-        let broken = |error: io::Error| ActionError::infrastructure(format!("cannot start QEMU: {error}"));
         let (console, theirs) = UnixStream::pair().map_err(broken)?;
         let (monitor, their_monitor) = UnixStream::pair().map_err(broken)?;
         // The program gets blocking ends, as any program expects.
@@ -174,11 +179,18 @@ impl QemuDevice {
             .map(|(index, image)| qemu::Image {
                 label: image.label.clone(),
                 arg: image_arg(&image.parameters),
-                path: format!("/dev/fd/\0{index}\0"),
+                path: file(index),
             })
             .collect();
         let wrong = |Fault { message, help }: Fault| ActionError::job(format!("{message}: {help}"));
         let mut args = self.machine.with_images(&images).map_err(wrong)?;
+        if self.disk.is_some() {
+            let GuestDisk { interface, drive_id, .. } = &self.machine.guest;
+            let file = file(self.images.len() + 1);
+            // This disk is nobody else's: what is written to it stays from boot to boot.
+            let drive = format!("file={file},format=raw,media=disk,if={interface},id={drive_id},snapshot=off");
+            args.extend(["-drive".to_owned(), drive]);
+        }
         let interface = self.place.as_ref().map(|(_, number, _)| format!("q{number}"));
         if let (Some((_, _, address)), Some(interface), qemu::Network::Group { card }) =
             (&self.place, &interface, &self.machine.network)
@@ -192,9 +204,8 @@ impl QemuDevice {
                 "-S".to_owned(),
             ]);
         }
-        args.extend(
-            ["-chardev", "socket,id=convoke,fd=\00\0", "-mon", "chardev=convoke,mode=control"].map(str::to_owned),
-        );
+        let monitor_device = format!("socket,id=convoke,fd={}", number(0));
+        args.extend(["-chardev", &monitor_device, "-mon", "chardev=convoke,mode=control"].map(str::to_owned));
         request.log.info(format_args!("Boot command: {}", shown(&self.machine.program, &args, &self.images)));
 
         let namespaces = self.namespaces();
@@ -203,6 +214,7 @@ impl QemuDevice {
         fds.extend(&namespaces.1);
         fds.push(their_monitor.as_fd());
         fds.extend(self.images.iter().map(|image| image.file.as_fd()));
+        fds.extend(self.disk.iter().map(|disk| disk.file.as_fd()));
         let stage = Stage::spawn("machine", &config, &fds).await.map_err(failed)?;
         drop((theirs, their_monitor));
 
@@ -261,17 +273,32 @@ impl Device for QemuDevice {
         refusal(block, self.dictionary.as_deref())
     }
 
-    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, ()> {
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
         Box::pin(async move {
             // Whatever runs was booted from what is replaced now.
             self.power_off().await?;
             self.images = deployment.images;
-            if deployment.overlay.is_some() {
-                return Err(ActionError::job(
-                    "no image takes the test overlay: say `overlays: {lava: true}` and `format:` at one of them",
-                ));
-            }
-            Ok(())
+            self.disk = None;
+            let Some(overlay) = deployment.overlay else { return Ok(Deployed::default()) };
+            let folder = deployment.results_dir;
+            let order = DiskOrder {
+                scratch: std::path::absolute(&deployment.scratch).map_err(broken)?,
+                folder: folder.clone(),
+                size: u64::from(self.machine.guest.size) << 20,
+                uuid: Uuid::new_v4(),
+            };
+            let disk = convoke_artifact::overlay_disk(&order, &overlay.file).await.map_err(|error| {
+                let class = if error.fault == Whose::Job { ErrorClass::Job } else { ErrorClass::Infrastructure };
+                ActionError::new(class, error.message)
+            })?;
+            // As LAVA does it (device-side.md §2).
+            let before_test = vec![
+                format!("mkdir {folder}"),
+                format!("mount /dev/disk/by-uuid/{} -t ext2 {folder}", disk.uuid),
+                format!("ls -la {folder}/bin/lava-test-runner"),
+            ];
+            self.disk = Some(disk);
+            Ok(Deployed { before_test })
         })
     }
 
@@ -295,6 +322,20 @@ impl Device for QemuDevice {
             Ok(())
         })
     }
+}
+
+/// Stands for the number of an inherited descriptor.
+fn number(index: usize) -> String {
+    format!("\0{index}\0")
+}
+
+/// Stands for the path of the file of an inherited descriptor.
+fn file(index: usize) -> String {
+    format!("/dev/fd/{}", number(index))
+}
+
+fn broken(error: io::Error) -> ActionError {
+    ActionError::infrastructure(format!("cannot start QEMU: {error}"))
 }
 
 /// Tells what becomes of a machine until it has ended.
@@ -361,9 +402,9 @@ fn shown(program: &str, args: &[String], images: &[Image]) -> String {
     for arg in args {
         let mut arg = arg.clone();
         for (index, image) in (1..).zip(images) {
-            arg = arg.replace(&format!("/dev/fd/\0{index}\0"), &format!("<{}>", image.label));
+            arg = arg.replace(&file(index), &format!("<{}>", image.label));
         }
-        arg = arg.replace("\00\0", "<monitor>");
+        arg = arg.replace(&number(0), "<monitor>").replace(&file(images.len() + 1), "<overlay>");
         let plain =
             !arg.is_empty() && arg.chars().all(|letter| letter.is_alphanumeric() || "-_=,./:@+<>%".contains(letter));
         text.push(' ');

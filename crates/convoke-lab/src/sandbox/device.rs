@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use convoke_children::{Process, Stage};
 use convoke_dispatcher::device::{
-    BootRequest, Console, Deployment, Device, DeviceFuture, DeviceInfo, OverlayArchive, Refusal,
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, OverlayArchive, Refusal,
 };
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
@@ -182,7 +182,7 @@ impl Device for SandboxDevice {
         refusal_of(block)
     }
 
-    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, ()> {
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
         Box::pin(async move {
             // A deployment is a new disk; several of them before a boot add up, and a repeated one counts once.
             if !self.fresh {
@@ -193,7 +193,7 @@ impl Device for SandboxDevice {
                 self.overlays.retain(|earlier| earlier.file_name != overlay.file_name);
                 self.overlays.push(overlay);
             }
-            Ok(())
+            Ok(Deployed::default())
         })
     }
 

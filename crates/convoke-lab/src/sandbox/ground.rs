@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use convoke_children::Stage;
 use convoke_dispatcher::error::{ActionError, ErrorClass};
+use tokio::task::AbortHandle;
 
+use super::dhcp::{self, Table};
 use super::messages::{FromGround, GroundConfig, IdsMapped};
 
 /// How to make a ground.
@@ -35,6 +37,14 @@ pub struct Ground {
     pub(super) namespaces: Vec<OwnedFd>,
     pub(super) user_namespace: bool,
     pub(super) root: bool,
+    /// Gives machines their addresses.
+    dhcp: AbortHandle,
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        self.dhcp.abort();
+    }
 }
 
 impl Ground {
@@ -80,7 +90,12 @@ impl Ground {
             return Err(ActionError::new(ErrorClass::Bug, "the stage `ground` answered what it was not asked"));
         };
         stage.wait().await.map_err(failed)?;
-        Ok(Arc::new(Ground { settings, namespaces, user_namespace, root }))
+        let mut namespaces = namespaces;
+        let socket = namespaces.pop().ok_or_else(|| ActionError::new(ErrorClass::Bug, "the ground has no socket"))?;
+        let machines = settings.names.iter().cloned().zip((1..).map(|number| settings.address(number))).collect();
+        let table = Table { server: settings.address(0), prefix_len: settings.network.1, machines };
+        let dhcp = tokio::spawn(dhcp::serve(socket.into(), table)).abort_handle();
+        Ok(Arc::new(Ground { settings, namespaces, user_namespace, root, dhcp }))
     }
 
     /// Place and address of a sandbox.

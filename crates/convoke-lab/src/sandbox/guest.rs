@@ -1,7 +1,7 @@
 //! A guest: a shell of its own on another member's sandbox, for rehearsals (job-definition.md §13).
 
 use convoke_dispatcher::device::{
-    BootRequest, Console, Deployment, Device, DeviceFuture, DeviceInfo, OverlayArchive, Refusal,
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, OverlayArchive, Refusal,
 };
 use convoke_dispatcher::error::ActionError;
 use convoke_job::member::Block;
@@ -35,13 +35,13 @@ impl Device for GuestDevice {
         None
     }
 
-    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, ()> {
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
         Box::pin(async move {
             if let Some(overlay) = deployment.overlay {
                 self.overlays.retain(|earlier| earlier.file_name != overlay.file_name);
                 self.overlays.push(overlay);
             }
-            Ok(())
+            Ok(Deployed::default())
         })
     }
 

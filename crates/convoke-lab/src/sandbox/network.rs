@@ -12,7 +12,7 @@ use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVeth};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 /// Name of the bridge.
-const BRIDGE: &str = "br0";
+pub(crate) const BRIDGE: &str = "br0";
 /// Name of a sandbox's interface, inside.
 pub(crate) const INTERFACE: &str = "eth0";
 

@@ -8,7 +8,7 @@ use convoke_lab::sandbox::{Ground, GroundSettings, SandboxDevice, SandboxSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A boot of a sandbox; what the device has to say is not kept.
-pub fn request() -> BootRequest {
+pub(crate) fn request() -> BootRequest {
     BootRequest::new("sandbox", DeviceLog::new(Recorder::for_tests(), 0))
 }
 

@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use convoke_coordinator::store::{FileStore, Store};
-use convoke_coordinator::{Configuration, DEFAULT_PORT, Listeners, Server};
+use convoke_coordinator::{Configuration, DEFAULT_PORT, Listeners, Server, ServerSettings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::service::Manager;
 use crate::arguments::CoordinatorArguments;
+use crate::commands::guarding::Guarding;
 use crate::failure::Failure;
 use crate::log;
 
@@ -24,9 +26,10 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
     let configured = configuration(arguments.config.as_deref())?;
     let configuration = configured.clone().unwrap_or_default();
     let port = configuration.port.unwrap_or(DEFAULT_PORT);
-    let listen = arguments.listen.iter().map(|text| address(text, port)).collect::<Result<Vec<_>, _>>()?;
+    let listen = arguments.listen.iter().map(|text| address("--listen", text, port)).collect::<Result<Vec<_>, _>>()?;
     let metrics = arguments.metrics.as_deref().map(metrics_address).transpose()?;
-    let settings = configuration.settings();
+    let guarding = Guarding::read(&arguments.guard, &configuration)?;
+    let settings = ServerSettings { guard: guarding.guard(), ..configuration.settings() };
     let store = arguments.state.as_deref().map(open_state).transpose()?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -36,6 +39,7 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
     runtime.block_on(async {
         let end = CancellationToken::new();
         let mut terminate = listen_for(SignalKind::terminate())?;
+        let mut hangup = listen_for(SignalKind::hangup())?;
         let mut interrupt = listen_for(SignalKind::interrupt())?;
         let listeners = if !listen.is_empty() {
             Listeners::bind(&listen)
@@ -52,7 +56,7 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
         if listen.is_empty() && configured.is_some() {
             tracing::info!("listening on all addresses, as remote dispatchers need it; --listen restricts it");
         }
-        tracing::info!("open to everybody who can connect: the protocol has no authentication");
+        let server = guarding.attach(server)?;
         if let Some(address) = metrics {
             let address = server.tell_metrics(address).map_err(|error| Failure::Lab(format!("--metrics {error}")))?;
             tracing::info!("metrics at http://{address}/metrics");
@@ -60,15 +64,23 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
         if let Err(error) = server.tell_status() {
             tracing::warn!(%error, "no status can be asked: another coordinator of this machine has the port on another address");
         }
-        let ending = end.clone();
+        let (ending, watch) = (end.clone(), server.watch());
+        let manager = Manager::of_environment();
         let serving = server.run(end);
-        tokio::pin!(serving);
-        tokio::select! {
-            () = &mut serving => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        let reassuring = manager.reassure(&watch);
+        tokio::pin!(serving, reassuring);
+        manager.ready();
+        loop {
+            tokio::select! {
+                () = &mut serving => break,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => guarding.reload(),
+                () = &mut reassuring => {}
+            }
         }
         tracing::info!("ending");
+        manager.stopping();
         ending.cancel();
         serving.await;
         Ok(ExitCode::SUCCESS)
@@ -105,7 +117,7 @@ fn metrics_address(text: &str) -> Result<SocketAddr, Failure> {
 }
 
 /// `ADDRESS:PORT`, `ADDRESS` or `:PORT`.
-fn address(text: &str, port: u16) -> Result<SocketAddr, Failure> {
+pub(crate) fn address(option: &str, text: &str, port: u16) -> Result<SocketAddr, Failure> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -117,7 +129,7 @@ fn address(text: &str, port: u16) -> Result<SocketAddr, Failure> {
         return Ok(SocketAddr::from(([0, 0, 0, 0], port)));
     }
     let example = "as in 192.0.2.1:3079, [2001:db8::1]:3079, 192.0.2.1 or :3079";
-    Err(Failure::User(format!("--listen {text}: not an address and port: {example}")))
+    Err(Failure::User(format!("{option} {text}: not an address and port: {example}")))
 }
 
 fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {

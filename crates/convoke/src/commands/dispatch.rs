@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 
-use convoke_coordinator::{TcpClient, TcpSettings};
+use convoke_coordinator::{
+    Access, ClientTls, ClientTlsFiles, DEFAULT_PORT, DEFAULT_TLS_PORT, TcpClient, TcpSettings, coordinator_address,
+};
 use convoke_group::{GroupName, MemberName, RoleName};
 use convoke_job::member::Place;
 use convoke_job::{Diagnostic, JobId, MemberJob, Source, yaml};
@@ -13,11 +15,12 @@ use convoke_run::{FolderError, Plan, RunFolder, RunOptions};
 use serde_json::Value;
 
 use crate::arguments::DispatchArguments;
-use crate::commands::{job, run};
+use crate::commands::{guarding, job, run};
 use crate::failure::Failure;
 use crate::{input, report, view};
 
 pub(crate) fn dispatch(arguments: &DispatchArguments) -> Result<ExitCode, Failure> {
+    let (coordinator, access) = coordinator(arguments)?;
     let source = input::read(&arguments.member, "member's job")?;
     let (member, findings) = read_member(&source, arguments.job_id)?;
     report::print(&source, &findings);
@@ -32,7 +35,7 @@ pub(crate) fn dispatch(arguments: &DispatchArguments) -> Result<ExitCode, Failur
         )));
     }
     let plan = convoke_run::plan_member(member, &lab).map_err(run::no_plan)?;
-    let client = client(&plan, arguments)?;
+    let client = client(&plan, arguments, coordinator, access)?;
     let folder = RunFolder::create(&arguments.output).map_err(|error: FolderError| Failure::User(error.to_string()))?;
     let shown = run::shown(folder.path(), Some(&arguments.output));
     let options = RunOptions {
@@ -99,19 +102,43 @@ fn own_id(definition: &Value) -> Option<u64> {
     mine.next().filter(|_| mine.next().is_none())
 }
 
-fn client(plan: &Plan, arguments: &DispatchArguments) -> Result<TcpClient, Failure> {
+/// Where the coordinator is, and what it is shown.
+fn coordinator(arguments: &DispatchArguments) -> Result<(String, Access), Failure> {
+    let port = if arguments.tls_ca.is_some() { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
+    let address = coordinator_address(&arguments.coordinator, port)
+        .map_err(|why| Failure::User(format!("--coordinator {}: {why}", arguments.coordinator)))?;
+    let token = match arguments.token_file.as_deref() {
+        None => None,
+        Some(path) => match guarding::tokens(path)?.as_slice() {
+            [token] => Some(token.clone()),
+            _ => return Err(Failure::User(format!("{}: a dispatcher has one token", path.display()))),
+        },
+    };
+    let own = arguments.tls_cert.clone().zip(arguments.tls_key.clone());
+    let files = arguments.tls_ca.clone().map(|ca| ClientTlsFiles { ca, own });
+    let tls = files.as_ref().map(ClientTls::open).transpose().map_err(|error| Failure::User(error.to_string()))?;
+    Ok((address, Access { token, tls }))
+}
+
+fn client(
+    plan: &Plan,
+    arguments: &DispatchArguments,
+    coordinator: String,
+    access: Access,
+) -> Result<TcpClient, Failure> {
     let bug = || Failure::Bug("a member was planned without its group".to_owned());
     let member = plan.members.first().ok_or_else(bug)?;
     let group = member.job.group.as_ref().ok_or_else(bug)?;
     let size = usize::try_from(group.size).ok().and_then(NonZeroUsize::new).ok_or_else(bug)?;
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Ok(TcpClient::new(TcpSettings {
-        coordinator: arguments.coordinator.clone(),
+    let settings = TcpSettings {
+        coordinator,
         group: GroupName::new(group.target_group.clone()),
         size,
         member: MemberName::new(member.name.clone()),
         role: RoleName::new(group.role.as_str()),
         hostname: if hostname.trim().is_empty() { "localhost".to_owned() } else { hostname.trim().to_owned() },
         poll_delay: arguments.poll_delay,
-    }))
+    };
+    Ok(TcpClient::with_access(settings, access))
 }

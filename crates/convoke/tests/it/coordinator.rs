@@ -16,7 +16,11 @@ pub(crate) struct Coordinator {
 
 impl Coordinator {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with(arguments, &[])
+    }
+
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = command(arguments).envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         let port = loop {
@@ -26,6 +30,22 @@ impl Coordinator {
                 && let Some((_, port)) = address.rsplit_once(':')
             {
                 break port.parse().unwrap();
+            }
+        };
+        Self { child, log, port }
+    }
+
+    /// One that logs to a file.
+    pub(crate) fn start_logging(arguments: &[&str], logfile: &str) -> Self {
+        let mut child = command(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let port = loop {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it listened");
+            let text = std::fs::read_to_string(logfile).unwrap_or_default();
+            if let Some((whole, _)) =
+                text.split_once("listening on 127.0.0.1:").and_then(|(_, rest)| rest.split_once('\n'))
+            {
+                break whole.parse().unwrap();
             }
         };
         Self { child, log, port }

@@ -137,7 +137,8 @@ fn said(place: &Place, role: &str, running: Running) -> Said {
         .map(|msg| format!("{} {}", msg["case"].as_str().unwrap(), msg["result"].as_str().unwrap()))
         .collect();
     let printed = level("target").filter_map(Value::as_str).map(str::trim_end);
-    let marked = printed.filter(|line| line.starts_with("cache ") || line.starts_with("all ")).map(str::to_owned);
+    let mark = |line: &&str| ["cache ", "all ", "Error:"].iter().any(|mark| line.starts_with(mark));
+    let marked = printed.filter(mark).map(str::to_owned);
     let said = Said { results, marked: marked.collect() };
     assert!(said.results.iter().any(|line| line.starts_with("job ")), "{role} has no end:\n{text}");
     said
@@ -193,4 +194,34 @@ fn two_lava_runs_do_not_notice_that_our_coordinator_is_killed_and_restarted() {
     wait_for(&log_of(&place), r#"request="lava_wait""#);
     let coordinator = coordinator.killed_and_restarted(&place);
     exchanged(&place, coordinator, running, &log_of(&place), "group one has ended");
+}
+
+/// A misspelt role ends Debian's coordinator, and every group with it. Ours refuses that one call and says why. LAVA's helper
+/// prints the refusal and ends with status 0, so it is the step after it that fails, and its suite with it.
+#[test]
+fn a_misspelt_role_is_refused_to_lava_run_and_costs_one_suite() {
+    let place = Place::new(User::Root);
+    let mut coordinator = Coordinator::ours(&place);
+    members(
+        &place,
+        &["lava-send ready zone=b", "lava-sync start"],
+        &[
+            "lava-sync start",
+            "lava-wait-all ready sevrer",
+            "grep zone= /tmp/lava_multi_node_cache.txt",
+            "lava-send done",
+        ],
+    );
+    let [server, client] = ROLES.map(|role| lava_run(&place, &coordinator, role));
+    let refusal = "Error:no-response  nack, Exit from LAVA_WAIT_ALL!";
+    let server = said(&place, "server", server);
+    assert_eq!(server.results, ["multinode-send-ready pass", "multinode-sync-start pass", "0_serve pass", "job pass"]);
+    let client = said(&place, "client", client);
+    // A suite whose step failed has no result in LAVA, and what is refused counts as done.
+    assert_eq!(client.results, ["multinode-sync-start pass", "multinode-wait_all-ready pass", "job pass"]);
+    assert_eq!(client.marked, [refusal]);
+    let log = std::fs::read_to_string(log_of(&place)).unwrap();
+    assert!(log.contains("no member of the group has the role sevrer"), "{log}");
+    assert!(log.contains("group one has ended"), "{log}");
+    coordinator.lives();
 }
