@@ -17,23 +17,39 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("convoke-overlay", &["convoke-job"]),
     ("convoke-journal", &[]),
     ("convoke-children", &[]),
+    ("convoke-artifact", &["convoke-children"]),
+    ("convoke-device", &["convoke-job"]),
     ("convoke-coordinator", &["convoke-group"]),
     (
         "convoke-dispatcher",
         &[
             "convoke-job",
+            "convoke-device",
             "convoke-overlay",
             "convoke-group",
             "convoke-coordinator",
             "convoke-journal",
             "convoke-children",
+            "convoke-artifact",
         ],
     ),
-    ("convoke-lab", &["convoke-job", "convoke-schedule", "convoke-dispatcher", "convoke-children", "convoke-journal"]),
+    (
+        "convoke-lab",
+        &[
+            "convoke-job",
+            "convoke-device",
+            "convoke-schedule",
+            "convoke-dispatcher",
+            "convoke-children",
+            "convoke-artifact",
+            "convoke-journal",
+        ],
+    ),
     (
         "convoke-run",
         &[
             "convoke-job",
+            "convoke-device",
             "convoke-schedule",
             "convoke-lab",
             "convoke-dispatcher",
@@ -52,6 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-journal",
             "convoke-coordinator",
             "convoke-children",
+            "convoke-artifact",
             "convoke-dispatcher",
             "convoke-lab",
             "convoke-run",
@@ -61,7 +78,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without I/O, clock and runtime.
-pub(crate) const PURE: &[&str] = &["convoke-job", "convoke-group", "convoke-schedule", "convoke-overlay"];
+pub(crate) const PURE: &[&str] =
+    &["convoke-job", "convoke-device", "convoke-group", "convoke-schedule", "convoke-overlay"];
 
 /// What a pure room never depends on, directly or through others.
 const NOT_IN_PURE: &[&str] =

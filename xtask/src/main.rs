@@ -1,4 +1,4 @@
-//! Chores of this repository: `cargo xtask {setup,lint,test,bench}`.
+//! Chores of this repository: `cargo xtask {setup,images,lint,test,bench,fuzz}`.
 //!
 //! `test` is the one command that a fresh Debian with Rust needs: it installs what is missing, lints, builds and runs
 //! every test. CI calls it and nothing else.
@@ -8,31 +8,38 @@
 mod bench;
 mod chores;
 mod coordinator;
+mod fuzz;
+mod images;
 mod layering;
 mod setup;
 mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <setup|lint|test|bench [coordinator]>
+const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
 
-  setup   installs the Debian packages that tests and examples use
+  setup   installs the Debian packages that tests and examples use, and builds the guest images
+  images  builds the guest images alone (docs/images.md)
   lint    formatting, clippy, rustdoc, shellcheck, dependency directions, house rules
   test    setup, lint, then every test
   bench   measures what docs/PERFORMANCE.md speaks of, release build
   bench coordinator [--quick]
-          the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)";
+          the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
+  fuzz TARGET [SECONDS|merge]   looks for an input that breaks the coordinator; TARGET is wire or service";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["setup"] => setup::run(),
+        ["images"] => images::build(),
         ["lint"] => chores::lint(),
         ["test"] => chores::test(),
         ["bench"] => bench::run(),
         ["bench", "coordinator"] => coordinator::run(false),
         ["bench", "coordinator", "--quick"] => coordinator::run(true),
         ["bench", "bare-server", port] => coordinator::bare_server(port),
+        ["fuzz", target] => fuzz::run(target, None),
+        ["fuzz", target, seconds] => fuzz::run(target, Some(seconds)),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

@@ -1,6 +1,7 @@
-//! Running a program that is not ours (git) from inside a stage.
+//! Running a program that is not ours (git, QEMU) from inside a stage: to its end with [`run`], or beside other work with
+//! [`spawn`] and [`wait`].
 //!
-//! It runs in the stage's process group, with nothing on its standard input, and is killed with the group when the control
+//! It runs in the stage's process group and is killed with the group when the control
 //! channel ends. It is started through a stage of its own, which asks to be killed with its parent and then becomes the
 //! program. A program that leaves the group on purpose (a daemon) escapes: switch that off in the program's own settings.
 
@@ -9,7 +10,7 @@ use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::MemfdFlags;
@@ -54,6 +55,22 @@ pub struct ForeignOutput {
 pub fn run(control: &Control, foreign: &Foreign) -> io::Result<ForeignOutput> {
     let stdout = rustix::fs::memfd_create("stdout", MemfdFlags::CLOEXEC)?;
     let stderr = rustix::fs::memfd_create("stderr", MemfdFlags::CLOEXEC)?;
+    let stdio = [Stdio::null(), Stdio::from(stdout.try_clone()?), Stdio::from(stderr.try_clone()?)];
+    let status = wait(control, spawn(foreign, stdio)?)?;
+    Ok(ForeignOutput { status, stdout: content(stdout)?, stderr: content(stderr)? })
+}
+
+/// A program that is running. It is killed with this process.
+#[derive(Debug)]
+pub struct Running(Child);
+
+/// Starts a program with these as its standard input, output and error. Descriptors that are not marked to be closed at
+/// exec are the program's too, under the same numbers.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn spawn(foreign: &Foreign, stdio: [Stdio; 3]) -> io::Result<Running> {
+    let [stdin, stdout, stderr] = stdio;
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0("convoke")
@@ -62,13 +79,21 @@ pub fn run(control: &Control, foreign: &Foreign) -> io::Result<ForeignOutput> {
         .arg(&foreign.program)
         .args(&foreign.args)
         .envs(foreign.environment.iter().cloned())
-        .stdin(Stdio::null())
-        .stdout(stdout.try_clone()?)
-        .stderr(stderr.try_clone()?);
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(stderr);
     if let Some(directory) = &foreign.directory {
         command.current_dir(directory);
     }
-    let mut child = command.spawn()?;
+    Ok(Running(command.spawn()?))
+}
+
+/// Waits for the end of a program, and for that of the control channel, which ends the program too.
+///
+/// # Errors
+/// As [`run`].
+pub fn wait(control: &Control, running: Running) -> io::Result<ExitStatus> {
+    let Running(mut child) = running;
     let pidfd = rustix::process::pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
     loop {
         let mut fds = [PollFd::new(&pidfd, PollFlags::IN), PollFd::new(control, PollFlags::RDHUP)];
@@ -84,7 +109,7 @@ pub fn run(control: &Control, foreign: &Foreign) -> io::Result<ForeignOutput> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(ForeignOutput { status: child.wait()?, stdout: content(stdout)?, stderr: content(stderr)? })
+    child.wait()
 }
 
 fn content(memfd: OwnedFd) -> io::Result<Vec<u8>> {

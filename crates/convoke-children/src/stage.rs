@@ -152,6 +152,14 @@ impl Stage {
         child.wait().map_err(|source| self.channel(source))
     }
 
+    /// Kills it and whatever it has started in its process group; harmless when it has been waited for.
+    pub fn kill(&self) {
+        if self.child.is_some() {
+            // It has not been reaped, so the id is still its own.
+            let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+        }
+    }
+
     /// What it has written to its standard error so far, without the line break at the end.
     pub fn stderr(&self) -> String {
         // At most 64 KiB of it: an error is one line. Read in place, as the file position is the stage's too.
@@ -178,9 +186,8 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        self.kill();
         if let Some(child) = self.child.take() {
-            // Its group: whatever it started dies with it. It has not been reaped, so the id is still its own.
-            let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
             spawner::reap(child);
         }
     }

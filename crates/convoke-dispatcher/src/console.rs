@@ -21,7 +21,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use crate::device::Console;
+use crate::device::{Console, ConsoleEnd, DeviceEvent};
+use crate::error::{ActionError, ErrorClass};
+use crate::limits::CONSOLE_GONE;
 use crate::log::Log;
 
 /// Bytes kept for a reader. A full buffer stops reading from the device while somebody reads.
@@ -36,6 +38,8 @@ const CHUNK: usize = 16 * 1024;
 pub(crate) struct ConsoleLink {
     shared: Arc<Shared>,
     lines: mpsc::UnboundedSender<Typed>,
+    /// Whether the device tells of its resets itself.
+    tells: bool,
     reader: JoinHandle<()>,
     typist: JoinHandle<()>,
 }
@@ -60,8 +64,19 @@ struct State {
     tail: VecDeque<u8>,
     /// Somebody reads: keep everything.
     attached: bool,
+    /// The device was reset since the last read.
+    reset: bool,
     /// Why there will be no more bytes.
-    closed: Option<String>,
+    closed: Option<ConsoleEnd>,
+}
+
+/// What is read from a console.
+#[derive(Debug)]
+pub(crate) enum Came {
+    /// Bytes, at least one.
+    Bytes(Vec<u8>),
+    /// The device was reset; the bytes before that have been read.
+    Reset,
 }
 
 impl ConsoleLink {
@@ -69,9 +84,10 @@ impl ConsoleLink {
     pub(crate) fn open(console: Console, log: &Log) -> Self {
         let shared = Arc::new(Shared::default());
         let (lines, queue) = mpsc::unbounded_channel();
-        let Console { reader, writer } = console;
+        let Console { reader, writer, events } = console;
         ConsoleLink {
-            reader: tokio::spawn(read(reader, Arc::clone(&shared), log.clone())),
+            tells: events.is_some(),
+            reader: tokio::spawn(read(reader, events, Arc::clone(&shared), log.clone())),
             typist: tokio::spawn(write(writer, queue, log.clone())),
             shared,
             lines,
@@ -111,9 +127,21 @@ impl ConsoleLink {
         summary(&String::from_utf8_lossy(&tail))
     }
 
-    /// Whether the device has closed it, and why.
-    pub(crate) fn closed(&self) -> Option<String> {
-        self.shared.lock().closed.clone()
+    /// Whether the device tells of its resets itself, so that what it prints is no sign of one.
+    pub(crate) fn tells_resets(&self) -> bool {
+        self.tells
+    }
+
+    /// Whether the device has closed it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.lock().closed.is_some()
+    }
+
+    /// The error of the action `name` when the console has ended because of `end`.
+    pub(crate) fn ended(&self, name: &str, end: &ConsoleEnd, when: &str) -> ActionError {
+        let last = self.last_lines();
+        let last = if last.is_empty() { "nothing came from it".into() } else { format!("its last lines: {last}") };
+        ActionError::new(end.class, format!("{name}: {}{when}; {last}", end.message))
     }
 }
 
@@ -129,9 +157,8 @@ impl Drop for ConsoleLink {
 pub(crate) struct Attached<'a>(&'a ConsoleLink);
 
 impl Attached<'_> {
-    /// Whatever has come, at least one byte; an error, why it was closed, after the last one. Dropping the future loses
-    /// nothing.
-    pub(crate) async fn read(&self) -> Result<Vec<u8>, String> {
+    /// Whatever has come; an error, why it was closed, after the last of it. Dropping the future loses nothing.
+    pub(crate) async fn read(&self) -> Result<Came, ConsoleEnd> {
         let shared = &self.0.shared;
         loop {
             let readable = shared.readable.notified();
@@ -140,7 +167,10 @@ impl Attached<'_> {
                 if !state.buffer.is_empty() {
                     let bytes = std::mem::take(&mut state.buffer).into();
                     shared.room.notify_one();
-                    return Ok(bytes);
+                    return Ok(Came::Bytes(bytes));
+                }
+                if std::mem::take(&mut state.reset) {
+                    return Ok(Came::Reset);
                 }
                 if let Some(why) = &state.closed {
                     return Err(why.clone());
@@ -186,17 +216,74 @@ impl Shared {
         }
     }
 
-    fn close(&self, why: String) {
-        self.lock().closed = Some(why);
+    fn reset(&self) {
+        self.lock().reset = true;
+        self.readable.notify_one();
+    }
+
+    fn close(&self, end: ConsoleEnd) {
+        self.lock().closed = Some(end);
         self.readable.notify_one();
     }
 }
 
-async fn read(mut reader: Box<dyn tokio::io::AsyncRead + Send + Unpin>, shared: Arc<Shared>, log: Log) {
+type Events = mpsc::UnboundedReceiver<DeviceEvent>;
+
+async fn read(
+    mut reader: Box<dyn tokio::io::AsyncRead + Send + Unpin>,
+    mut events: Option<Events>,
+    shared: Arc<Shared>,
+    log: Log,
+) {
+    let mut ended = None;
+    let why = bytes(&mut reader, &mut events, &mut ended, &shared, &log).await;
+    // A device that can say why does so before or soon after.
+    let said = async {
+        while let (None, Some(inbox)) = (&ended, &mut events) {
+            match inbox.recv().await {
+                Some(DeviceEvent::Ended(end)) => ended = Some(end),
+                Some(DeviceEvent::Reset) => {}
+                None => break,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(CONSOLE_GONE, said).await;
+    let unsaid =
+        || ConsoleEnd { class: ErrorClass::Infrastructure, message: format!("the console was closed ({why})") };
+    shared.close(ended.unwrap_or_else(unsaid));
+}
+
+/// Reads until there is no more, and says why.
+async fn bytes(
+    reader: &mut Box<dyn tokio::io::AsyncRead + Send + Unpin>,
+    events: &mut Option<Events>,
+    ended: &mut Option<ConsoleEnd>,
+    shared: &Shared,
+    log: &Log,
+) -> String {
     let mut buffer = vec![0; CHUNK];
     loop {
-        match reader.read(&mut buffer).await {
-            Ok(0) => return shared.close("end of file".into()),
+        let told = async {
+            match events.as_mut() {
+                Some(events) => events.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let read = tokio::select! {
+            // What was printed before something happened is read before it.
+            biased;
+            read = reader.read(&mut buffer) => read,
+            event = told => {
+                match event {
+                    Some(DeviceEvent::Reset) => shared.reset(),
+                    Some(DeviceEvent::Ended(end)) => *ended = Some(end),
+                    None => *events = None,
+                }
+                continue;
+            }
+        };
+        match read {
+            Ok(0) => return "end of file".into(),
             Ok(count) => {
                 log.console(&buffer[..count]).await;
                 shared.put(&buffer[..count]).await;
@@ -204,9 +291,9 @@ async fn read(mut reader: Box<dyn tokio::io::AsyncRead + Send + Unpin>, shared: 
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             // The other side of a pty that closed.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-                return shared.close("end of file".into());
+                return "end of file".into();
             }
-            Err(error) => return shared.close(error.to_string()),
+            Err(error) => return error.to_string(),
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls::Caller;
 use crate::console::ConsoleLink;
-use crate::device::{Device, DeviceInfo, OverlayArchive};
+use crate::device::{Device, DeviceInfo, Image, OverlayArchive};
 use crate::error::{ActionError, ErrorClass, Failure};
 use crate::limits::{Deadline, Nature};
 use crate::log::Log;
@@ -44,6 +44,12 @@ pub(crate) struct Context {
     pub(crate) stored: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
     /// The overlay made by the running deploy, not yet handed over.
     pub(crate) overlay: Option<OverlayArchive>,
+    /// What the running deploy has downloaded, not yet handed over.
+    pub(crate) images: Vec<Image>,
+    /// What the device says is to be typed before a test, once after each boot.
+    pub(crate) before_test: Vec<String>,
+    /// Whether that has been typed since the last boot.
+    pub(crate) prepared: bool,
     /// Whether the device has got an overlay.
     pub(crate) deployed: bool,
     /// Whether the running attempt of a boot block has booted the device.
@@ -76,6 +82,9 @@ impl Context {
             prompts: Vec::new(),
             stored: BTreeMap::new(),
             overlay: None,
+            images: Vec::new(),
+            before_test: Vec::new(),
+            prepared: false,
             deployed: false,
             booted: false,
             started: BTreeSet::new(),

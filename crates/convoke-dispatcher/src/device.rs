@@ -1,15 +1,31 @@
 //! What the dispatcher needs of a device: the traits a lab implements.
 //!
-//! The order of calls on a [`Device`] is `deploy`, `boot`, and in the end `power_off`; deploy and boot may come again
-//! (retry, several blocks). Dropping a device ends everything it started.
+//! ```text
+//! deploy block ─→ images downloaded, overlay made ─→ Device::deploy(Deployment)
+//! boot block   ─→ the action that starts or connects ─→ Device::boot(BootRequest) ─→ Console
+//!                 the action that switches the power ─→ Device::reset(BootRequest)
+//! finalize     ─→ Device::power_off
+//! ```
+//!
+//! Deploy and boot may come again (retry, several blocks); a boot ends what an earlier one started. Dropping a device ends
+//! everything it started. What a job asks for and a device cannot do is known from [`Device::refusal`] before anything
+//! runs.
 
 use std::fs::File;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
+use convoke_device::Dictionary;
+use convoke_job::member::{Block, BlockKind, TestKind};
+use convoke_journal::Recorder;
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 
-use crate::error::ActionError;
+use crate::error::{ActionError, ErrorClass};
+use crate::log::Log;
 
 /// A boxed future, so that the traits can be objects.
 pub type DeviceFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ActionError>> + Send + 'a>>;
@@ -20,6 +36,37 @@ pub struct Console {
     pub reader: Box<dyn AsyncRead + Send + Unpin>,
     /// Bytes to the device.
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What the device tells beside its console; `None` when it has nothing but a console.
+    pub events: Option<mpsc::UnboundedReceiver<DeviceEvent>>,
+}
+
+impl Console {
+    /// A console of a device that tells nothing beside it.
+    pub fn new(
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> Console {
+        Console { reader: Box::new(reader), writer: Box::new(writer), events: None }
+    }
+}
+
+/// What a device tells beside its console.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceEvent {
+    /// The machine was reset and boots again.
+    Reset,
+    /// It has ended, and the console with it; the sender goes with this. Told before or soon after the console's end of
+    /// file.
+    Ended(ConsoleEnd),
+}
+
+/// Why a console has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleEnd {
+    /// Whose fault that is, when it ends an action.
+    pub class: ErrorClass,
+    /// In a few words: `the machine powered itself off`.
+    pub message: String,
 }
 
 /// What is fixed about a device.
@@ -45,6 +92,8 @@ pub struct DeviceInfo {
     pub tags: Vec<String>,
     /// What the lab knows of it, for `lava-target-ip` and its like: file name (`ip`, `mac`, `storage`, …) and text.
     pub files: Vec<(String, String)>,
+    /// The device's configuration; that of a device which needs none is the default.
+    pub configuration: Arc<Dictionary>,
     /// Device limits of actions by name (job-definition.md §3.3 step 3).
     pub action_timeouts: Vec<(String, std::time::Duration)>,
     /// Device limits of connections by action name.
@@ -60,6 +109,137 @@ pub struct OverlayArchive {
     pub file: File,
     /// Where the archive itself is put, absolute, for secondary connections (`/<job>-overlay-<level>.tar.gz`).
     pub keep_at: Option<String>,
+    /// Whether an image has taken it already.
+    pub applied: bool,
+}
+
+/// What a deploy block has made ready for its device.
+#[derive(Debug)]
+pub struct Deployment {
+    /// `to`.
+    pub to: String,
+    /// All keys of the block as given.
+    pub parameters: Map<String, Value>,
+    /// What was downloaded, in the order of the block.
+    pub images: Vec<Image>,
+    /// The test overlay; `None` when the namespace has no test, or an image has taken it.
+    pub overlay: Option<OverlayArchive>,
+    /// The results directory on the device, `/lava-77`: everything in the overlay lies in it.
+    pub results_dir: String,
+    /// An existing folder where files without a name are made.
+    pub scratch: PathBuf,
+}
+
+/// What a device has made of a deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deployed {
+    /// Lines typed in the shell before the runner of the next test is started, once after each boot: how the device gets
+    /// at its overlay.
+    pub before_test: Vec<String>,
+}
+
+/// Something that was downloaded, verified, unpacked, and has its overlays.
+#[derive(Debug)]
+pub struct Image {
+    /// Its label in the block: `kernel`, `rootfs`, …
+    pub label: String,
+    /// Its keys as given: `url`, `image_arg`, …
+    pub parameters: Map<String, Value>,
+    /// The file. Others may use it too: it is never written.
+    pub file: File,
+}
+
+/// What a boot block asks of its device.
+#[derive(Clone, Debug)]
+pub struct BootRequest {
+    /// `method`.
+    pub method: String,
+    /// All keys of the block as given.
+    pub parameters: Map<String, Value>,
+    /// `context` of the job.
+    pub context: Map<String, Value>,
+    /// Prompts that will be waited for, regular expressions.
+    pub prompts: Vec<String>,
+    /// Takes lines for the member's log.
+    pub log: DeviceLog,
+}
+
+impl Deployment {
+    /// A deployment of an overlay and nothing else.
+    pub fn of_overlay(to: impl Into<String>, overlay: OverlayArchive) -> Deployment {
+        Deployment {
+            to: to.into(),
+            parameters: Map::new(),
+            images: Vec::new(),
+            overlay: Some(overlay),
+            results_dir: String::new(),
+            scratch: PathBuf::new(),
+        }
+    }
+}
+
+impl BootRequest {
+    /// A request without anything but its method.
+    pub fn new(method: impl Into<String>, log: DeviceLog) -> BootRequest {
+        let (parameters, context) = (Map::new(), Map::new());
+        BootRequest { method: method.into(), parameters, context, prompts: Vec::new(), log }
+    }
+}
+
+/// The member's log, for what a device has to say while it works.
+#[derive(Clone, Debug)]
+pub struct DeviceLog(pub(crate) Log);
+
+impl DeviceLog {
+    /// The log of a member.
+    pub fn new(recorder: Recorder, member: u32) -> DeviceLog {
+        DeviceLog(Log::new(recorder, member))
+    }
+
+    /// A line that is of interest when something is wrong.
+    pub fn debug(&self, text: impl std::fmt::Display) {
+        self.0.debug(text);
+    }
+
+    /// A line that is of interest.
+    pub fn info(&self, text: impl std::fmt::Display) {
+        self.0.info(text);
+    }
+
+    /// A line that somebody should read.
+    pub fn warning(&self, text: impl std::fmt::Display) {
+        self.0.warning(text);
+    }
+}
+
+/// What a block asks for and a device cannot do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What, as a fragment.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(message: impl Into<String>, help: impl Into<String>) -> Refusal {
+        Refusal { message: message.into(), help: help.into() }
+    }
+}
+
+/// Why no device of any kind can do what a test or command block asks for; only a rehearsal goes on without it.
+pub fn unsupported(block: &Block) -> Option<Refusal> {
+    let what = match &block.kind {
+        BlockKind::Test(_) if block.parameters.contains_key("docker") => "docker test shells",
+        BlockKind::Test(TestKind::Monitors(_)) => "monitors",
+        BlockKind::Test(TestKind::Interactive(_)) => "interactive scripts",
+        BlockKind::Test(TestKind::Services(_)) => "services",
+        BlockKind::Command { .. } => "user commands",
+        BlockKind::Test(TestKind::Definitions(_)) | BlockKind::Deploy { .. } | BlockKind::Boot { .. } => return None,
+    };
+    let help = "leave the block out, or try the job with --rehearse, which skips what it cannot run";
+    Some(Refusal::new(format!("{what} cannot be run"), help))
 }
 
 /// One device.
@@ -67,14 +247,26 @@ pub trait Device: Send {
     /// What is fixed about it.
     fn info(&self) -> &DeviceInfo;
 
-    /// Takes the overlay; the next boot has it unpacked at the device's root.
-    fn deploy(&mut self, overlay: OverlayArchive) -> DeviceFuture<'_, ()>;
+    /// Why it cannot do what a block of the job asks for; `None` when it can. Asked before anything runs, of every deploy
+    /// and boot block.
+    fn refusal(&self, block: &Block) -> Option<Refusal>;
 
-    /// Boots (or reboots) and gives the console. The prompt has not been waited for.
-    fn boot(&mut self) -> DeviceFuture<'_, Console>;
+    /// Takes what a deploy block has made. The next boot has the overlay unpacked at the device's root, or gets it by what
+    /// is to be typed.
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed>;
 
-    /// Whether the device's own kernel prints to its console, so that its first line means a reboot
-    /// (device-side.md §8.1). A sandbox shares the machine's kernel and says no.
+    /// Boots (or reboots) and gives the console. The prompt has not been waited for. A device whose power is switched
+    /// apart from its console only connects here, and starts in [`Device::reset`].
+    fn boot(&mut self, request: BootRequest) -> DeviceFuture<'_, Console>;
+
+    /// Switches the power of a device that is connected off and on again. Nothing to do for a device that
+    /// [`Device::boot`] has started.
+    fn reset(&mut self, _request: BootRequest) -> DeviceFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Whether the device's own kernel prints to its console, so that its panics stand there (device-side.md §8.1). A
+    /// sandbox shares the machine's kernel and says no.
     fn kernel_console(&self) -> bool {
         false
     }

@@ -51,3 +51,18 @@ impl ActionError {
         self
     }
 }
+
+impl From<convoke_artifact::Error> for ActionError {
+    fn from(error: convoke_artifact::Error) -> Self {
+        ActionError::new(class_of(error.fault), error.message)
+    }
+}
+
+/// The class of what cannot be had.
+pub(crate) fn class_of(fault: convoke_artifact::Fault) -> ErrorClass {
+    match fault {
+        convoke_artifact::Fault::Job => ErrorClass::Job,
+        convoke_artifact::Fault::Lab => ErrorClass::Infrastructure,
+        convoke_artifact::Fault::Bug => ErrorClass::Bug,
+    }
+}

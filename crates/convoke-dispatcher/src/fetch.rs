@@ -24,7 +24,7 @@ mod setup;
 mod source;
 mod work;
 
-pub(crate) use source::shown;
+pub(crate) use convoke_artifact::place::shown;
 
 use std::fs::File;
 use std::io::{self, Read, Seek};

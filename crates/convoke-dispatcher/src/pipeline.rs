@@ -135,6 +135,7 @@ fn retried(class: ErrorClass) -> bool {
 fn clean_up(ctx: &mut Context) {
     ctx.booted = false;
     ctx.overlay = None;
+    ctx.images.clear();
 }
 
 async fn once(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use convoke_overlay::prompt::PromptMatcher;
 use tokio::time::Instant;
 
-use crate::console::{Attached, ConsoleLink};
+use crate::console::{Attached, Came, ConsoleLink};
 use crate::error::ActionError;
 use crate::limits::{CONSOLE_GONE, Deadline, Nature, SCANNER_IDLE, Seconds};
 use crate::log::Log;
@@ -68,7 +68,8 @@ pub(crate) async fn wait(
         tokio::select! {
             biased;
             read = attached.read() => match read {
-                Ok(chunk) => {
+                Ok(Came::Reset) => log.info(format_args!("{name}: the device was reset")),
+                Ok(Came::Bytes(chunk)) => {
                     bytes.extend_from_slice(&chunk);
                     let surplus = bytes.len().saturating_sub(KEPT);
                     bytes.drain(..surplus);
@@ -81,13 +82,10 @@ pub(crate) async fn wait(
                         return Err(no_prompt(&wait, link));
                     }
                 }
-                Err(why) => {
+                Err(end) => {
                     // Time for whoever stops this member to say so first.
                     tokio::time::sleep(CONSOLE_GONE).await;
-                    return Err(ActionError::infrastructure(format!(
-                        "{name}: the console was closed ({why}) before a prompt came; its last lines: {}",
-                        link.last_lines()
-                    )));
+                    return Err(link.ended(name, &end, " before a prompt came"));
                 }
             },
             () = tokio::time::sleep_until(quiet_at.unwrap_or(started)), if quiet_at.is_some() => {

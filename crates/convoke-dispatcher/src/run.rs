@@ -58,6 +58,8 @@ pub struct DispatchOptions {
     pub rehearsal: bool,
     /// An existing directory where fetched definitions are staged; what is put there is removed again.
     pub scratch: PathBuf,
+    /// What relative paths of the job are relative to.
+    pub base: PathBuf,
     /// `convoke 0.1.0`, for the log.
     pub program: String,
     /// What to report when `cancel` fires, set before firing it. Unset: class Canceled, `cancelled by the user`. A
@@ -72,6 +74,7 @@ impl DispatchOptions {
         DispatchOptions {
             rehearsal: false,
             scratch: scratch.into(),
+            base: PathBuf::from("."),
             program: program.into(),
             stop: Arc::new(OnceLock::new()),
         }
@@ -133,7 +136,7 @@ async fn main(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), Ended> {
 }
 
 /// Everything that can be known to be wrong before anything runs.
-fn validate(ctx: &Context, plan: &[PlannedAction]) -> Result<(), ActionError> {
+fn validate(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), ActionError> {
     let started = Instant::now();
     ctx.log.info("start: 0 validate");
     let result = checks::validate(ctx, plan);

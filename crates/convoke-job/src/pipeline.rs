@@ -47,6 +47,8 @@ pub struct PlannedAction {
     pub namespace: String,
     /// For the parts of `test-definition`: number of the definition in the namespace.
     pub definition: Option<usize>,
+    /// For the actions that download something: its label in the block.
+    pub image: Option<String>,
     /// What it runs, in order.
     pub children: Vec<PlannedAction>,
 }
@@ -122,6 +124,7 @@ impl Planner<'_> {
             requests,
             namespace: self.namespace.to_owned(),
             definition: tree.definition,
+            image: tree.image.clone(),
             children,
         }
     }

@@ -15,14 +15,18 @@ pub mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use convoke_device::Dictionary;
 use convoke_job::legacy::{LegacyMap, LegacyOptions};
 use convoke_job::{DeviceName, DeviceType, Diagnostic, Source, Tag};
 use convoke_schedule::{DeviceEntry, Health, Inventory, OnDemand, WorkerEntry};
 
 /// The type of the devices that are made of namespaces on this machine.
 pub const SANDBOX: &str = "sandbox";
+/// The type of the machines that QEMU makes as a job asks for them.
+pub const QEMU: &str = "qemu";
 
 /// What exists.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +37,8 @@ pub struct Lab {
     pub workers: BTreeMap<String, WorkerEntry>,
     /// How sandboxes are made.
     pub sandboxes: SandboxSettings,
+    /// Whether QEMU machines are made on demand.
+    pub machines: OnDemandMachines,
     /// How device types deploy and boot in 2014 jobs.
     pub legacy_map: LegacyMap,
 }
@@ -50,6 +56,8 @@ pub struct LabDevice {
     pub worker: Option<String>,
     /// Its health; `Good` when the file says nothing.
     pub health: Health,
+    /// Its configuration: LAVA's device dictionary, rendered.
+    pub dictionary: Option<Arc<Dictionary>>,
     /// What the dispatcher is told of it.
     pub settings: DeviceSettings,
 }
@@ -67,6 +75,17 @@ pub struct DeviceSettings {
     pub action_timeouts: Vec<(String, Duration)>,
     /// Limits of connections by action name.
     pub connection_timeouts: Vec<(String, Duration)>,
+}
+
+/// Whether QEMU machines of the built-in type are made as jobs ask for them: always, unless the lab lists its own devices of
+/// that type, or is one device alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDemandMachines {
+    /// As many as a job asks for.
+    #[default]
+    Unlimited,
+    /// None.
+    Never,
 }
 
 /// How sandboxes are made.
@@ -94,14 +113,16 @@ impl Default for SandboxSettings {
 }
 
 impl Lab {
-    /// Reads a lab file. There is a lab exactly when no finding is an error.
+    /// Reads a lab file. There is a lab exactly when no finding is an error. Device dictionaries in files of their own are
+    /// read too; a path is relative to the folder of the lab file, which is the source's name.
     pub fn read(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
         read::read(source)
     }
 
-    /// Reads a device file: one entry of `devices`, and nothing else. The lab has this device and makes no others.
-    pub fn read_device(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
-        read::read_device(source)
+    /// Reads a device file: one entry of `devices`, or LAVA's rendered device dictionary, which need not say what type the
+    /// device has: then it is `device_type`. The lab has this device and makes no others.
+    pub fn read_device(source: &Source, device_type: Option<&DeviceType>) -> (Option<Lab>, Vec<Diagnostic>) {
+        read::read_device(source, device_type)
     }
 
     /// The device called `name`.
@@ -128,6 +149,11 @@ impl Lab {
         }
     }
 
+    /// Whether devices of this type are made on demand.
+    pub fn makes(&self, device_type: &DeviceType) -> bool {
+        self.inventory().on_demand.iter().any(|made| made.device_type == device_type.as_str())
+    }
+
     /// What the scheduler needs to know. Nothing is busy: one run has the lab to itself.
     pub fn inventory(&self) -> Inventory {
         let names = |tags: &[Tag]| tags.iter().map(|tag| tag.as_str().to_owned()).collect::<BTreeSet<_>>();
@@ -139,16 +165,22 @@ impl Lab {
             health: device.health,
             ..DeviceEntry::default()
         };
-        let made = OnDemand {
+        let sandboxes = OnDemand {
             device_type: SANDBOX.to_owned(),
             tags: names(&self.sandboxes.tags),
             limit: self.sandboxes.on_demand,
             in_use: 0,
         };
+        let machines = OnDemand {
+            device_type: QEMU.to_owned(),
+            tags: BTreeSet::new(),
+            limit: (self.machines == OnDemandMachines::Never).then_some(0),
+            in_use: 0,
+        };
         Inventory {
             devices: self.devices.iter().map(entry).collect(),
             workers: self.workers.clone(),
-            on_demand: if made.limit == Some(0) { Vec::new() } else { vec![made] },
+            on_demand: [sandboxes, machines].into_iter().filter(|made| made.limit != Some(0)).collect(),
         }
     }
 

@@ -5,18 +5,83 @@
 //! would not help.
 
 use convoke_job::job::{self, JobKind, RoleKind, Spanned};
+use convoke_job::member::Place;
 use convoke_job::{Diagnostic, Job, Span};
 use convoke_schedule::{Shortage, ShortageKind, Wanted, check};
 
-use crate::config::Lab;
+use crate::config::{Lab, LabDevice, QEMU, SANDBOX};
+use crate::driver::{Refused, driver};
 
 /// Every reason why `lab` can never serve `job`, in the order of the document; empty when it can.
 pub fn check_inventory(job: &Job, lab: &Lab) -> Vec<Diagnostic> {
     let wanted = wanted(job);
     let found = check(&wanted, &lab.inventory());
     let mut diagnostics: Vec<Diagnostic> = found.iter().map(|shortage| diagnostic(shortage, job, lab)).collect();
+    if diagnostics.is_empty() {
+        diagnostics.extend(refusals(job, lab));
+    }
     diagnostics.sort_by_key(|finding| finding.labels.first().map(|label| label.span));
     diagnostics
+}
+
+/// What the job asks for that no device of the lab that it may get can do: one finding a role.
+fn refusals(job: &Job, lab: &Lab) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
+    for member in job.split("check", 1) {
+        let role = member.role().map(ToString::to_string).unwrap_or_default();
+        let Place::Device { device_type, device, tags, .. } = &member.place else { continue };
+        if seen.contains(&role) {
+            continue;
+        }
+        seen.push(role.clone());
+        let fits = |known: &&LabDevice| {
+            known.health.exists()
+                && known.device_type == *device_type
+                && device.as_ref().is_none_or(|name| known.name == *name)
+                && tags.iter().all(|tag| known.tags.contains(tag))
+        };
+        let mut refused = None;
+        // A device that the lab only counts, without a word on how to drive it, says nothing of what it can do.
+        let known =
+            |device: &&LabDevice| device.dictionary.is_some() || [SANDBOX, QEMU].contains(&device_type.as_str());
+        let listed = lab.devices.iter().filter(fits).filter(known);
+        let listed = listed.map(|known| (Some(&known.name), known.dictionary.as_deref()));
+        let candidates: Vec<_> = listed.chain(lab.makes(device_type).then_some((None, None))).collect();
+        for (name, dictionary) in candidates {
+            match driver(device_type.as_str(), dictionary, &member) {
+                Ok(_) => {
+                    refused = None;
+                    break;
+                }
+                Err(why) => refused = refused.or(Some((name, why))),
+            }
+        }
+        let Some((name, Refused { block, refusal })) = refused else { continue };
+        let mine = job
+            .actions
+            .iter()
+            .filter(|action| action.roles.is_empty() || action.roles.iter().any(|known| known.as_str() == role));
+        let place = block.and_then(|index| mine.clone().nth(index)).map(|action| (action.path.clone(), action.span));
+        let (path, span) = place.or_else(|| type_of(job, &role)).unwrap_or_default();
+        let who = name.map(|name| format!("device {name}: ")).unwrap_or_default();
+        let finding = Diagnostic::error("device.refused", path, span, format!("{who}{}", refusal.message));
+        found.push(finding.help(refusal.help));
+    }
+    found
+}
+
+/// Path and place of the device type of a role.
+fn type_of(job: &Job, role: &str) -> Option<(String, Span)> {
+    match &job.kind {
+        JobKind::Single(need) => Some(("device_type".to_owned(), need.device_type.span)),
+        JobKind::Group(group) => group.roles.iter().find_map(|known| match &known.kind {
+            RoleKind::Device(need) if known.name.value.as_str() == role => {
+                Some((format!("roles.{role}.device_type"), need.device_type.span))
+            }
+            _ => None,
+        }),
+    }
 }
 
 /// What every member that needs a device asks for. [`Wanted::member`] is its number in splitting order; guests are left

@@ -3,14 +3,19 @@
 //! | module | is about |
 //! |---|---|
 //! | [`config`] | the lab file |
+//! | [`driver`] | which kind of device serves a member, and what it cannot do |
 //! | [`inventory`] | whether the lab has what a job asks for, and who gets what |
+//! | [`qemu`] | QEMU machines |
 //! | [`sandbox`] | devices made of namespaces on this machine |
 //! | [`stages`] | what `main` calls first: the parts that run in processes of their own |
 
 pub mod config;
+pub mod driver;
 pub mod inventory;
+pub mod qemu;
 pub mod sandbox;
 pub mod stages;
 
 pub use config::Lab;
+pub use driver::{Driver, Refused};
 pub use inventory::check_inventory;

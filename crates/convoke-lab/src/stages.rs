@@ -4,15 +4,18 @@ use std::process::ExitCode;
 
 use convoke_children::StageEntry;
 
-use crate::sandbox;
+use crate::{qemu, sandbox};
 
 /// All stages by name.
 const STAGES: &[(&str, StageEntry)] = &[
     convoke_dispatcher::fetch::STAGES[0],
     convoke_dispatcher::fetch::STAGES[1],
+    convoke_artifact::STAGES[0],
     ("ground", StageEntry::Controlled(sandbox::ground_stage::run)),
     ("sandbox", StageEntry::Controlled(sandbox::enter_stage::run)),
     ("init", StageEntry::Orphan(sandbox::init::run)),
+    ("machine", StageEntry::Controlled(qemu::stage::run)),
+    ("attach", StageEntry::Controlled(qemu::stage::attach)),
     ("shell", StageEntry::Plain(sandbox::shell_stage::run)),
 ];
 

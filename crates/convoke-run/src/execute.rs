@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_coordinator::{GroupClient, LocalGroup, TcpClient};
@@ -11,6 +12,7 @@ use convoke_dispatcher::{DispatchOptions, MemberRun};
 use convoke_group::{GroupName, MemberName, RoleName};
 use convoke_job::member::Place;
 use convoke_journal::{Body, ErrorClass, Failure, Files, Health, Journal, MemberInfo, Recorder, View};
+use convoke_lab::qemu::QemuDevice;
 use convoke_lab::sandbox::Ground;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -95,10 +97,11 @@ async fn run(
     }
     journal.subscribe(Box::new(verdict_view));
     recorder.mask(plan.members.iter().flat_map(|member| &member.job.secrets).map(|(_, value)| value.clone()).collect());
-    announce(&plan, job_file, program.clone(), findings, &recorder);
+    announce(&plan, job_file.clone(), program.clone(), findings, &recorder);
 
     let kept = Shelf::new(keep);
-    let template = DispatchTemplate { folder: &folder, program: &program, rehearsal: plan.rehearsal };
+    let base = Path::new(&job_file).parent().map(Path::to_owned).unwrap_or_default();
+    let template = DispatchTemplate { folder: &folder, base, program: &program, rehearsal: plan.rehearsal };
     let started = start(plan, remote, &template, &kept, &recorder).await;
     let outcome = match started {
         Ok(members) => {
@@ -174,13 +177,16 @@ async fn start(
     kept: &Shelf,
     recorder: &Recorder,
 ) -> Result<Vec<Ready>, ActionError> {
-    let ground = Ground::create(plan.ground_settings()).await?;
+    let ground = match plan.ground_settings() {
+        Some(settings) => Some(Ground::create(settings).await?),
+        None => None,
+    };
     let group = if remote.is_none() { local_group(&plan, recorder) } else { None };
     let mut sandboxes = Vec::with_capacity(plan.members.len());
     for member in &plan.members {
-        sandboxes.push(match &member.device {
-            PlannedDevice::Sandbox(spec) => Some(ground.sandbox(spec.clone())?),
-            PlannedDevice::Guest { .. } => None,
+        sandboxes.push(match (&member.device, &ground) {
+            (PlannedDevice::Sandbox(spec), Some(ground)) => Some(ground.sandbox(spec.clone())?),
+            _ => None,
         });
     }
     // Guests are made while their hosts' devices are still at hand.
@@ -189,7 +195,7 @@ async fn start(
         .iter()
         .map(|member| match &member.device {
             PlannedDevice::Guest { host, name } => sandboxes[*host].as_ref().map(|host| host.guest(name.clone())),
-            PlannedDevice::Sandbox(_) => None,
+            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) => None,
         })
         .collect();
     let mut ready = Vec::with_capacity(plan.members.len());
@@ -197,12 +203,13 @@ async fn start(
     for (((member, sandbox), guest), info) in plan.members.into_iter().zip(sandboxes).zip(guests).zip(infos) {
         let host = match member.device {
             PlannedDevice::Guest { host, .. } => Some(host),
-            PlannedDevice::Sandbox(_) => None,
+            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) => None,
         };
-        let device: Box<dyn Device> = match (sandbox, guest) {
-            (Some(sandbox), _) => kept.wrap(&member.label, sandbox),
-            (None, Some(guest)) => Box::new(guest),
-            (None, None) => return Err(ActionError::new(ErrorClass::Bug, "a guest was planned without a host")),
+        let device: Box<dyn Device> = match (sandbox, guest, member.device) {
+            (Some(sandbox), ..) => kept.wrap(&member.label, sandbox),
+            (None, Some(guest), _) => Box::new(guest),
+            (None, None, PlannedDevice::Qemu(spec)) => Box::new(QemuDevice::new(*spec, ground.clone())?),
+            (None, None, _) => return Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device")),
         };
         recorder.member(
             member.job.sub_id.0,
@@ -239,6 +246,7 @@ async fn start(
 /// What is the same in the options of all members.
 struct DispatchTemplate<'a> {
     folder: &'a RunFolder,
+    base: PathBuf,
     program: &'a str,
     rehearsal: bool,
 }
@@ -251,6 +259,7 @@ impl DispatchTemplate<'_> {
             .map_err(|error| ActionError::infrastructure(format!("the folder of a member cannot be made: {error}")))?;
         let mut options = DispatchOptions::new(scratch, self.program);
         options.rehearsal = self.rehearsal;
+        options.base = self.base.clone();
         Ok(options)
     }
 }

@@ -8,7 +8,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use convoke_dispatcher::device::{Console, Device, DeviceFuture, DeviceInfo, OverlayArchive};
+use convoke_dispatcher::device::{
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, Refusal,
+};
+use convoke_job::member::Block;
 use convoke_lab::sandbox::SandboxDevice;
 use tokio::io::AsyncWrite;
 
@@ -103,16 +106,20 @@ impl Device for KeptDevice {
         self.device.as_ref().map_or_else(|| unreachable!("a device is used after it was dropped"), Device::info)
     }
 
-    fn deploy(&mut self, overlay: OverlayArchive) -> DeviceFuture<'_, ()> {
-        self.device().deploy(overlay)
+    fn refusal(&self, block: &Block) -> Option<Refusal> {
+        self.device.as_ref().and_then(|device| device.refusal(block))
     }
 
-    fn boot(&mut self) -> DeviceFuture<'_, Console> {
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
+        self.device().deploy(deployment)
+    }
+
+    fn boot(&mut self, request: BootRequest) -> DeviceFuture<'_, Console> {
         let slot = self.console.clone();
         Box::pin(async move {
             // The console of an earlier boot goes with what it belonged to.
             slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let console = self.device().boot().await?;
+            let console = self.device().boot(request).await?;
             let writer = Box::new(Returning { writer: Some(console.writer), slot });
             Ok(Console { writer, ..console })
         })

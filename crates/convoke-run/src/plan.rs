@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use convoke_device::qemu::Network;
+use convoke_dispatcher::device::Refusal;
 use convoke_job::member::Place;
 use convoke_job::{DeviceName, Job, MemberJob};
-use convoke_lab::Lab;
+use convoke_lab::qemu::QemuSpec;
 use convoke_lab::sandbox::{GroundSettings, SandboxSpec};
+use convoke_lab::{Driver, Lab, Refused};
 use convoke_schedule::{Assigned, Shortage, Wanted, allocate};
 
 /// A job with a device for every member.
@@ -41,6 +44,8 @@ pub struct PlannedMember {
 pub enum PlannedDevice {
     /// On a sandbox of its own.
     Sandbox(SandboxSpec),
+    /// On a QEMU machine.
+    Qemu(Box<QemuSpec>),
     /// In a shell of its own on another member's sandbox.
     Guest {
         /// Index of that member.
@@ -56,15 +61,13 @@ pub enum NoPlan {
     /// The lab cannot serve the group.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Shortage(Vec<Shortage>),
-    /// The lab has the device, but this program cannot drive it yet.
-    #[error(
-        "device `{device}` is of type {device_type}: only sandboxes can be run; `convoke run --rehearse` puts one in its place"
-    )]
-    Undriven {
+    /// The lab has the device, but it cannot do what the member asks for.
+    #[error("device `{device}`: {}: {}", refusal.message, refusal.help)]
+    Refused {
         /// The device.
         device: String,
-        /// Its type.
-        device_type: String,
+        /// What it cannot do.
+        refusal: Refusal,
     },
     /// The device that a member was given is another one than it asks for.
     #[error("the member's job asks for a device of type {wanted}, and `{device}` is of type {device_type}")]
@@ -86,18 +89,37 @@ pub enum NoPlan {
     },
 }
 
+impl PlannedDevice {
+    /// The name of a device of its own.
+    fn name(&self) -> Option<&str> {
+        match self {
+            PlannedDevice::Sandbox(spec) => Some(&spec.name),
+            PlannedDevice::Qemu(spec) => Some(&spec.name),
+            PlannedDevice::Guest { .. } => None,
+        }
+    }
+}
+
 impl Plan {
-    /// How to make the ground that all sandboxes stand on.
-    pub(crate) fn ground_settings(&self) -> GroundSettings {
+    /// How to make the ground that all sandboxes stand on, and whose network machines are on; `None` when nobody needs
+    /// one.
+    pub(crate) fn ground_settings(&self) -> Option<GroundSettings> {
         let names = self
             .members
             .iter()
             .filter_map(|member| match &member.device {
                 PlannedDevice::Sandbox(spec) => Some(spec.name.clone()),
+                PlannedDevice::Qemu(spec) => Some(spec.name.clone()),
                 PlannedDevice::Guest { .. } => None,
             })
             .collect();
-        GroundSettings { names, network: self.network, disk_limit: None }
+        let needed = |member: &PlannedMember| match &member.device {
+            PlannedDevice::Sandbox(_) => true,
+            PlannedDevice::Qemu(spec) => spec.machine.network != Network::AsGiven,
+            PlannedDevice::Guest { .. } => false,
+        };
+        let settings = GroundSettings { names, network: self.network, disk_limit: None };
+        self.members.iter().any(needed).then_some(settings)
     }
 }
 
@@ -106,7 +128,7 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
     let mut members = job.split(group, first_id);
     let assigned = if rehearsal { rehearsed(&members) } else { from_lab(&members, lab)? };
     let names: Vec<Option<DeviceName>> =
-        assigned.iter().map(|spec| spec.as_ref().map(|spec| DeviceName::new(spec.name.clone()))).collect();
+        assigned.iter().map(|device| device.as_ref().and_then(PlannedDevice::name).map(DeviceName::new)).collect();
     job.assign(&mut members, &names);
     let hosts: HashMap<String, usize> = members
         .iter()
@@ -117,14 +139,14 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
     let planned = members
         .into_iter()
         .zip(assigned)
-        .map(|(job, spec)| {
-            let device = match (spec, &job.place) {
-                (Some(spec), _) => PlannedDevice::Sandbox(spec),
+        .map(|(job, device)| {
+            let device = match (device, &job.place) {
+                (Some(device), _) => device,
                 (None, Place::Guest { host_role }) => PlannedDevice::Guest {
                     host: hosts.get(host_role.as_str()).copied().unwrap_or_default(),
                     name: format!("{}-guest-{}", host_role, job.sub_id),
                 },
-                (None, Place::Device { .. }) => unreachable!("every device member was given a sandbox"),
+                (None, Place::Device { .. }) => unreachable!("every device member was given a device"),
             };
             planned(job, device)
         })
@@ -148,8 +170,7 @@ pub fn plan_member(job: MemberJob, lab: &Lab) -> Result<Plan, NoPlan> {
     }
     let assigned = from_lab(std::slice::from_ref(&job), lab)?;
     let group = job.group.as_ref().map(|group| group.target_group.clone()).unwrap_or_default();
-    let members =
-        assigned.into_iter().flatten().map(|spec| planned(job.clone(), PlannedDevice::Sandbox(spec))).collect();
+    let members = assigned.into_iter().flatten().map(|device| planned(job.clone(), device)).collect();
     Ok(Plan { job_name: job.job_name, group, rehearsal: false, members, network: lab.sandboxes.network })
 }
 
@@ -168,7 +189,7 @@ fn own_name(member: &MemberJob) -> String {
 }
 
 /// A sandbox in the place of each device, named after the device's type.
-fn rehearsed(members: &[MemberJob]) -> Vec<Option<SandboxSpec>> {
+fn rehearsed(members: &[MemberJob]) -> Vec<Option<PlannedDevice>> {
     let mut made = Names::default();
     members
         .iter()
@@ -181,7 +202,7 @@ fn rehearsed(members: &[MemberJob]) -> Vec<Option<SandboxSpec>> {
                 spec.device_type = device_type.to_string();
                 spec.environment.push(("LAVA_REHEARSAL".into(), "1".into()));
                 spec.tags = tags.iter().map(ToString::to_string).collect();
-                Some(spec)
+                Some(PlannedDevice::Sandbox(spec))
             }
             Place::Guest { .. } => None,
         })
@@ -189,7 +210,7 @@ fn rehearsed(members: &[MemberJob]) -> Vec<Option<SandboxSpec>> {
 }
 
 /// Devices of the lab, for the whole group or not at all.
-fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<SandboxSpec>>, NoPlan> {
+fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<PlannedDevice>>, NoPlan> {
     let mut wanted = Vec::new();
     for member in members {
         let role = member.role().map(ToString::to_string);
@@ -210,7 +231,7 @@ fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<SandboxSpec>>
     for device in &lab.devices {
         made.take(device.name.as_str());
     }
-    let mut specs: BTreeMap<u32, SandboxSpec> = BTreeMap::new();
+    let mut planned: BTreeMap<u32, PlannedDevice> = BTreeMap::new();
     for assignment in assignments {
         let (name, device_type) = match assignment.device {
             Assigned::Listed(name) => {
@@ -219,12 +240,28 @@ fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<SandboxSpec>>
             }
             Assigned::Made { device_type } => (made.next(&device_type), device_type),
         };
-        if device_type != convoke_lab::config::SANDBOX {
-            return Err(NoPlan::Undriven { device: name, device_type });
-        }
-        specs.insert(assignment.member, spec(&name, lab));
+        let Some(member) = members.iter().find(|member| member.sub_id.0 == assignment.member) else { continue };
+        planned.insert(assignment.member, device(name, device_type, member, lab)?);
     }
-    Ok(members.iter().map(|member| specs.remove(&member.sub_id.0)).collect())
+    Ok(members.iter().map(|member| planned.remove(&member.sub_id.0)).collect())
+}
+
+/// A device of the lab for `member`.
+fn device(name: String, device_type: String, member: &MemberJob, lab: &Lab) -> Result<PlannedDevice, NoPlan> {
+    let listed = lab.device(&name);
+    let dictionary = listed.and_then(|device| device.dictionary.clone());
+    match convoke_lab::driver::driver(&device_type, dictionary.as_deref(), member) {
+        Ok(Driver::Sandbox) => Ok(PlannedDevice::Sandbox(spec(&name, lab))),
+        Ok(Driver::Qemu(machine)) => Ok(PlannedDevice::Qemu(Box::new(QemuSpec {
+            name,
+            device_type,
+            tags: listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect(),
+            dictionary,
+            settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
+            machine,
+        }))),
+        Err(Refused { refusal, .. }) => Err(NoPlan::Refused { device: name, refusal }),
+    }
 }
 
 /// A sandbox of the lab, with what the lab file says of it.

@@ -31,13 +31,15 @@ pub(crate) struct Hosted {
     open: HashMap<WaitId, Open>,
     tickets: HashMap<Ticket, WaitId>,
     /// Released syncs whose reply is on its way.
-    releases: HashMap<Ticket, WaitId>,
+    releases: HashMap<Ticket, (WaitId, (MemberName, MessageId))>,
+    /// The last of them of a member and an ID.
+    on_the_way: HashMap<(MemberName, MessageId), Ticket>,
     /// Syncs at which a member has arrived and for which it was not released yet.
     pub(super) arrived: BTreeSet<(MemberName, MessageId)>,
     /// Names of the calls of syncs, of members that name them.
     pub(super) names: HashMap<WaitId, String>,
-    /// The named call for which a member was released last.
-    released: HashMap<(MemberName, MessageId), (String, WaitId)>,
+    /// The named call for which a member was released last, and the requests of it that were answered so.
+    released: HashMap<(MemberName, MessageId), (String, Vec<WaitId>)>,
     pub(super) finished: BTreeSet<MemberName>,
     pub(super) bundles: Bundles,
     /// Bytes of messages by ID and sender; what limits count.
@@ -81,6 +83,7 @@ impl Hosted {
             open: HashMap::new(),
             tickets: HashMap::new(),
             releases: HashMap::new(),
+            on_the_way: HashMap::new(),
             arrived: BTreeSet::new(),
             names: HashMap::new(),
             released: HashMap::new(),
@@ -165,6 +168,14 @@ impl Hosted {
             // The registry answers these.
             Ask::Complete | Ask::Waits => return step.replies.push((ticket, None)),
         };
+        if let Manner::Sync { id, .. } = &manner
+            && self.on_the_way.contains_key(&(member.clone(), id.clone()))
+        {
+            // It may have taken that and come to the next round, or have lost it and ask for it again (§4.6). Whoever asks
+            // again when that is known is answered rightly.
+            step.replies.push((ticket, Some(Reply::Wait)));
+            return;
+        }
         let from_now = |time| now.0.checked_add(time).map(Time);
         // The end of the hold is the server's to see to; the group is told when the caller gives up.
         let deadline = match (extras.hold, extras.limit) {
@@ -191,19 +202,27 @@ impl Hosted {
 
     /// The same call that was answered already asks again: its reply was lost.
     fn give_again(&mut self, member: &MemberName, id: &MessageId, name: &str, now: Time, step: &mut Step) {
-        let released = self.released.get(&(member.clone(), id.clone()));
-        if let Some((_, wait)) = released.filter(|(known, _)| known == name) {
-            self.keep(Input::Withdraw { wait: *wait }, now, step);
+        let released = self.released.get_mut(&(member.clone(), id.clone()));
+        if let Some((_, waits)) = released.filter(|(known, _)| known == name) {
+            for wait in std::mem::take(waits) {
+                self.keep(Input::Withdraw { wait }, now, step);
+            }
         }
     }
 
     /// Notes which call of a member was released last.
     pub(super) fn note_release(&mut self, sync: (MemberName, MessageId), wait: WaitId) {
         self.arrived.remove(&sync);
-        match self.names.get(&wait) {
-            Some(name) => self.released.insert(sync, (name.clone(), wait)),
-            None => self.released.remove(&sync),
+        let Some(name) = self.names.get(&wait) else {
+            self.released.remove(&sync);
+            return;
         };
+        let (released, waits) = self.released.entry(sync).or_default();
+        if released != name {
+            released.clone_from(name);
+            waits.clear();
+        }
+        waits.push(wait);
     }
 
     fn call(&mut self, open: Open, call: Call, deadline: Option<Time>, quiet: Quiet, now: Time, step: &mut Step) {
@@ -237,7 +256,10 @@ impl Hosted {
     }
 
     pub(super) fn delivered(&mut self, ticket: Ticket, reached: bool, now: Time, step: &mut Step) {
-        let Some(wait) = self.releases.remove(&ticket) else { return };
+        let Some((wait, sync)) = self.releases.remove(&ticket) else { return };
+        if self.on_the_way.get(&sync) == Some(&ticket) {
+            self.on_the_way.remove(&sync);
+        }
         if reached {
             step.entries.push(Entry::Collected { wait });
         } else {
@@ -356,8 +378,10 @@ impl Hosted {
             self.doing.told_to_wait(member, &open.about);
         }
         if let (Manner::Sync { id, .. }, Answer::Done { .. }) = (&open.manner, &answer) {
-            self.note_release((open.member.clone(), id.clone()), wait);
-            self.releases.insert(open.ticket, wait);
+            let sync = (open.member.clone(), id.clone());
+            self.note_release(sync.clone(), wait);
+            self.on_the_way.insert(sync.clone(), open.ticket);
+            self.releases.insert(open.ticket, (wait, sync));
         }
         self.names.remove(&wait);
         let reply = open.manner.reply(answer, &self.group, open.limited().is_some());

@@ -192,6 +192,12 @@ impl Hub {
         }
     }
 
+    /// How many requests have no reply yet.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).waiting.len()).sum()
+    }
+
     /// Waits until everything is kept, or cannot be.
     pub(super) async fn flush(&self) {
         for shard in &self.shards {

@@ -41,6 +41,8 @@ mod reports;
 mod scrape;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::io;

@@ -72,13 +72,15 @@ impl Decoder {
             return Decoded::More;
         }
         match self.scan.end {
-            Some(end) => self.take(end.max(announced)),
+            Some(end) if end <= announced || self.tried => self.take(end.max(announced)),
             None if self.tried => Decoded::More,
-            None => {
-                // Not closed, or no object at all: read once, so that what no further byte can mend ends here.
+            end => {
+                // Not closed within the count, or no object at all: read once up to there, so that what no further byte
+                // can mend ends here, however much has arrived.
                 self.tried = true;
-                match Json::parse(&body[..announced]) {
-                    Err(JsonError::Incomplete) => Decoded::More,
+                match (Json::parse(&body[..announced]), end) {
+                    (Err(JsonError::Incomplete), Some(end)) => self.take(end),
+                    (Err(JsonError::Incomplete), None) => Decoded::More,
                     _ => self.take(announced),
                 }
             }

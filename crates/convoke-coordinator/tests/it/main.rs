@@ -3,6 +3,7 @@
 
 mod certificates;
 mod configuration;
+mod fuzz;
 mod guard;
 mod harness;
 mod hostile;

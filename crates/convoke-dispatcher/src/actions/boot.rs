@@ -7,13 +7,14 @@ use serde_json::Map;
 use crate::actions::{Outcome, Recorded};
 use crate::console::{Attached, ConsoleLink};
 use crate::context::Context;
+use crate::device::{BootRequest, DeviceLog};
 use crate::error::{ActionError, ErrorClass};
 use crate::limits::{Deadline, Nature};
 use crate::prompt::{self, Wait};
 
 /// Actions in which a device starts. A block without any of them starts it where the console is first needed.
 pub(crate) const STARTERS: [&str; 5] =
-    ["start-sandbox", "execute-qemu", "docker-run", "reset-device", "ssh-connection"];
+    ["start-sandbox", "execute-qemu", "docker-run", "connect-device", "ssh-connection"];
 
 /// Boots the device, once in an attempt of a boot block, and takes its console over.
 pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Result<(), ActionError> {
@@ -24,12 +25,38 @@ pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &
     if let Some(BlockKind::Boot { prompts, .. }) = action.block.map(|block| &ctx.job.blocks[block].kind) {
         ctx.prompts = if ctx.options.rehearsal { Vec::new() } else { prompts.clone() };
     }
-    let work = async |ctx: &mut Context| ctx.device().boot().await;
+    let request = request(ctx, action);
+    let work = async |ctx: &mut Context| ctx.device().boot(request).await;
     let console = ctx.guard(action.name, Nature::Lab, deadline, work).await.map_err(|error| unreachable(ctx, error))?;
     ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
     ctx.console = Some(ConsoleLink::open(console, &ctx.log));
     ctx.booted = true;
+    ctx.prepared = false;
     Ok(())
+}
+
+/// Switches the device's power off and on again, once it is connected.
+pub(crate) async fn reset(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Result<(), ActionError> {
+    start(ctx, action, deadline).await?;
+    let request = request(ctx, action);
+    let work = async |ctx: &mut Context| ctx.device().reset(request).await;
+    ctx.guard(action.name, Nature::Lab, deadline, work).await
+}
+
+/// What the action's block asks of the device.
+fn request(ctx: &Context, action: &PlannedAction) -> BootRequest {
+    let block = action.block.map(|block| &ctx.job.blocks[block]);
+    let method = match block.map(|block| &block.kind) {
+        Some(BlockKind::Boot { method, .. }) => method.clone(),
+        _ => "sandbox".to_owned(),
+    };
+    BootRequest {
+        method,
+        parameters: block.map(|block| block.parameters.clone()).unwrap_or_default(),
+        context: ctx.job.context.clone(),
+        prompts: ctx.prompts.clone(),
+        log: DeviceLog(ctx.log.clone()),
+    }
 }
 
 /// Sees to it that a guest's address has come (device-side.md §9.3).

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`requests`] | `protocols:` requests, group assembly, delayed start |
 //! | [`overlay`] | definitions fetched, the overlay made and handed to the device |
+//! | [`images`] | what a deploy block downloads |
 //! | [`boot`] | booting, logging in, the first prompt |
 //! | [`shell`] | test blocks of every kind |
 //! | [`interactive`] | MultiNode steps of an interactive script in a rehearsal |
@@ -14,6 +15,7 @@
 
 pub(crate) mod boot;
 pub(crate) mod finalize;
+pub(crate) mod images;
 pub(crate) mod interactive;
 pub(crate) mod overlay;
 pub(crate) mod requests;
@@ -63,7 +65,13 @@ pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: 
         "expect-shell-connection" => boot::expect_shell(ctx, action, deadline).await,
         name if boot::STARTERS.contains(&name) => {
             boot::start(ctx, action, deadline).await?;
-            Ok(rehearsed(ctx, action))
+            Ok(rehearsed(ctx, action).or_else(|| started(action)))
+        }
+        "reset-device" => boot::reset(ctx, action, deadline).await.map(|()| rehearsed(ctx, action)),
+        "file-download" | "http-download" | "scp-download" | "rclone-download" | "pre-downloaded"
+            if !ctx.options.rehearsal =>
+        {
+            images::download(ctx, action, deadline).await
         }
         "lava-test-shell" | "multinode-test" => crate::testshell::run(ctx, action, deadline).await,
         name if shell::DOCKER.contains(&name) => shell::docker(ctx, action, deadline).await,
@@ -100,6 +108,11 @@ fn recorded_by_lava(name: &str) -> bool {
     const NAMES: [&str; 6] =
         ["execute-qemu", "docker-run", "scp-deploy", "reset-device", "pdu-reboot", "uboot-commands"];
     name.ends_with("-download") || NAMES.contains(&name)
+}
+
+/// LAVA records that a machine was started.
+fn started(action: &PlannedAction) -> Option<Recorded> {
+    recorded_by_lava(action.name).then(|| Recorded::pass(Map::new()))
 }
 
 fn rehearsed(ctx: &Context, action: &PlannedAction) -> Option<Recorded> {

@@ -4,7 +4,7 @@
 
 use std::io::{Seek, Write};
 
-use convoke_job::member::{BlockKind, Definition, DefinitionFrom};
+use convoke_job::member::{Block, BlockKind, Definition, DefinitionFrom};
 use convoke_job::pipeline::PlannedAction;
 use convoke_overlay::definition::TestDefinition;
 use convoke_overlay::layout::{GroupTable, OverlayError, OverlayPlan, StagedDefinition, write_archive};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::actions::{Outcome, Recorded};
 use crate::calls::member_name;
 use crate::context::Context;
-use crate::device::OverlayArchive;
+use crate::device::{Deployment, OverlayArchive};
 use crate::error::ActionError;
 use crate::fetch::{self, Fetched};
 use crate::limits::{Deadline, Nature};
@@ -149,7 +149,7 @@ pub(crate) async fn compress(ctx: &mut Context, action: &PlannedAction, deadline
 async fn archive(ctx: &Context, action: &PlannedAction) -> Result<OverlayArchive, ActionError> {
     let plan = overlay_plan(ctx, action);
     let scratch = ctx.options.scratch.clone();
-    let made = tokio::task::spawn_blocking(move || {
+    let made = tokio::task::spawn_blocking(move || -> Result<_, ActionError> {
         let disk = |error: std::io::Error| {
             ActionError::infrastructure(format!("cannot write the overlay in {}: {error}", scratch.display()))
         };
@@ -175,6 +175,7 @@ async fn archive(ctx: &Context, action: &PlannedAction) -> Result<OverlayArchive
         file_name: format!("overlay-{}.tar.gz", action.level),
         file,
         keep_at: Some(format!("/{job}-overlay-{}.tar.gz", action.level)),
+        applied: false,
     })
 }
 
@@ -204,9 +205,23 @@ fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
 
 /// Gives the device what the block has made.
 pub(crate) async fn hand_over(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
-    let Some(overlay) = ctx.overlay.take() else { return Ok(None) };
-    let work = async |ctx: &mut Context| ctx.device().deploy(overlay).await;
-    ctx.guard(action.name, Nature::Lab, deadline, work).await?;
+    let deployment = match action.block.map(|block| &ctx.job.blocks[block]) {
+        Some(Block { kind: BlockKind::Deploy { to, .. }, parameters, .. }) => Deployment {
+            to: to.clone(),
+            parameters: parameters.clone(),
+            images: std::mem::take(&mut ctx.images),
+            overlay: ctx.overlay.take().filter(|overlay| !overlay.applied),
+            results_dir: ctx.results_dir(),
+            scratch: ctx.options.scratch.clone(),
+        },
+        // A docker test brings its overlay without a deploy block.
+        _ => {
+            let Some(overlay) = ctx.overlay.take() else { return Ok(None) };
+            Deployment::of_overlay("sandbox", overlay)
+        }
+    };
+    let work = async |ctx: &mut Context| ctx.device().deploy(deployment).await;
+    ctx.before_test = ctx.guard(action.name, Nature::Lab, deadline, work).await?.before_test;
     ctx.deployed = true;
     Ok(None)
 }

@@ -6,36 +6,36 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
-use md5::Md5;
-use sha2::{Digest, Sha256, Sha512};
+use convoke_artifact::checksum::{Checksum, Hashed};
+use convoke_artifact::http;
+use convoke_artifact::place::Place;
+use convoke_artifact::unpack::Compression;
 use tar::EntryType;
 
 use super::format::{header, writing};
 use super::message::Trouble;
-use super::source::{ArchiveSource, Place};
+use super::source::ArchiveSource;
 use super::work::Tar;
 
 /// The longest document.
 const LONGEST: u64 = 1 << 20;
-/// How long a server may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(30);
-
 /// Copies an archive's entries into `tar` and gives the document at `path`.
 pub(super) fn fetch(source: &ArchiveSource, path: &str, tar: &mut Tar) -> Result<Vec<u8>, Trouble> {
     let place = source.place.shown();
-    let mut hashed = Hashed::new(open(source)?, &source.checksums)?;
+    let wanted = source.checksums.iter().map(|(algorithm, digest)| Checksum::of(algorithm, digest));
+    let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
+    let mut hashed = Hashed::new(open(source)?, &wanted);
     let copied = {
         let mut buffered = BufReader::with_capacity(64 * 1024, &mut hashed);
         unpack(source, &mut buffered).and_then(|reader| copy(source, path, reader, tar))
     };
     // To the end, whatever came before: the checksum is of the whole file.
     let drained = io::copy(&mut hashed, &mut io::sink());
-    if let Some(error) = hashed.failed.take().or(drained.err()) {
+    if let Some(error) = hashed.failure().or(drained.err()) {
         return Err(Trouble::lab(format!("reading {place} broke off: {error}")));
     }
-    hashed.verify(&place)?;
+    hashed.finish().verify(&wanted, &place)?;
     copied
 }
 
@@ -51,68 +51,40 @@ fn open(source: &ArchiveSource) -> Result<Box<dyn Read>, Trouble> {
         }
         Place::There(url) => url,
     };
-    let place = source.place.shown();
     if !url.starts_with("http://") && !url.starts_with("https://") {
+        let place = source.place.shown();
         return Err(Trouble::job(format!(
             "cannot fetch the archive {place}: only http, https and file URLs are known"
         )));
     }
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_connect(Some(CONNECT))
-        .user_agent(concat!("convoke/", env!("CARGO_PKG_VERSION")))
-        .build();
-    let mut request = ureq::Agent::new_with_config(config).get(url);
-    for (name, value) in &source.headers {
-        request = request.header(name, value);
-    }
-    let response = request.call().map_err(|error| {
-        let message = format!("cannot fetch the archive {place}: {error}");
-        match error {
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::TooManyRedirects => Trouble::job(message),
-            _ => Trouble::lab(message),
-        }
-    })?;
-    let status = response.status();
-    if !status.is_success() {
-        let message = format!("cannot fetch the archive {place}: the server answers {status}");
-        let server = status.is_server_error() || [408, 429].contains(&status.as_u16());
-        return Err(if server { Trouble::lab(message) } else { Trouble::job(message) });
-    }
-    Ok(Box::new(response.into_body().into_reader()))
+    Ok(http::open(url, &source.headers)?)
 }
 
 /// The tar stream inside: by the job's word, by the name, or by its first bytes.
-fn unpack<'a>(source: &ArchiveSource, packed: &'a mut BufReader<&mut Hashed>) -> Result<Box<dyn Read + 'a>, Trouble> {
+fn unpack<'a>(
+    source: &ArchiveSource,
+    packed: &'a mut BufReader<&mut Hashed<Box<dyn Read>>>,
+) -> Result<Box<dyn Read + 'a>, Trouble> {
     let place = source.place.shown();
     let name = place.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-    let told = source.compression.as_deref().map(str::to_ascii_lowercase);
+    let told = source.compression.as_deref().map(|word| word.trim_start_matches('.').to_ascii_lowercase());
     let start = packed.fill_buf().map_err(|error| Trouble::lab(format!("reading {place} broke off: {error}")))?;
-    let kind = match told.as_deref() {
-        Some(kind) => kind.trim_start_matches('.').to_string(),
-        None => {
-            let suffix = name.rsplit('.').next().unwrap_or_default();
-            let signs: [(&[u8], &str); 4] =
-                [(b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zst")];
-            let sign = signs.into_iter().find(|(sign, _)| start.starts_with(sign)).map(|(_, kind)| kind);
-            match suffix {
-                "gz" | "tgz" | "bz2" | "tbz2" | "xz" | "txz" | "zst" | "tzst" | "tar" => suffix.to_string(),
-                _ => sign.unwrap_or("tar").to_string(),
-            }
+    let compression =
+        match told.as_deref() {
+            Some("tar" | "none" | "") => None,
+            Some(word) => Some(Compression::of_word(word).ok_or_else(|| {
+                Trouble::job(format!("the compression {word:?} of {place} is not gz, bz2, xz or zst"))
+            })?),
+            None => match name.rsplit('.').next().unwrap_or_default() {
+                "tar" => None,
+                suffix => Compression::of_word(suffix).or_else(|| Compression::of_start(start)),
+            },
+        };
+    Ok(match compression {
+        Some(compression) => {
+            compression.reader(packed).map_err(|error| Trouble::lab(format!("cannot unpack {place}: {error}")))?
         }
-    };
-    Ok(match kind.as_str() {
-        "gz" | "gzip" | "tgz" => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
-        "bz2" | "bzip2" | "tbz2" => Box::new(bzip2::bufread::MultiBzDecoder::new(packed)),
-        "xz" | "txz" => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(packed)),
-        "zst" | "zstd" | "tzst" => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(packed);
-            Box::new(decoder.map_err(|error| Trouble::lab(format!("cannot unpack zstd: {error}")))?)
-        }
-        "tar" | "none" | "" => Box::new(packed),
-        other => {
-            return Err(Trouble::job(format!("the compression {other:?} of {place} is not gz, bz2, xz or zst")));
-        }
+        None => Box::new(packed),
     })
 }
 
@@ -210,72 +182,4 @@ impl<R: Read> Read for Told<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner.read(buffer).inspect_err(|error| self.failed = Some(io::Error::new(error.kind(), error.to_string())))
     }
-}
-
-/// A reader that hashes what it reads.
-struct Hashed {
-    inner: Box<dyn Read>,
-    sums: Vec<(String, Sum, String)>,
-    failed: Option<io::Error>,
-}
-
-enum Sum {
-    Md5(Md5),
-    Sha256(Sha256),
-    Sha512(Box<Sha512>),
-}
-
-impl Hashed {
-    fn new(inner: Box<dyn Read>, checksums: &[(String, String)]) -> Result<Self, Trouble> {
-        let mut sums = Vec::new();
-        for (algorithm, wanted) in checksums {
-            let name = algorithm.trim_end_matches("sum").to_ascii_lowercase();
-            let sum = match name.as_str() {
-                "md5" => Sum::Md5(Md5::new()),
-                "sha256" => Sum::Sha256(Sha256::new()),
-                "sha512" => Sum::Sha512(Box::new(Sha512::new())),
-                _ => return Err(Trouble::job(format!("the checksum {algorithm:?} is not md5, sha256 or sha512"))),
-            };
-            sums.push((name, sum, wanted.trim().to_ascii_lowercase()));
-        }
-        Ok(Hashed { inner, sums, failed: None })
-    }
-
-    fn verify(self, place: &str) -> Result<(), Trouble> {
-        for (name, sum, wanted) in self.sums {
-            let found = match sum {
-                Sum::Md5(sum) => hex(&sum.finalize()),
-                Sum::Sha256(sum) => hex(&sum.finalize()),
-                Sum::Sha512(sum) => hex(&sum.finalize()),
-            };
-            if found != wanted {
-                return Err(Trouble::job(format!("the {name} sum of {place} is {found}, the job says {wanted}")));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Read for Hashed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = match self.inner.read(buffer) {
-            Ok(length) => length,
-            Err(error) => {
-                self.failed.get_or_insert_with(|| io::Error::new(error.kind(), error.to_string()));
-                return Err(error);
-            }
-        };
-        for (_, sum, _) in &mut self.sums {
-            match sum {
-                Sum::Md5(sum) => sum.update(&buffer[..length]),
-                Sum::Sha256(sum) => sum.update(&buffer[..length]),
-                Sum::Sha512(sum) => sum.update(&buffer[..length]),
-            }
-        }
-        Ok(length)
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,11 +6,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use convoke_artifact::place::{Place, shown};
 use convoke_children::Control;
 use convoke_children::foreign::{Foreign, ForeignOutput, run};
 
 use super::message::Trouble;
-use super::source::{GitSource, Place};
+use super::source::GitSource;
 
 /// The longest document.
 const LONGEST: u64 = 1 << 20;
@@ -250,7 +251,7 @@ fn reason(said: &str) -> String {
     let words = line.split(' ').map(|word| match word.find("://") {
         Some(_) => {
             let (open, address) = word.split_at(word.find(|c: char| c.is_ascii_alphanumeric()).unwrap_or(0));
-            format!("{open}{}", super::source::shown(address))
+            format!("{open}{}", shown(address))
         }
         None => word.to_string(),
     });

@@ -79,3 +79,9 @@ impl Trouble {
         Trouble { class: ErrorClass::Infrastructure, message: message.into() }
     }
 }
+
+impl From<convoke_artifact::Error> for Trouble {
+    fn from(error: convoke_artifact::Error) -> Self {
+        Trouble { class: crate::error::class_of(error.fault), message: error.message }
+    }
+}

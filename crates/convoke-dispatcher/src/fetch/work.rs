@@ -6,10 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use convoke_artifact::place::Place;
 use convoke_children::{Control, StageFailure};
 
 use super::message::{Answer, Repos, Trouble, Work};
-use super::source::{GitSource, Place, Source};
+use super::source::{GitSource, Source};
 use super::{archive, format, git};
 
 pub(super) type Tar = tar::Builder<BufWriter<File>>;

@@ -50,6 +50,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         )));
     }
     let again = !ctx.started.insert(number);
+    let lines = if std::mem::replace(&mut ctx.prepared, true) { Vec::new() } else { ctx.before_test.clone() };
     let ctx = &*ctx;
     let Some(link) = ctx.console.as_ref() else { return Ok(None) };
     let attached = link.attach();
@@ -62,7 +63,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         unfinished: None,
         suites: Suites::new(plans, &action.namespace),
         requests: Requests::new(ctx.caller()),
-        reboot: ctx.kernel_console.then(RebootWatch::default),
+        reboot: (ctx.kernel_console && !link.tells_resets()).then(RebootWatch::default),
         began: Instant::now(),
         members: ctx.members().iter().map(|member| member.name.clone()).collect(),
         number,
@@ -75,6 +76,13 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         () = ctx.cancel.cancelled() => return Err(ctx.stopped()),
         early = shell.prompt(&attached) => early?,
     };
+    for line in &lines {
+        tokio::select! {
+            biased;
+            () = ctx.cancel.cancelled() => return Err(ctx.stopped()),
+            done = shell.prepare(&attached, line) => done?,
+        }
+    }
     shell.start(again);
     shell.early(&early, again);
     let result = shell.scan(&attached).await;

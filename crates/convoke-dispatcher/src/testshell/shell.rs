@@ -11,8 +11,9 @@ use serde_json::Map;
 use tokio::time::Instant;
 
 use crate::actions::Outcome;
-use crate::console::{Attached, ConsoleLink};
+use crate::console::{Attached, Came, ConsoleLink};
 use crate::context::Context;
+use crate::device::ConsoleEnd;
 use crate::error::{ActionError, ErrorClass};
 use crate::limits::{CONSOLE_GONE, Deadline, Nature, SCANNER_IDLE, SIGNAL};
 use crate::prompt::{self, Wait};
@@ -51,10 +52,19 @@ pub(super) struct Shell<'a> {
 impl Shell<'_> {
     /// A comment, harmless in any shell, and the prompt it provokes. Gives what came before the prompt.
     pub(super) async fn prompt(&mut self, attached: &Attached<'_>) -> Result<Vec<u8>, ActionError> {
+        self.prompt_after(attached, "#").await
+    }
+
+    /// A line that prepares the device for the test; the prompt comes back when it is done.
+    pub(super) async fn prepare(&mut self, attached: &Attached<'_>, line: &str) -> Result<(), ActionError> {
+        self.prompt_after(attached, line).await.map(drop)
+    }
+
+    async fn prompt_after(&mut self, attached: &Attached<'_>, line: &str) -> Result<Vec<u8>, ActionError> {
         let wait = Wait {
             name: self.action.name,
             prompts: self.ctx.wanted_prompts(),
-            check: Some("#"),
+            check: Some(line),
             connection: self.action.connection_limit,
             deadline: self.deadline,
             nature: Nature::Test,
@@ -111,12 +121,13 @@ impl Shell<'_> {
                 done = self.requests.next() => self.answered(done)?,
                 read = attached.read(), if !self.exited => {
                     let flow = match read {
-                        Ok(bytes) => {
+                        Ok(Came::Reset) => self.rebooted(),
+                        Ok(Came::Bytes(bytes)) => {
                             idle = Some(Instant::now() + SCANNER_IDLE);
                             self.bytes(&bytes)
                         }
-                        Err(why) => {
-                            let flow = self.closed(&why);
+                        Err(end) => {
+                            let flow = self.closed(&end);
                             // Time for whoever stops this member to say so first.
                             tokio::select! {
                                 biased;
@@ -162,12 +173,19 @@ impl Shell<'_> {
         while let Some(at) = self.reboot.as_mut().and_then(|watch| watch.feed(rest)) {
             self.text(&rest[..at])?;
             if self.suites.is_open() {
-                let error = ActionError::test(format!("{}: device rebooted", self.action.name));
-                return ControlFlow::Break(Err(error));
+                return self.rebooted();
             }
             rest = &rest[at..];
         }
         self.text(rest)
+    }
+
+    /// The runner is gone: there is nothing to wait for.
+    fn rebooted(&mut self) -> Flow {
+        let signals = self.scanner.flush();
+        self.signals(signals)?;
+        let error = ActionError::test(format!("{}: device rebooted", self.action.name));
+        ControlFlow::Break(Err(error))
     }
 
     fn text(&mut self, bytes: &[u8]) -> Flow {
@@ -193,15 +211,15 @@ impl Shell<'_> {
         error
     }
 
-    fn closed(&mut self, why: &str) -> Flow {
+    fn closed(&mut self, end: &ConsoleEnd) -> Flow {
         let signals = self.scanner.flush();
         self.signals(signals)?;
-        let message =
-            format!("{}: the console was closed ({why}); its last lines: {}", self.action.name, self.link.last_lines());
+        let mut error = self.link.ended(self.action.name, end, "");
         // A guest's connection says nothing about the health of its host's device (job-definition.md §13).
-        let guest = matches!(self.ctx.job.place, Place::Guest { .. });
-        let class = if guest { ErrorClass::Job } else { ErrorClass::Infrastructure };
-        ControlFlow::Break(Err(ActionError::new(class, message)))
+        if matches!(self.ctx.job.place, Place::Guest { .. }) {
+            error.class = ErrorClass::Job;
+        }
+        ControlFlow::Break(Err(error))
     }
 
     /// Closes what is open and says how the action ended.
@@ -218,7 +236,7 @@ impl Shell<'_> {
         }
         self.suites.finish(&why, now);
         self.note();
-        if (result.is_err() || self.stopped.is_some()) && !self.exited && self.link.closed().is_none() {
+        if (result.is_err() || self.stopped.is_some()) && !self.exited && !self.link.is_closed() {
             // Gives the shell back to whatever comes next: another attempt, or the next block after `skip`.
             self.link.interrupt();
         }

@@ -171,5 +171,5 @@ async fn a_server_is_asked() {
     refused(world.fetch(&entry).await, ErrorClass::Infrastructure, "broke off");
     let requests = thread.join().unwrap();
     assert!(requests[0].to_ascii_lowercase().contains("x-token: abc"), "{requests:?}");
-    refused(world.fetch(&entry).await, ErrorClass::Infrastructure, "cannot fetch the archive");
+    refused(world.fetch(&entry).await, ErrorClass::Infrastructure, "cannot download");
 }

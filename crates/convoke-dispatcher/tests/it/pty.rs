@@ -6,8 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use convoke_dispatcher::device::{Console, Device, DeviceFuture, DeviceInfo, OverlayArchive};
+use convoke_dispatcher::device::{
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, Refusal,
+};
 use convoke_dispatcher::error::ActionError;
+use convoke_job::member::Block;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// A shell in a folder.
@@ -55,7 +58,12 @@ impl Device for PtyDevice {
         &self.info
     }
 
-    fn deploy(&mut self, overlay: OverlayArchive) -> DeviceFuture<'_, ()> {
+    fn refusal(&self, _: &Block) -> Option<Refusal> {
+        None
+    }
+
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
+        let overlay = deployment.overlay.unwrap();
         let unpacked = Command::new("tar").args(["-xz", "-C"]).arg(self.root.path()).stdin(overlay.file).status();
         // Entries are relative to `/`, where the results directory is deep below.
         let inner = self.root.path().join(self.root.path().strip_prefix("/").unwrap());
@@ -66,13 +74,13 @@ impl Device for PtyDevice {
         }
         Box::pin(async move {
             match unpacked {
-                Ok(status) if status.success() => Ok(()),
+                Ok(status) if status.success() => Ok(Deployed::default()),
                 other => Err(ActionError::infrastructure(format!("tar: {other:?}"))),
             }
         })
     }
 
-    fn boot(&mut self) -> DeviceFuture<'_, Console> {
+    fn boot(&mut self, _request: BootRequest) -> DeviceFuture<'_, Console> {
         self.kill();
         self.boots += 1;
         let (master, slave) = open().unwrap();
@@ -90,12 +98,7 @@ impl Device for PtyDevice {
         self.shell = Some(shell);
         let reader = File::from(master.try_clone().unwrap());
         let writer = File::from(master);
-        Box::pin(async move {
-            Ok(Console {
-                reader: Box::new(tokio::fs::File::from_std(reader)),
-                writer: Box::new(tokio::fs::File::from_std(writer)),
-            })
-        })
+        Box::pin(async move { Ok(Console::new(tokio::fs::File::from_std(reader), tokio::fs::File::from_std(writer))) })
     }
 
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use convoke_coordinator::GroupClient;
-use convoke_dispatcher::device::{Console, Device, DeviceFuture, DeviceInfo, OverlayArchive};
+use convoke_dispatcher::device::{
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, Refusal,
+};
 use convoke_dispatcher::{DispatchOptions, MemberOutcome, MemberRun, run_member};
 use convoke_job::member::{
     Block, BlockKind, Common, Definition, DefinitionFrom, GroupMember, Membership, Place, TestKind, Timeouts,
@@ -123,6 +125,7 @@ pub fn info() -> DeviceInfo {
         os: None,
         tags: Vec::new(),
         files: Vec::new(),
+        configuration: Arc::default(),
         action_timeouts: Vec::new(),
         connection_timeouts: Vec::new(),
     }
@@ -162,18 +165,27 @@ impl Device for Scripted {
         &self.info
     }
 
-    fn deploy(&mut self, _overlay: OverlayArchive) -> DeviceFuture<'_, ()> {
-        self.note("deploy");
-        Box::pin(async { Ok(()) })
+    fn refusal(&self, block: &Block) -> Option<Refusal> {
+        let method = match &block.kind {
+            BlockKind::Deploy { to, .. } => to,
+            BlockKind::Boot { method, .. } => method,
+            _ => return None,
+        };
+        (method != "sandbox").then(|| Refusal::new(format!("it has no {method}"), "use `sandbox`"))
     }
 
-    fn boot(&mut self) -> DeviceFuture<'_, Console> {
+    fn deploy(&mut self, _deployment: Deployment) -> DeviceFuture<'_, Deployed> {
+        self.note("deploy");
+        Box::pin(async { Ok(Deployed::default()) })
+    }
+
+    fn boot(&mut self, _request: BootRequest) -> DeviceFuture<'_, Console> {
         self.note("boot");
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (reader, writer) = tokio::io::split(ours);
         let (from, to) = tokio::io::split(theirs);
         tokio::spawn((self.play)(Player { from: BufReader::new(from), to }));
-        Box::pin(async move { Ok(Console { reader: Box::new(reader), writer: Box::new(writer) }) })
+        Box::pin(async move { Ok(Console::new(reader, writer)) })
     }
 
     fn kernel_console(&self) -> bool {

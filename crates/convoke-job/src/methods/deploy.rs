@@ -102,7 +102,12 @@ fn prepare_tftp_overlay() -> ActionTree {
 
 /// One `download-retry` per resource of a mapping.
 fn downloads(images: Option<&Value>) -> Vec<ActionTree> {
-    images.and_then(Value::as_object).into_iter().flatten().filter_map(|(_, resource)| download(resource)).collect()
+    images
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(label, resource)| download(label, resource))
+        .collect()
 }
 
 /// Resources that stand directly in the block, or in a list or mapping of it (`dtbo`, `extra_files`).
@@ -111,17 +116,20 @@ fn top_level_downloads(block: &Block) -> Vec<ActionTree> {
     for (key, value) in &block.parameters {
         match value {
             Value::Object(_) if key == "extra_files" => out.extend(downloads(Some(value))),
-            Value::Object(_) => out.extend(download(value)),
-            Value::Array(items) if key == "dtbo" => out.extend(items.iter().filter_map(download)),
+            Value::Object(_) => out.extend(download(key, value)),
+            Value::Array(items) if key == "dtbo" => {
+                out.extend(items.iter().enumerate().filter_map(|(at, item)| download(&format!("dtbo{at}"), item)));
+            }
             _ => {}
         }
     }
     out
 }
 
-fn download(resource: &Value) -> Option<ActionTree> {
+fn download(label: &str, resource: &Value) -> Option<ActionTree> {
     let url = resource.get("url")?.as_str()?;
-    let mut children = vec![leaf(match url.split_once("://").map(|(scheme, _)| scheme) {
+    let labelled = |name| ActionTree { image: Some(label.to_owned()), ..leaf(name) };
+    let mut children = vec![labelled(match url.split_once("://").map(|(scheme, _)| scheme) {
         Some("file") => "file-download",
         Some("scp") => "scp-download",
         Some("rclone") => "rclone-download",
@@ -129,7 +137,7 @@ fn download(resource: &Value) -> Option<ActionTree> {
         _ => "http-download",
     })];
     if resource.get("overlays").is_some() {
-        children.push(leaf("append-overlays"));
+        children.push(labelled("append-overlays"));
     }
     Some(action("download-retry", children).retrying())
 }

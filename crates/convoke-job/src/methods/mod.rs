@@ -24,6 +24,8 @@ pub struct ActionTree {
     pub retries: bool,
     /// For the actions below `test-definition`: the number of the definition in its namespace (§14).
     pub definition: Option<usize>,
+    /// For the actions that download something: its label in the block.
+    pub image: Option<String>,
 }
 
 /// What a block's tree depends on besides the block.
@@ -120,7 +122,7 @@ fn leaf(name: &'static str) -> ActionTree {
 }
 
 fn action(name: &'static str, children: Vec<ActionTree>) -> ActionTree {
-    ActionTree { name, children, retries: false, definition: None }
+    ActionTree { name, children, retries: false, definition: None, image: None }
 }
 
 pub(crate) fn is_docker_test(block: &Block) -> bool {

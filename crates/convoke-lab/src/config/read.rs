@@ -2,34 +2,98 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
 
+use convoke_device::Dictionary;
 use convoke_job::legacy::{LegacyMap, Template};
 use convoke_job::{DeviceName, DeviceType, Diagnostic, Node, Source, Span, Tag, yaml};
 use convoke_schedule::{Health, WorkerEntry, nearest};
 use serde_json::Value;
 
 use super::fields::{Findings, join};
-use super::{DeviceSettings, Lab, LabDevice, SANDBOX, SandboxSettings};
+use super::{DeviceSettings, Lab, LabDevice, OnDemandMachines, QEMU, SANDBOX, SandboxSettings};
 
 /// Keys by place; the schema has the same ones.
 pub(super) const TOP: &[&str] = &["devices", "workers", "sandboxes", "legacy-map"];
 pub(super) const DEVICE: &[&str] =
-    &["name", "type", "tags", "worker", "health", "environment", "os", "disk", "timeouts"];
+    &["name", "type", "tags", "worker", "health", "dictionary", "environment", "os", "disk", "timeouts"];
 pub(super) const WORKER: &[&str] = &["job_limit"];
 pub(super) const SANDBOXES: &[&str] = &["on_demand", "tags", "network", "environment", "os", "disk", "timeouts"];
 pub(super) const TIMEOUTS: &[&str] = &["actions", "connections"];
 pub(super) const TEMPLATE: &[&str] = &["deploy", "image", "image_arg", "boot"];
 
 pub(super) fn read(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
-    document(source, |root, findings| Some(lab(root, findings)))
+    let folder = Path::new(source.name()).parent().unwrap_or(Path::new("")).to_owned();
+    document(source, |root, findings| Some(lab(root, &folder, findings)))
 }
 
-pub(super) fn read_device(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
+pub(super) fn read_device(source: &Source, device_type: Option<&DeviceType>) -> (Option<Lab>, Vec<Diagnostic>) {
+    let folder = Path::new(source.name()).parent().unwrap_or(Path::new("")).to_owned();
     document(source, |root, findings| {
-        let (device, _) = device(root, "", findings)?;
+        let device = match Dictionary::is_one(root) {
+            true => lava_device(root, device_type, findings)?,
+            false => device(root, "", &folder, findings)?.0,
+        };
         let sandboxes = SandboxSettings { on_demand: Some(0), ..SandboxSettings::default() };
-        Some(Lab { devices: vec![device], sandboxes, ..Lab::default() })
+        Some(Lab { devices: vec![device], sandboxes, machines: OnDemandMachines::Never, ..Lab::default() })
     })
+}
+
+/// A device of which there is nothing but its dictionary.
+fn lava_device(root: &Node, device_type: Option<&DeviceType>, findings: &mut Findings) -> Option<LabDevice> {
+    let (dictionary, found) = Dictionary::of(root);
+    found.into_iter().for_each(|finding| findings.add(finding));
+    let dictionary = dictionary?;
+    let name = dictionary.hostname.clone().unwrap_or_else(|| "device".into());
+    let own = dictionary.device_type.as_deref().map(DeviceType::new);
+    Some(LabDevice {
+        name: DeviceName::new(name),
+        device_type: own.or_else(|| device_type.cloned()).unwrap_or_else(|| DeviceType::new("unknown")),
+        tags: Vec::new(),
+        worker: None,
+        health: Health::Good,
+        dictionary: Some(Arc::new(dictionary)),
+        settings: DeviceSettings::default(),
+    })
+}
+
+/// `dictionary:`, in place or the path of a file.
+fn dictionary(node: &Node, path: &str, folder: &Path, findings: &mut Findings) -> Option<Arc<Dictionary>> {
+    if node.as_map().is_some() {
+        let (dictionary, found) = Dictionary::of(node);
+        for mut finding in found {
+            finding.path = join(path, &finding.path);
+            findings.add(finding);
+        }
+        return dictionary.map(Arc::new);
+    }
+    let file = findings.text(node, path)?;
+    let wrong = |message: String| Diagnostic::error("lab.dictionary", path, node.span, message);
+    let place = folder.join(&file);
+    let bytes = match std::fs::read(&place) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            findings.add(wrong(format!("cannot read {}: {error}", place.display())));
+            return None;
+        }
+    };
+    let source = match Source::from_bytes(place.display().to_string(), bytes) {
+        Ok(source) => source,
+        Err(error) => {
+            findings.add(wrong(format!("{}: {}", place.display(), error.message)));
+            return None;
+        }
+    };
+    let (dictionary, found) = Dictionary::read(&source);
+    for finding in found {
+        // A place in another file.
+        let at = finding.labels.first().map(|label| source.position(label.span.start));
+        let at = at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
+        let message = format!("{}{at}: {}", source.name(), finding.message);
+        findings.add(Diagnostic { severity: finding.severity, ..wrong(message) });
+    }
+    dictionary.map(Arc::new)
 }
 
 fn document(
@@ -44,12 +108,12 @@ fn document(
     (lab.filter(|_| sound), findings.0)
 }
 
-fn lab(root: &Node, findings: &mut Findings) -> Lab {
+fn lab(root: &Node, folder: &Path, findings: &mut Findings) -> Lab {
     findings.map(root, "", TOP);
     let workers = root.get("workers").map(|node| workers(node, findings)).unwrap_or_default();
     let mut devices: Vec<(LabDevice, Span)> = Vec::new();
     for (place, item) in findings.list(root.get("devices"), "devices").iter().enumerate() {
-        let Some((device, span)) = device(item, &format!("devices[{place}]"), findings) else { continue };
+        let Some((device, span)) = device(item, &format!("devices[{place}]"), folder, findings) else { continue };
         if let Some((_, first)) = devices.iter().find(|(known, _)| known.name == device.name) {
             let message = format!("device {} is listed twice", device.name);
             let path = format!("devices[{place}].name");
@@ -60,10 +124,11 @@ fn lab(root: &Node, findings: &mut Findings) -> Lab {
         worker_exists(&device, item, &workers, &format!("devices[{place}]"), findings);
         devices.push((device, span));
     }
-    let listed = devices.iter().any(|(device, _)| device.device_type.as_str() == SANDBOX);
-    let sandboxes = sandboxes(root.get("sandboxes"), listed, findings);
+    let listed = |kind: &str| devices.iter().any(|(device, _)| device.device_type.as_str() == kind);
+    let sandboxes = sandboxes(root.get("sandboxes"), listed(SANDBOX), findings);
+    let machines = if listed(QEMU) { OnDemandMachines::Never } else { OnDemandMachines::Unlimited };
     let legacy_map = root.get("legacy-map").map(|node| legacy_map(node, findings)).unwrap_or_default();
-    Lab { devices: devices.into_iter().map(|(device, _)| device).collect(), workers, sandboxes, legacy_map }
+    Lab { devices: devices.into_iter().map(|(device, _)| device).collect(), workers, sandboxes, machines, legacy_map }
 }
 
 fn workers(node: &Node, findings: &mut Findings) -> BTreeMap<String, WorkerEntry> {
@@ -84,7 +149,7 @@ fn workers(node: &Node, findings: &mut Findings) -> BTreeMap<String, WorkerEntry
 }
 
 /// The device and the place of its name.
-fn device(item: &Node, path: &str, findings: &mut Findings) -> Option<(LabDevice, Span)> {
+fn device(item: &Node, path: &str, folder: &Path, findings: &mut Findings) -> Option<(LabDevice, Span)> {
     if item.as_map().is_none() {
         findings.wrong(path, item, "a mapping with `name` and `type`");
         return None;
@@ -105,9 +170,11 @@ fn device(item: &Node, path: &str, findings: &mut Findings) -> Option<(LabDevice
     let tags = tags(item, path, findings);
     let worker = item.get("worker").and_then(|node| findings.text(node, &join(path, "worker")));
     let health = item.get("health").map_or(Some(Health::Good), |node| health(node, &join(path, "health"), findings));
+    let dictionary =
+        item.get("dictionary").and_then(|node| dictionary(node, &join(path, "dictionary"), folder, findings));
     let settings = settings(item, path, findings);
     let (name, device_type) = (DeviceName::new(name?), DeviceType::new(device_type?));
-    Some((LabDevice { name, device_type, tags, worker, health: health?, settings }, span))
+    Some((LabDevice { name, device_type, tags, worker, health: health?, dictionary, settings }, span))
 }
 
 /// Names end up as host names and in file names.

@@ -55,6 +55,8 @@ struct Device {
     worker: Option<String>,
     /// Its health; `Good` when not given. Only devices that are `Good` or `Unknown` are used.
     health: Option<DeviceHealth>,
+    /// Its configuration: LAVA's device dictionary, rendered, or the path of a file with it.
+    dictionary: Option<DictionaryOrFile>,
     /// Variables of the test shell.
     #[schemars(default)]
     environment: BTreeMap<String, Text>,
@@ -64,6 +66,14 @@ struct Device {
     disk: Option<Size>,
     /// Limits that hold on this device.
     timeouts: Option<Timeouts>,
+}
+
+/// LAVA's device dictionary, or the path of a file with it, relative to the lab file's folder.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum DictionaryOrFile {
+    Dictionary(BTreeMap<String, serde_json::Value>),
+    File(String),
 }
 
 #[derive(JsonSchema)]

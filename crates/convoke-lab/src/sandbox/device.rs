@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_children::{Process, Stage};
-use convoke_dispatcher::device::{Console, Device, DeviceFuture, DeviceInfo, OverlayArchive};
+use convoke_dispatcher::device::{
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, OverlayArchive, Refusal,
+};
 use convoke_dispatcher::error::{ActionError, ErrorClass};
+use convoke_job::member::{Block, BlockKind};
 use tokio::sync::Mutex;
 
 use super::ground::{Ground, failed};
@@ -93,6 +96,7 @@ impl Ground {
             os: spec.os.or_else(host_distro),
             tags: spec.tags,
             files: vec![("ip".into(), format!("{address}\n")), ("mac".into(), format!("{mac}\n"))],
+            configuration: Arc::default(),
             action_timeouts: spec.action_timeouts,
             connection_timeouts: spec.connection_timeouts,
         };
@@ -174,20 +178,26 @@ impl Device for SandboxDevice {
         &self.info
     }
 
-    fn deploy(&mut self, overlay: OverlayArchive) -> DeviceFuture<'_, ()> {
+    fn refusal(&self, block: &Block) -> Option<Refusal> {
+        refusal_of(block)
+    }
+
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
         Box::pin(async move {
             // A deployment is a new disk; several of them before a boot add up, and a repeated one counts once.
             if !self.fresh {
                 self.fresh = true;
                 self.overlays.clear();
             }
-            self.overlays.retain(|earlier| earlier.file_name != overlay.file_name);
-            self.overlays.push(overlay);
-            Ok(())
+            if let Some(overlay) = deployment.overlay {
+                self.overlays.retain(|earlier| earlier.file_name != overlay.file_name);
+                self.overlays.push(overlay);
+            }
+            Ok(Deployed::default())
         })
     }
 
-    fn boot(&mut self) -> DeviceFuture<'_, Console> {
+    fn boot(&mut self, _request: BootRequest) -> DeviceFuture<'_, Console> {
         Box::pin(async move {
             self.power_off().await?;
             let (running, master) = self.start().await?;
@@ -239,6 +249,17 @@ impl Running {
             }
         }
     }
+}
+
+/// Why a sandbox cannot do what a block asks for.
+pub(crate) fn refusal_of(block: &Block) -> Option<Refusal> {
+    let (what, method) = match &block.kind {
+        BlockKind::Deploy { to, .. } => ("deploy to", to),
+        BlockKind::Boot { method, .. } => ("boot method", method),
+        BlockKind::Test(_) | BlockKind::Command { .. } => return None,
+    };
+    let help = "use `to: sandbox` and `method: sandbox`, or --rehearse to try the job on a sandbox as it is";
+    (method != "sandbox").then(|| Refusal::new(format!("a sandbox has no {what} {method}"), help))
 }
 
 fn notes(overlays: &[OverlayArchive]) -> Vec<OverlayNote> {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use convoke_children::Stage;
 use convoke_dispatcher::error::{ActionError, ErrorClass};
+use tokio::task::AbortHandle;
 
+use super::dhcp::{self, Table};
 use super::messages::{FromGround, GroundConfig, IdsMapped};
 
 /// How to make a ground.
@@ -35,6 +37,14 @@ pub struct Ground {
     pub(super) namespaces: Vec<OwnedFd>,
     pub(super) user_namespace: bool,
     pub(super) root: bool,
+    /// Gives machines their addresses.
+    dhcp: AbortHandle,
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        self.dhcp.abort();
+    }
 }
 
 impl Ground {
@@ -80,11 +90,16 @@ impl Ground {
             return Err(ActionError::new(ErrorClass::Bug, "the stage `ground` answered what it was not asked"));
         };
         stage.wait().await.map_err(failed)?;
-        Ok(Arc::new(Ground { settings, namespaces, user_namespace, root }))
+        let mut namespaces = namespaces;
+        let socket = namespaces.pop().ok_or_else(|| ActionError::new(ErrorClass::Bug, "the ground has no socket"))?;
+        let machines = settings.names.iter().cloned().zip((1..).map(|number| settings.address(number))).collect();
+        let table = Table { server: settings.address(0), prefix_len: settings.network.1, machines };
+        let dhcp = tokio::spawn(dhcp::serve(socket.into(), table)).abort_handle();
+        Ok(Arc::new(Ground { settings, namespaces, user_namespace, root, dhcp }))
     }
 
     /// Place and address of a sandbox.
-    pub(super) fn place(&self, name: &str) -> Option<(u32, Ipv4Addr)> {
+    pub(crate) fn place(&self, name: &str) -> Option<(u32, Ipv4Addr)> {
         let index = self.settings.names.iter().position(|known| known == name)?;
         let number = u32::try_from(index).ok()? + 1;
         Some((number, self.settings.address(number)))
@@ -104,6 +119,11 @@ impl Ground {
             let memory = (system.totalram as u64).saturating_mul(u64::from(system.mem_unit.max(1)));
             (memory / 2 / self.settings.names.len().max(1) as u64).clamp(SMALLEST, LARGEST)
         })
+    }
+
+    /// The user namespace, if there is one, and the network namespace.
+    pub(crate) fn network_namespace(&self) -> (Option<std::os::fd::BorrowedFd<'_>>, std::os::fd::BorrowedFd<'_>) {
+        (self.namespaces.get(2).map(AsFd::as_fd), self.namespaces[1].as_fd())
     }
 
     pub(super) fn descriptors(&self) -> Vec<std::os::fd::BorrowedFd<'_>> {
@@ -183,6 +203,6 @@ fn map_ids(pid: u32) -> std::io::Result<()> {
 }
 
 /// A stage's failure is the lab's.
-pub(super) fn failed(error: convoke_children::StageError) -> ActionError {
+pub(crate) fn failed(error: convoke_children::StageError) -> ActionError {
     ActionError::infrastructure(error.to_string())
 }

@@ -55,6 +55,7 @@ pub(crate) fn run(control: Control) -> Result<(), StageFailure> {
     if user_namespace {
         namespaces.push(namespace("user")?);
     }
+    namespaces.push(dhcp_socket()?);
     let borrowed: Vec<_> = namespaces.iter().map(AsFd::as_fd).collect();
     Ok(control.send(&FromGround::Ready { user_namespace }, &borrowed)?)
 }
@@ -119,6 +120,19 @@ pub(crate) fn host_folders() -> io::Result<Vec<PathBuf>> {
     }
     folders.sort();
     Ok(folders)
+}
+
+/// A socket that hears the requests of machines on the bridge, and can answer before they have an address.
+fn dhcp_socket() -> Result<OwnedFd, StageFailure> {
+    let failed = |error: io::Error| StageFailure::new(format!("cannot make a socket for DHCP: {error}"));
+    let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, super::dhcp::SERVER_PORT));
+    let socket = socket.map_err(failed)?;
+    socket.set_broadcast(true).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    // Broadcasts have no route here.
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::BindToDevice, &super::network::BRIDGE.into())
+        .map_err(|error| failed(error.into()))?;
+    Ok(socket.into())
 }
 
 /// Mounts an overlay once, so that a kernel that refuses says so here and not in each sandbox.

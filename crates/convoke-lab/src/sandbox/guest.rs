@@ -1,7 +1,10 @@
 //! A guest: a shell of its own on another member's sandbox, for rehearsals (job-definition.md §13).
 
-use convoke_dispatcher::device::{Console, Device, DeviceFuture, DeviceInfo, OverlayArchive};
+use convoke_dispatcher::device::{
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, OverlayArchive, Refusal,
+};
 use convoke_dispatcher::error::ActionError;
+use convoke_job::member::Block;
 
 use super::device::Shared;
 
@@ -27,15 +30,22 @@ impl Device for GuestDevice {
         &self.info
     }
 
-    fn deploy(&mut self, overlay: OverlayArchive) -> DeviceFuture<'_, ()> {
+    /// A guest is always rehearsed.
+    fn refusal(&self, _: &Block) -> Option<Refusal> {
+        None
+    }
+
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
         Box::pin(async move {
-            self.overlays.retain(|earlier| earlier.file_name != overlay.file_name);
-            self.overlays.push(overlay);
-            Ok(())
+            if let Some(overlay) = deployment.overlay {
+                self.overlays.retain(|earlier| earlier.file_name != overlay.file_name);
+                self.overlays.push(overlay);
+            }
+            Ok(Deployed::default())
         })
     }
 
-    fn boot(&mut self) -> DeviceFuture<'_, Console> {
+    fn boot(&mut self, _request: BootRequest) -> DeviceFuture<'_, Console> {
         Box::pin(async move {
             let unreachable = |why: &str| {
                 let message =

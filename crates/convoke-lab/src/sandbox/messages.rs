@@ -28,7 +28,7 @@ pub(crate) struct GroundConfig {
 pub(crate) enum FromGround {
     /// In its user namespace; root's ids are to be mapped now.
     MapIds,
-    /// Done. With descriptors: mount, network and, if `user_namespace`, user namespace.
+    /// Done. With descriptors: mount, network and, if `user_namespace`, user namespace; at last a socket for DHCP.
     Ready {
         /// Whether there is a user namespace.
         user_namespace: bool,

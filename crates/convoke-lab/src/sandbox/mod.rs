@@ -34,6 +34,7 @@
 //! | [`ground`], `ground_stage` | what the sandboxes of a run share |
 //! | `skeleton` | the layer that makes the host's folders ours |
 //! | `network` | bridge, interfaces, addresses |
+//! | `dhcp` | addresses for machines that ask for them |
 //! | [`device`], `enter_stage` | one sandbox as a device |
 //! | `init` | PID 1 of a sandbox: root file system, console, guests |
 //! | `shell_stage` | from a process to a login shell on a terminal |
@@ -46,16 +47,18 @@ pub mod device;
 pub mod ground;
 pub mod guest;
 
+mod dhcp;
 pub(crate) mod enter_stage;
 pub(crate) mod ground_stage;
 pub(crate) mod init;
 mod messages;
-mod network;
+pub(crate) mod network;
 mod pty;
-mod refusal;
+pub(crate) mod refusal;
 pub(crate) mod shell_stage;
 mod skeleton;
 
+pub(crate) use device::refusal_of;
 pub use device::{SandboxDevice, SandboxSpec};
 pub use ground::{Ground, GroundSettings, probe};
 pub use guest::GuestDevice;

@@ -12,7 +12,7 @@ use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVeth};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 /// Name of the bridge.
-const BRIDGE: &str = "br0";
+pub(crate) const BRIDGE: &str = "br0";
 /// Name of a sandbox's interface, inside.
 pub(crate) const INTERFACE: &str = "eth0";
 
@@ -61,6 +61,12 @@ impl Network {
             .up()
             .build();
         self.handle.link().add(pair).execute().await.map_err(plain)
+    }
+
+    /// Puts an interface that exists onto the bridge and brings it up.
+    pub(crate) async fn join_bridge(&self, name: &str) -> io::Result<()> {
+        let link = LinkUnspec::new_with_index(self.index(name)?).controller(self.index(BRIDGE)?).up().build();
+        self.handle.link().set(link).execute().await.map_err(plain)
     }
 
     /// Makes a pair and takes it away again, to see whether the kernel can.

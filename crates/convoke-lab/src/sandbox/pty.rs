@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 pub(crate) fn console(master: OwnedFd) -> io::Result<Console> {
     rustix::io::ioctl_fionbio(&master, true)?;
     let master = Arc::new(convoke_children::watch(master, Interest::READABLE | Interest::WRITABLE)?);
-    Ok(Console { reader: Box::new(Reader(master.clone())), writer: Box::new(Writer(master)) })
+    Ok(Console::new(Reader(master.clone()), Writer(master)))
 }
 
 struct Reader(Arc<AsyncFd<OwnedFd>>);

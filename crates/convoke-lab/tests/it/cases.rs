@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::{Seek, Write};
 
-use convoke_dispatcher::device::{Device, OverlayArchive};
+use convoke_dispatcher::device::{Deployment, Device, OverlayArchive};
 use convoke_dispatcher::error::ErrorClass;
 use convoke_lab::sandbox::{Ground, GroundSettings, SandboxSpec, probe};
 use futures_util::future::join_all;
 
-use crate::console::{Shell, boot, sandboxes};
+use crate::console::{Shell, boot, request, sandboxes};
 
 scenarios![
     boots_to_a_root_shell,
@@ -195,7 +195,7 @@ fn archive(fill: impl FnOnce(&mut tar::Builder<flate2::write::GzEncoder<File>>))
     fill(&mut archive);
     archive.into_inner().unwrap().finish().unwrap();
     file.rewind().unwrap();
-    OverlayArchive { file_name: "overlay-1.1.5.tar.gz".into(), file, keep_at: None }
+    OverlayArchive { file_name: "overlay-1.1.5.tar.gz".into(), file, keep_at: None, applied: false }
 }
 
 /// An archive with one script, as the overlay of job `id`.
@@ -214,7 +214,7 @@ fn overlay(id: &str, keep_at: Option<&str>) -> OverlayArchive {
 
 async fn overlays_are_unpacked() {
     let [mut alpha] = sandboxes(["alpha"]).await;
-    alpha.deploy(overlay("7", Some("/7-overlay-1.1.5.tar.gz"))).await.unwrap();
+    alpha.deploy(Deployment::of_overlay("sandbox", overlay("7", Some("/7-overlay-1.1.5.tar.gz")))).await.unwrap();
     let mut shell = boot(&mut alpha).await;
     assert_eq!(shell.run("/lava-7/bin/hello").await, "this is 7\n");
     assert_eq!(shell.run("stat -c %u:%g:%a /lava-7/bin/hello").await, "0:0:755\n");
@@ -223,15 +223,15 @@ async fn overlays_are_unpacked() {
     let mut broken = overlay("8", None);
     broken.file = tempfile::tempfile().unwrap();
     broken.file.write_all(b"not an archive").unwrap();
-    alpha.deploy(broken).await.unwrap();
-    let error = alpha.boot().await.err().unwrap();
+    alpha.deploy(Deployment::of_overlay("sandbox", broken)).await.unwrap();
+    let error = alpha.boot(request()).await.err().unwrap();
     assert_eq!(error.class, ErrorClass::Infrastructure);
     assert!(error.message.starts_with("cannot unpack overlay-1.1.5.tar.gz on the device: "), "{error}");
 }
 
 async fn a_reboot_keeps_the_disk_and_nothing_else() {
     let [mut alpha, mut beta] = sandboxes(["alpha", "beta"]).await;
-    alpha.deploy(overlay("7", None)).await.unwrap();
+    alpha.deploy(Deployment::of_overlay("sandbox", overlay("7", None))).await.unwrap();
     let mut peer = boot(&mut beta).await;
     let mut shell = boot(&mut alpha).await;
     shell.run("echo kept | tee /root/file /usr/bin/file-7 /tmp/file /run/file >/dev/null").await;
@@ -250,10 +250,10 @@ async fn a_reboot_keeps_the_disk_and_nothing_else() {
 
 async fn a_deployment_is_a_new_disk() {
     let [mut alpha] = sandboxes(["alpha"]).await;
-    alpha.deploy(overlay("7", None)).await.unwrap();
+    alpha.deploy(Deployment::of_overlay("sandbox", overlay("7", None))).await.unwrap();
     let mut shell = boot(&mut alpha).await;
     shell.run("touch /root/file").await;
-    alpha.deploy(overlay("8", None)).await.unwrap();
+    alpha.deploy(Deployment::of_overlay("sandbox", overlay("8", None))).await.unwrap();
     let mut shell = boot(&mut alpha).await;
     assert_eq!(shell.run("ls -A /root").await, "");
     assert_eq!(shell.run("ls -d /lava-*").await, "/lava-8\n");
@@ -289,15 +289,15 @@ async fn guests_share_their_host() {
     let [mut alpha] = sandboxes(["alpha"]).await;
     let (mut one, mut two) = (alpha.guest("guest-1"), alpha.guest("guest-2"));
     assert_eq!(one.info().name, "guest-1");
-    let error = one.boot().await.err().unwrap();
+    let error = one.boot(request()).await.err().unwrap();
     assert_eq!((error.class, error.reason.as_deref()), (ErrorClass::Job, Some("guest.unreachable")));
 
     let mut host = boot(&mut alpha).await;
     host.run("echo from the host >/tmp/note").await;
-    one.deploy(overlay("71", Some("/71-overlay-1.1.5.tar.gz"))).await.unwrap();
-    two.deploy(overlay("72", None)).await.unwrap();
-    let mut first = Shell::new(one.boot().await.unwrap());
-    let mut second = Shell::new(two.boot().await.unwrap());
+    one.deploy(Deployment::of_overlay("sandbox", overlay("71", Some("/71-overlay-1.1.5.tar.gz")))).await.unwrap();
+    two.deploy(Deployment::of_overlay("sandbox", overlay("72", None))).await.unwrap();
+    let mut first = Shell::new(one.boot(request()).await.unwrap());
+    let mut second = Shell::new(two.boot(request()).await.unwrap());
     first.expect("root@alpha:~# ").await;
     second.expect("root@alpha:~# ").await;
     assert_eq!(first.run("cat /tmp/note; tty; /lava-71/bin/hello").await, "from the host\n/dev/pts/1\nthis is 71\n");
@@ -311,7 +311,7 @@ async fn guests_share_their_host() {
     // The host ends: so do its guests.
     alpha.power_off().await.unwrap();
     second.end().await;
-    let error = two.boot().await.err().unwrap();
+    let error = two.boot(request()).await.err().unwrap();
     assert_eq!(error.reason.as_deref(), Some("guest.unreachable"));
 }
 
@@ -382,7 +382,7 @@ async fn a_sandbox_in_a_sandbox() {
     // The folder of this executable need not be visible inside.
     let mut this = archive(|archive| archive.append_path_with_name("/proc/self/exe", "it").unwrap());
     this.file_name = "this.tar.gz".into();
-    alpha.deploy(this).await.unwrap();
+    alpha.deploy(Deployment::of_overlay("sandbox", this)).await.unwrap();
     let mut shell = boot(&mut alpha).await;
     let (said, status) = shell.status("RUST_BACKTRACE=0 /it --exact root::members_reach_each_other 2>&1").await;
     assert_eq!(status, 0, "{said}");
@@ -406,7 +406,7 @@ async fn a_full_disk_is_the_device_s_own_trouble() {
         archive.append_data(&mut header, "lava-7/large", std::io::Read::take(std::io::repeat(0), 16 << 20)).unwrap();
     });
     large.file.rewind().unwrap();
-    alpha.deploy(large).await.unwrap();
-    let error = alpha.boot().await.err().unwrap();
+    alpha.deploy(Deployment::of_overlay("sandbox", large)).await.unwrap();
+    let error = alpha.boot(request()).await.err().unwrap();
     assert!(error.message.contains("No space left on device"), "{error}");
 }

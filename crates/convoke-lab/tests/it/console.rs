@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use convoke_dispatcher::device::{Console, Device};
+use convoke_dispatcher::device::{BootRequest, Console, Device, DeviceLog};
+use convoke_journal::Recorder;
 use convoke_lab::sandbox::{Ground, GroundSettings, SandboxDevice, SandboxSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// A boot of a sandbox; what the device has to say is not kept.
+pub(crate) fn request() -> BootRequest {
+    BootRequest::new("sandbox", DeviceLog::new(Recorder::for_tests(), 0))
+}
 
 /// Longer than anything here takes: a test that hangs fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -90,7 +96,7 @@ pub(crate) async fn sandboxes<const N: usize>(names: [&str; N]) -> [SandboxDevic
 /// Boots and waits for the prompt.
 pub(crate) async fn boot(device: &mut SandboxDevice) -> Shell {
     let prompt = format!("root@{}:~# ", device.info().name);
-    let mut shell = Shell::new(device.boot().await.unwrap());
+    let mut shell = Shell::new(device.boot(request()).await.unwrap());
     shell.expect(&prompt).await;
     shell
 }

@@ -13,7 +13,7 @@ use convoke_lab::sandbox::{Ground, GroundSettings, SandboxSpec};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 
-use crate::console::{boot, sandboxes};
+use crate::console::{boot, request, sandboxes};
 
 /// Lives a keeper looks at.
 pub(crate) const LIVES: usize = 12;
@@ -55,7 +55,7 @@ fn live() {
         }
         say("busy");
         let mut guest = devices[0].guest("guest");
-        let _console = guest.boot().await.unwrap();
+        let _console = guest.boot(request()).await.unwrap();
         say("guest");
         boot(&mut devices[1]).await;
         say("rebooted");
@@ -161,7 +161,7 @@ fn masked() {
         let names = vec!["alpha".into()];
         let ground = Ground::create(GroundSettings { names, ..GroundSettings::default() }).await.unwrap();
         let mut alpha = ground.sandbox(SandboxSpec::named("alpha")).unwrap();
-        say(&alpha.boot().await.map_or_else(|error| error.to_string(), |_| "booted".to_owned()));
+        say(&alpha.boot(request()).await.map_or_else(|error| error.to_string(), |_| "booted".to_owned()));
     });
 }
 

@@ -125,17 +125,26 @@ fn a_small_inventory() {
     let inventory = lab.inventory();
     assert_eq!(inventory.devices.len(), 3);
     assert_eq!(inventory.devices[2].health, Health::Bad);
-    assert_eq!(inventory.on_demand.len(), 1);
+    let made: Vec<&str> = inventory.on_demand.iter().map(|made| made.device_type.as_str()).collect();
+    assert_eq!(made, ["sandbox", "qemu"]);
 }
 
 #[test]
 fn listed_sandboxes_are_all_there_are_unless_said_otherwise() {
+    let made = |lab: Lab| {
+        let made = lab.inventory().on_demand;
+        made.into_iter().map(|made| (made.device_type, made.limit)).collect::<Vec<_>>()
+    };
+    let (sandboxes, machines) = (|limit| ("sandbox".to_owned(), limit), ("qemu".to_owned(), None));
     let listed = "devices: [{name: a, type: sandbox}]\n";
-    assert_eq!(lab(listed).inventory().on_demand, []);
-    assert_eq!(lab(&format!("{listed}sandboxes: {{on_demand: 2}}")).inventory().on_demand[0].limit, Some(2));
-    assert_eq!(lab(&format!("{listed}sandboxes: {{on_demand: unlimited}}")).inventory().on_demand[0].limit, None);
-    assert_eq!(lab("sandboxes: {on_demand: 0}").inventory().on_demand, []);
-    assert_eq!(Lab::default().inventory().on_demand[0].limit, None);
+    assert_eq!(made(lab(listed)), [machines.clone()]);
+    let two = lab(&format!("{listed}sandboxes: {{on_demand: 2}}"));
+    assert_eq!(made(two), [sandboxes(Some(2)), machines.clone()]);
+    let unlimited = lab(&format!("{listed}sandboxes: {{on_demand: unlimited}}"));
+    assert_eq!(made(unlimited), [sandboxes(None), machines.clone()]);
+    assert_eq!(made(lab("sandboxes: {on_demand: 0}")), [machines.clone()]);
+    assert_eq!(made(Lab::default()), [sandboxes(None), machines]);
+    assert_eq!(made(lab("devices: [{name: a, type: qemu}]")), [sandboxes(None)]);
 }
 
 #[test]

@@ -105,28 +105,28 @@ devices:
 #[test]
 fn several_findings_stand_in_the_order_of_the_job() {
     let source = group(
-        "      a: {device_type: qemu, count: 1}\n      b: {device_type: sandbox, count: 2}\n      c: {device_type: panda, count: 1}",
+        "      a: {device_type: beagle, count: 1}\n      b: {device_type: sandbox, count: 2}\n      c: {device_type: panda, count: 1}",
     );
     check(
         &source,
         &Lab::default(),
         &[
-            "inventory.type at roles.a.device_type: there is no device of type qemu [types that exist: sandbox; list devices in a lab file, or rehearse the job on sandboxes] 7:qemu",
-            "inventory.type at roles.c.device_type: there is no device of type panda [types that exist: sandbox; list devices in a lab file, or rehearse the job on sandboxes] 9:panda",
+            "inventory.type at roles.a.device_type: there is no device of type beagle [types that exist: qemu, sandbox; list devices in a lab file, or rehearse the job on sandboxes] 7:beagle",
+            "inventory.type at roles.c.device_type: there is no device of type panda [types that exist: qemu, sandbox; list devices in a lab file, or rehearse the job on sandboxes] 9:panda",
         ],
     );
 }
 
 #[test]
 fn a_job_for_one_device() {
-    let text = "job_name: x\nvisibility: public\ntimeouts: {job: {minutes: 9}}\ndevice_type: qemu\ntags: [tap]\nactions:\n- deploy: {to: sandbox}\n";
+    let text = "job_name: x\nvisibility: public\ntimeouts: {job: {minutes: 9}}\ndevice_type: beagle\ntags: [tap]\nactions:\n- deploy: {to: sandbox}\n";
     let source = Source::new("job.yaml", text);
-    check(&source, &lab("devices: [{name: q1, type: qemu, tags: [tap]}]\n"), &[]);
+    check(&source, &lab("devices: [{name: b1, type: beagle, tags: [tap]}]\n"), &[]);
     check(
         &source,
-        &lab("devices: [{name: q1, type: qemu}, {name: p1, type: panda, tags: [tap]}]\n"),
-        &["inventory.tags at device_type: the job needs 1 device of type qemu with tag tap, none exists \
-           [lower `count`, or add devices to the lab] 4:qemu"],
+        &lab("devices: [{name: b1, type: beagle}, {name: p1, type: panda, tags: [tap]}]\n"),
+        &["inventory.tags at device_type: the job needs 1 device of type beagle with tag tap, none exists \
+           [lower `count`, or add devices to the lab] 4:beagle"],
     );
 }
 

@@ -52,6 +52,55 @@ fn kernel_records_inside_signals_cost_no_result_at_any_chunk_size() {
     }
 }
 
+/// §8.2, §11.3: the recording as it is, with doubled carriage returns, and with a terminal's sequences between its lines.
+fn recordings() -> [Vec<u8>; 3] {
+    let plain = recording();
+    let mut doubled = Vec::new();
+    let mut coloured = Vec::new();
+    for &byte in &plain {
+        match byte {
+            b'\n' => {
+                doubled.extend(b"\r\n");
+                coloured.extend(b"\n\x1b[6n\x1b[?2004h");
+            }
+            b'<' => {
+                doubled.push(byte);
+                coloured.extend(b"\x1b[1;31m<\x1b[0m");
+            }
+            _ => {
+                doubled.push(byte);
+                coloured.push(byte);
+            }
+        }
+    }
+    [plain, doubled, coloured]
+}
+
+#[test]
+fn every_place_to_cut_the_recording_gives_the_same_signals() {
+    for bytes in recordings() {
+        let scanner = || Scanner::new(vec![("0_noise".into(), "9001_1.1.3.1".into())]);
+        let mut whole = scanner();
+        let mut wanted = whole.feed(&bytes);
+        wanted.extend(whole.flush());
+        assert_eq!(cases(&wanted).len(), 200);
+        // A stretch with the first records inside signals, cut in two at every place.
+        let cut_signal = bytes.windows(5).position(|window| window == b"_TES[" || window == b"NAL_[").unwrap();
+        let stretch = &bytes[cut_signal.saturating_sub(1000)..cut_signal + 1000];
+        let mut whole = scanner();
+        let mut wanted = whole.feed(stretch);
+        wanted.extend(whole.flush());
+        assert!(!cases(&wanted).is_empty());
+        for at in 0..stretch.len() {
+            let mut cut = scanner();
+            let mut found = cut.feed(&stretch[..at]);
+            found.extend(cut.feed(&stretch[at..]));
+            found.extend(cut.flush());
+            assert!(found == wanted, "cut at {at}");
+        }
+    }
+}
+
 /// Text in, signals out, one line each. The same at chunk sizes 1 and whole.
 #[track_caller]
 fn check(text: &str, expected: &str) {
@@ -460,6 +509,25 @@ proptest! {
         }
         found.extend(cut.give_up());
         prop_assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn the_recording_is_cut_anywhere(cuts in proptest::collection::vec(1usize..5000, 1..200)) {
+        let bytes = recording();
+        let mut scanner = Scanner::new(vec![("0_noise".into(), "9001_1.1.3.1".into())]);
+        let mut signals = Vec::new();
+        let mut rest = &bytes[..];
+        for size in cuts.iter().cycle() {
+            let (chunk, after) = rest.split_at(rest.len().min(*size));
+            if chunk.is_empty() {
+                break;
+            }
+            signals.extend(scanner.feed(chunk));
+            rest = after;
+        }
+        signals.extend(scanner.flush());
+        prop_assert_eq!(cases(&signals).len(), 200);
+        prop_assert_eq!(signals.last(), Some(&Signal::RunnerExit));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use convoke_coordinator::{
     Access, ClientTls, ClientTlsFiles, DEFAULT_PORT, DEFAULT_TLS_PORT, TcpClient, TcpSettings, coordinator_address,
 };
 use convoke_group::{GroupName, MemberName, RoleName};
+use convoke_job::member::Place;
 use convoke_job::{Diagnostic, JobId, MemberJob, Source, yaml};
 use convoke_lab::Lab;
 use convoke_run::{FolderError, Plan, RunFolder, RunOptions};
@@ -20,12 +21,12 @@ use crate::{input, report, view};
 
 pub(crate) fn dispatch(arguments: &DispatchArguments) -> Result<ExitCode, Failure> {
     let (coordinator, access) = coordinator(arguments)?;
-    let (lab, findings, source) = read_device(&arguments.device)?;
-    report::print(&source, &findings);
-    let lab = sound(lab, &findings)?;
     let source = input::read(&arguments.member, "member's job")?;
     let (member, findings) = read_member(&source, arguments.job_id)?;
     report::print(&source, &findings);
+    let (lab, faults, device) = read_device(&arguments.device, member.as_ref())?;
+    report::print(&device, &faults);
+    let lab = sound(lab, &faults)?;
     let member = sound(member, &findings)?;
     if member.group.is_none() {
         return Err(Failure::User(format!(
@@ -55,9 +56,14 @@ fn sound<T>(read: Option<T>, findings: &[Diagnostic]) -> Result<T, Failure> {
     read.filter(|_| !findings.iter().any(Diagnostic::is_error)).ok_or(Failure::Findings)
 }
 
-fn read_device(path: &Path) -> Result<(Option<Lab>, Vec<Diagnostic>, Source), Failure> {
+/// Reads a device file. LAVA's do not say what type the device has: it is what the member asks for.
+fn read_device(path: &Path, member: Option<&MemberJob>) -> Result<(Option<Lab>, Vec<Diagnostic>, Source), Failure> {
     let source = input::read(path, "device file")?;
-    let (lab, findings) = Lab::read_device(&source);
+    let wanted = member.and_then(|member| match &member.place {
+        Place::Device { device_type, .. } => Some(device_type),
+        Place::Guest { .. } => None,
+    });
+    let (lab, findings) = Lab::read_device(&source, wanted);
     Ok((lab, findings, source))
 }
 

@@ -60,14 +60,14 @@ actions:
 const DEVICE: &str = "{name: box-1, type: sandbox}\n";
 
 /// A coordinator that runs beside the test.
-struct Coordinator {
-    address: String,
+pub(crate) struct Coordinator {
+    pub(crate) address: String,
     process: Child,
 }
 
 impl Coordinator {
     /// Debian's, on a port that was free a moment ago. Dispatchers wait for it to come up.
-    fn lava(place: &Place) -> Coordinator {
+    pub(crate) fn lava(place: &Place) -> Coordinator {
         let port = free_port();
         let config =
             format!(r#"{{"port": {port}, "blocksize": 4096, "poll_delay": 1, "coordinator_hostname": "localhost"}}"#);
@@ -85,7 +85,7 @@ impl Coordinator {
     }
 
     /// Ours, on loopback, keeping what it acknowledges.
-    fn ours(place: &Place) -> Coordinator {
+    pub(crate) fn ours(place: &Place) -> Coordinator {
         Coordinator::ours_at(place, format!("127.0.0.1:{}", free_port()))
     }
 
@@ -97,14 +97,14 @@ impl Coordinator {
     }
 
     /// Kills it without a word and starts it again.
-    fn killed_and_restarted(mut self, place: &Place) -> Coordinator {
+    pub(crate) fn killed_and_restarted(mut self, place: &Place) -> Coordinator {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         Coordinator::ours_at(place, self.address.clone())
     }
 
     #[track_caller]
-    fn lives(&mut self) {
+    pub(crate) fn lives(&mut self) {
         assert_eq!(self.process.try_wait().unwrap(), None, "the coordinator has died");
     }
 }
@@ -265,9 +265,9 @@ fn a_cancelled_dispatcher_leaves_the_group_and_lavas_coordinator_lives() {
 }
 
 /// Returns when a file of another program has `text`.
-fn wait_for(path: &std::path::Path, text: &str) {
+pub(crate) fn wait_for(path: &std::path::Path, text: &str) {
     let tail = Command::new("sh")
-        .args(["-c", "timeout 30 tail -n +1 -F \"$1\" 2>/dev/null | grep -q -m 1 -F \"$2\"", "sh"])
+        .args(["-c", "timeout 180 tail -n +1 -F \"$1\" 2>/dev/null | grep -q -m 1 -F \"$2\"", "sh"])
         .arg(path)
         .arg(text)
         .status()

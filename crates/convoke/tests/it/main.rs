@@ -9,6 +9,7 @@ mod ending;
 mod examples;
 mod harness;
 mod keep;
+mod lava_run;
 mod promises;
 mod rehearsal;
 mod service;

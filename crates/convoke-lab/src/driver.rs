@@ -1,0 +1,90 @@
+//! Which kind of device serves a member, and what the member's job asks for that such a device cannot do.
+//!
+//! One function answers for `check`, for the plan of a run, and for a device file: what is refused here is never found out
+//! halfway through a run.
+
+use convoke_device::Dictionary;
+use convoke_device::qemu::{Fault, Machine};
+use convoke_dispatcher::device::Refusal;
+use convoke_job::MemberJob;
+use convoke_job::member::{Block, BlockKind};
+
+use crate::config::{QEMU, SANDBOX};
+use crate::{qemu, sandbox};
+
+/// What drives a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// Namespaces on this machine.
+    Sandbox,
+    /// A QEMU machine.
+    Qemu(Machine),
+}
+
+/// What is refused, and the block that asks for it; `None` when no block of the member would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Index into the member's blocks.
+    pub block: Option<usize>,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// The driver of a device of this type and configuration for `member`.
+///
+/// # Errors
+/// The first thing that the member asks for and the device cannot do.
+pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &MemberJob) -> Result<Driver, Refused> {
+    let all = |refusal| Refused { block: None, refusal };
+    let driver = match (dictionary, device_type) {
+        (None, SANDBOX) => Driver::Sandbox,
+        (None, QEMU) => Driver::Qemu(Machine::built_in(&member.context).map_err(fault).map_err(all)?),
+        (None, other) => {
+            let message = format!("a device of type {other} has no configuration");
+            let help = "give it one in the lab file, `dictionary:`, or --rehearse to put a sandbox in its place";
+            return Err(all(Refusal::new(message, help)));
+        }
+        (Some(dictionary), _) if dictionary.boot.method("qemu").is_some() => {
+            Driver::Qemu(Machine::of_dictionary(dictionary).map_err(fault).map_err(all)?)
+        }
+        (Some(dictionary), other) => {
+            let methods = dictionary.boot.names().join(", ");
+            let message = format!("no boot method of the device of type {other} can be driven: it has {methods}");
+            return Err(all(Refusal::new(message, "known: qemu; --rehearse puts a sandbox in its place")));
+        }
+    };
+    for (index, block) in member.blocks.iter().enumerate() {
+        if let Some(refusal) = refusal(&driver, dictionary, block) {
+            return Err(Refused { block: Some(index), refusal });
+        }
+    }
+    if let Driver::Qemu(machine) = &driver
+        && !qemu::found(&machine.program)
+    {
+        let message = format!("{} is not installed on this machine", machine.program);
+        return Err(all(Refusal::new(message, format!("install it; on Debian: {}", package(&machine.program)))));
+    }
+    Ok(driver)
+}
+
+fn refusal(driver: &Driver, dictionary: Option<&Dictionary>, block: &Block) -> Option<Refusal> {
+    match (driver, &block.kind) {
+        (_, BlockKind::Test(_) | BlockKind::Command { .. }) => convoke_dispatcher::device::unsupported(block),
+        (Driver::Sandbox, _) => sandbox::refusal_of(block),
+        (Driver::Qemu(_), _) => qemu::refusal(block, dictionary),
+    }
+}
+
+fn fault(Fault { message, help }: Fault) -> Refusal {
+    Refusal { message, help }
+}
+
+/// Debian's package of an emulator.
+fn package(program: &str) -> &'static str {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    match name.strip_prefix("qemu-system-") {
+        Some("x86_64" | "i386") => "apt install qemu-system-x86",
+        Some("aarch64" | "arm") => "apt install qemu-system-arm",
+        _ => "apt install qemu-system",
+    }
+}

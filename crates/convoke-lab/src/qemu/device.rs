@@ -1,0 +1,414 @@
+//! One QEMU machine as a device.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use convoke_artifact::Fault as Whose;
+use convoke_artifact::disk::{DiskOrder, OverlayDisk};
+use convoke_children::Stage;
+use convoke_device::Dictionary;
+use convoke_device::qemu::{self, Fault, GuestDisk, Machine};
+use convoke_dispatcher::device::{
+    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image,
+    Refusal,
+};
+use convoke_dispatcher::error::{ActionError, ErrorClass};
+use convoke_job::member::{Block, BlockKind};
+use serde_json::{Map, Value};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::messages::{AttachConfig, Attached, FromMachine, MachineConfig, Namespaces};
+use super::qmp::Qmp;
+use crate::config::DeviceSettings;
+use crate::sandbox::Ground;
+use crate::sandbox::ground::failed;
+use crate::sandbox::network;
+
+/// What is fixed about a machine.
+#[derive(Clone, Debug)]
+pub struct QemuSpec {
+    /// Its name; on the group's network among those the ground was made with.
+    pub name: String,
+    /// Its type.
+    pub device_type: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Its configuration; `None` for the built-in type.
+    pub dictionary: Option<Arc<Dictionary>>,
+    /// What the lab file says of it.
+    pub settings: DeviceSettings,
+    /// The machine.
+    pub machine: Machine,
+}
+
+/// Why a machine cannot do what a block asks for.
+pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal> {
+    let refuse = |message: String, help: &str| Some(Refusal::new(message, help));
+    match &block.kind {
+        BlockKind::Deploy { to, .. } if to != "tmpfs" => {
+            refuse(format!("a QEMU machine has no deploy to {to}"), "use `to: tmpfs` with `images`")
+        }
+        BlockKind::Deploy { .. } => image_faults(&block.parameters).into_iter().next(),
+        BlockKind::Boot { method, .. } if method != "qemu" => {
+            refuse(format!("a QEMU machine has no boot method {method}"), "use `method: qemu`")
+        }
+        BlockKind::Boot { .. } if block.parameters.contains_key("docker") => {
+            refuse("QEMU is not run in a container".into(), "leave out `docker`")
+        }
+        BlockKind::Boot { .. } => match dictionary.map(Machine::of_dictionary) {
+            Some(Err(Fault { message, help })) => refuse(message, &help),
+            _ => None,
+        },
+        BlockKind::Test(_) | BlockKind::Command { .. } => None,
+    }
+}
+
+/// What is wrong with how a deploy block's images are used.
+fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
+    let images = parameters.get("images").and_then(Value::as_object);
+    let labels: Vec<&str> = images.into_iter().flatten().map(|(label, _)| label.as_str()).collect();
+    let args = images.into_iter().flatten().filter_map(|(_, image)| image_arg(image.as_object()?));
+    args.filter_map(|arg| qemu::check_image_arg(&arg, &labels).err())
+        .map(|Fault { message, help }| Refusal { message, help })
+        .collect()
+}
+
+/// `image_arg`: text, or a list of it.
+fn image_arg(image: &Map<String, Value>) -> Option<String> {
+    match image.get("image_arg")? {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")),
+        _ => None,
+    }
+}
+
+/// Where a program is, as a shell finds it.
+pub(crate) fn found(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).exists();
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(program).exists())
+}
+
+/// One machine.
+pub struct QemuDevice {
+    info: DeviceInfo,
+    dictionary: Option<Arc<Dictionary>>,
+    machine: Machine,
+    /// The ground and the machine's place on it.
+    place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
+    images: Vec<Image>,
+    /// The disk with the test overlay, when no image has taken it.
+    disk: Option<OverlayDisk>,
+    running: Option<Running>,
+}
+
+/// A machine that runs. It ends when this is dropped.
+struct Running {
+    task: JoinHandle<()>,
+    stop: Arc<tokio::sync::Notify>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl QemuDevice {
+    /// A machine that is off. `ground` is that of the group; a machine with a network of its own needs none.
+    ///
+    /// # Errors
+    /// Configuration, when the ground was made without its name.
+    pub fn new(spec: QemuSpec, ground: Option<Arc<Ground>>) -> Result<QemuDevice, ActionError> {
+        let QemuSpec { name, device_type, tags, dictionary, settings, machine } = spec;
+        let place = match (&machine.network, ground) {
+            (qemu::Network::Group { .. }, Some(ground)) => {
+                let Some((number, address)) = ground.place(&name) else {
+                    let message = format!("the machine `{name}` is not among those that the run was set up for");
+                    return Err(ActionError::new(ErrorClass::Configuration, message));
+                };
+                Some((ground, number, address))
+            }
+            _ => None,
+        };
+        let configuration = dictionary.clone().unwrap_or_default();
+        let constants = &configuration.constants;
+        let files = place.iter().flat_map(|(_, _, address)| {
+            let mac = network::mac(*address).map(|byte| format!("{byte:02x}")).join(":");
+            [("ip".to_owned(), format!("{address}\n")), ("mac".to_owned(), format!("{mac}\n"))]
+        });
+        let limits =
+            |own: &[(String, Duration)], more: &[(String, Duration)]| own.iter().chain(more).cloned().collect();
+        let info = DeviceInfo {
+            name,
+            device_type,
+            results_dir: constants.results_dir.clone(),
+            shell: constants.shell.clone(),
+            environment: configuration.environment.iter().chain(&settings.environment).cloned().collect(),
+            prompts: constants.default_prompt.iter().cloned().collect(),
+            dispatcher_ip: place.as_ref().map_or_else(String::new, |(ground, ..)| ground.address().to_string()),
+            os: settings.os,
+            tags,
+            files: files.collect(),
+            action_timeouts: limits(&configuration.timeouts.actions, &settings.action_timeouts),
+            connection_timeouts: limits(&configuration.timeouts.connections, &settings.connection_timeouts),
+            configuration,
+        };
+        Ok(QemuDevice { info, dictionary, machine, place, images: Vec::new(), disk: None, running: None })
+    }
+
+    async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
+        let (console, theirs) = UnixStream::pair().map_err(broken)?;
+        let (monitor, their_monitor) = UnixStream::pair().map_err(broken)?;
+        // The program gets blocking ends, as any program expects.
+        let theirs = theirs.into_std().and_then(|end| end.set_nonblocking(false).map(|()| end)).map_err(broken)?;
+        let their_monitor = their_monitor.into_std().map_err(broken)?;
+
+        // Inherited: the monitor first, then the images.
+        let images: Vec<qemu::Image> = (1..)
+            .zip(&self.images)
+            .map(|(index, image)| qemu::Image {
+                label: image.label.clone(),
+                arg: image_arg(&image.parameters),
+                path: file(index),
+            })
+            .collect();
+        let wrong = |Fault { message, help }: Fault| ActionError::job(format!("{message}: {help}"));
+        let mut args = self.machine.with_images(&images).map_err(wrong)?;
+        if self.disk.is_some() {
+            let GuestDisk { interface, drive_id, .. } = &self.machine.guest;
+            let file = file(self.images.len() + 1);
+            // This disk is nobody else's: what is written to it stays from boot to boot.
+            let drive = format!("file={file},format=raw,media=disk,if={interface},id={drive_id},snapshot=off");
+            args.extend(["-drive".to_owned(), drive]);
+        }
+        let interface = self.place.as_ref().map(|(_, number, _)| format!("q{number}"));
+        if let (Some((_, _, address)), Some(interface), qemu::Network::Group { card }) =
+            (&self.place, &interface, &self.machine.network)
+        {
+            let mac = network::mac(*address).map(|byte| format!("{byte:02x}")).join(":");
+            args.extend([
+                "-netdev".to_owned(),
+                format!("tap,id=group,ifname={interface},script=no,downscript=no"),
+                "-device".to_owned(),
+                format!("{card},netdev=group,mac={mac},romfile="),
+                "-S".to_owned(),
+            ]);
+        }
+        let monitor_device = format!("socket,id=convoke,fd={}", number(0));
+        args.extend(["-chardev", &monitor_device, "-mon", "chardev=convoke,mode=control"].map(str::to_owned));
+        request.log.info(format_args!("Boot command: {}", shown(&self.machine.program, &args, &self.images)));
+
+        let namespaces = self.namespaces();
+        let config = MachineConfig { program: self.machine.program.clone(), args, namespaces: namespaces.0 };
+        let mut fds: Vec<BorrowedFd<'_>> = vec![theirs.as_fd()];
+        fds.extend(&namespaces.1);
+        fds.push(their_monitor.as_fd());
+        fds.extend(self.images.iter().map(|image| image.file.as_fd()));
+        fds.extend(self.disk.iter().map(|disk| disk.file.as_fd()));
+        let stage = Stage::spawn("machine", &config, &fds).await.map_err(failed)?;
+        drop((theirs, their_monitor));
+
+        let mut qmp = tokio::select! {
+            greeted = Qmp::greet(monitor) => match greeted {
+                Ok(qmp) => qmp,
+                Err(_) => return Err(self.not_started(stage.recv::<FromMachine>().await.map_err(failed)?.0)),
+            },
+            ended = stage.recv::<FromMachine>() => return Err(self.not_started(ended.map_err(failed)?.0)),
+        };
+        if let Some(interface) = interface {
+            let config = AttachConfig { interface, namespaces: namespaces.0 };
+            let attach = Stage::spawn("attach", &config, &namespaces.1).await.map_err(failed)?;
+            attach.recv::<Attached>().await.map_err(failed)?;
+            qmp.command("cont").await.map_err(broken)?;
+        }
+        let (events, inbox) = mpsc::unbounded_channel();
+        let stop = Arc::new(tokio::sync::Notify::new());
+        let task = tokio::spawn(watch(stage, qmp, events, stop.clone()));
+        self.running = Some(Running { task, stop });
+        let (reader, writer) = console.into_split();
+        Ok(Console { events: Some(inbox), ..Console::new(reader, writer) })
+    }
+
+    /// The namespaces the machine runs in.
+    fn namespaces(&self) -> (Namespaces, Vec<BorrowedFd<'_>>) {
+        match &self.place {
+            None => (Namespaces::default(), Vec::new()),
+            Some((ground, ..)) => {
+                let (user, network) = ground.network_namespace();
+                (Namespaces { user: user.is_some(), network: true }, user.into_iter().chain([network]).collect())
+            }
+        }
+    }
+
+    fn not_started(&self, ended: FromMachine) -> ActionError {
+        let FromMachine::Ended { code, stderr } = ended;
+        let program = &self.machine.program;
+        let words = last_words(&stderr, program);
+        if code == Some(127) {
+            return ActionError::infrastructure(format!("{words}: install it"));
+        }
+        // The machine and its images are the job's; its network and its accelerator are the lab's.
+        let lab = ["tap", "tun", "kvm", "KVM"].iter().any(|word| words.contains(word));
+        let class = if lab { ErrorClass::Infrastructure } else { ErrorClass::Job };
+        ActionError::new(class, format!("{program} does not start: {words}"))
+    }
+}
+
+impl Device for QemuDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn refusal(&self, block: &Block) -> Option<Refusal> {
+        refusal(block, self.dictionary.as_deref())
+    }
+
+    fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
+        Box::pin(async move {
+            // Whatever runs was booted from what is replaced now.
+            self.power_off().await?;
+            self.images = deployment.images;
+            self.disk = None;
+            let Some(overlay) = deployment.overlay else { return Ok(Deployed::default()) };
+            let folder = deployment.results_dir;
+            let order = DiskOrder {
+                scratch: std::path::absolute(&deployment.scratch).map_err(broken)?,
+                folder: folder.clone(),
+                size: u64::from(self.machine.guest.size) << 20,
+                uuid: Uuid::new_v4(),
+            };
+            let disk = convoke_artifact::overlay_disk(&order, &overlay.file).await.map_err(|error| {
+                let class = if error.fault == Whose::Job { ErrorClass::Job } else { ErrorClass::Infrastructure };
+                ActionError::new(class, error.message)
+            })?;
+            // As LAVA does it (device-side.md §2).
+            let before_test = vec![
+                format!("mkdir {folder}"),
+                format!("mount /dev/disk/by-uuid/{} -t ext2 {folder}", disk.uuid),
+                format!("ls -la {folder}/bin/lava-test-runner"),
+            ];
+            self.disk = Some(disk);
+            Ok(Deployed { before_test })
+        })
+    }
+
+    fn boot(&mut self, request: BootRequest) -> DeviceFuture<'_, Console> {
+        Box::pin(async move {
+            self.power_off().await?;
+            self.start(&request).await
+        })
+    }
+
+    fn kernel_console(&self) -> bool {
+        true
+    }
+
+    fn power_off(&mut self) -> DeviceFuture<'_, ()> {
+        Box::pin(async move {
+            let Some(mut running) = self.running.take() else { return Ok(()) };
+            running.stop.notify_one();
+            // It ends with the machine.
+            let _ = (&mut running.task).await;
+            Ok(())
+        })
+    }
+}
+
+/// Stands for the number of an inherited descriptor.
+fn number(index: usize) -> String {
+    format!("\0{index}\0")
+}
+
+/// Stands for the path of the file of an inherited descriptor.
+fn file(index: usize) -> String {
+    format!("/dev/fd/{}", number(index))
+}
+
+fn broken(error: io::Error) -> ActionError {
+    ActionError::infrastructure(format!("cannot start QEMU: {error}"))
+}
+
+/// Tells what becomes of a machine until it has ended.
+async fn watch(
+    mut stage: Stage,
+    mut qmp: Qmp,
+    events: mpsc::UnboundedSender<DeviceEvent>,
+    stop: Arc<tokio::sync::Notify>,
+) {
+    let mut reason = None;
+    let mut monitored = true;
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = stop.notified() => {
+                stage.kill();
+                let _ = stage.wait().await;
+                return;
+            }
+            line = qmp.next(), if monitored => match line {
+                Ok(line) => match line.get("event").and_then(Value::as_str) {
+                    Some("RESET") if line.pointer("/data/guest") == Some(&Value::Bool(true)) => {
+                        let _ = events.send(DeviceEvent::Reset);
+                    }
+                    Some("SHUTDOWN") => {
+                        reason = line.pointer("/data/reason").and_then(Value::as_str).map(str::to_owned);
+                    }
+                    Some("GUEST_PANICKED") => reason = Some("guest-panic".into()),
+                    _ => {}
+                },
+                Err(_) => monitored = false,
+            },
+            ended = stage.recv::<FromMachine>() => break ended,
+        }
+    };
+    let end = |class, message: String| ConsoleEnd { class, message };
+    let end = match (reason.as_deref(), ended) {
+        (Some("guest-shutdown"), _) => end(ErrorClass::Job, "the machine powered itself off".into()),
+        (Some("guest-reset"), _) => end(ErrorClass::Job, "the machine rebooted, and its options end it then".into()),
+        (Some("guest-panic"), _) => end(ErrorClass::Job, "the machine's kernel panicked".into()),
+        (_, Ok((FromMachine::Ended { code, stderr }, _))) => {
+            let how = code.map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit status {code}"));
+            let words = last_words(&stderr, "QEMU");
+            end(ErrorClass::Infrastructure, format!("QEMU ended, {how}: {words}"))
+        }
+        (_, Err(error)) => end(ErrorClass::Infrastructure, format!("QEMU was lost: {error}")),
+    };
+    let _ = events.send(DeviceEvent::Ended(end));
+    let _ = stage.wait().await;
+}
+
+/// The last line that is an error, else the last one.
+fn last_words(stderr: &str, program: &str) -> String {
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let line = lines.iter().rev().find(|line| !line.contains("warning:")).or(lines.last());
+    let words = line.map_or_else(|| "it says nothing".to_owned(), |line| (*line).to_owned());
+    let name = Path::new(program).file_name().map_or_else(|| program.into(), |name| name.to_string_lossy());
+    words.strip_prefix(&format!("{name}: ")).map(str::to_owned).unwrap_or(words)
+}
+
+/// The command line for people: descriptors by the label of their image.
+fn shown(program: &str, args: &[String], images: &[Image]) -> String {
+    let mut text = program.to_owned();
+    for arg in args {
+        let mut arg = arg.clone();
+        for (index, image) in (1..).zip(images) {
+            arg = arg.replace(&file(index), &format!("<{}>", image.label));
+        }
+        arg = arg.replace(&number(0), "<monitor>").replace(&file(images.len() + 1), "<overlay>");
+        let plain =
+            !arg.is_empty() && arg.chars().all(|letter| letter.is_alphanumeric() || "-_=,./:@+<>%".contains(letter));
+        text.push(' ');
+        text.push_str(&if plain { arg } else { format!("'{}'", arg.replace('\'', "'\\''")) });
+    }
+    text
+}

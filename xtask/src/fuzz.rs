@@ -1,0 +1,45 @@
+//! Fuzzing with libFuzzer on the stable compiler: the code is instrumented by LLVM's own pass, without a sanitizer.
+//!
+//! Found inputs go to the target folder; what fails stays beside them as `crash-…`. `merge` writes a small set of inputs
+//! that reach everything that was reached to the corpus, which every test run reads.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::chores::{root, run_command};
+
+const TARGETS: [&str; 2] = ["wire", "service"];
+const SECONDS: &str = "1200";
+/// Of the machine this runs on; naming it keeps the flags away from build scripts.
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+pub(crate) fn run(target: &str, seconds: Option<&str>) -> Result<(), String> {
+    if !TARGETS.contains(&target) {
+        return Err(format!("there is no fuzz target {target}: {}", TARGETS.join(", ")));
+    }
+    let here = root().join("crates/convoke-coordinator/fuzz");
+    let built = root().join("target/fuzz");
+    build(&here, &built, target)?;
+    let found = built.join("found").join(target);
+    std::fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
+    let corpus = here.join("corpus").join(target);
+    let mut fuzzer = Command::new(built.join(TRIPLE).join("release").join(target));
+    fuzzer.current_dir(&built);
+    if seconds == Some("merge") {
+        fuzzer.args(["-merge=1", "-max_len=1024"]).arg(corpus).arg(found);
+    } else {
+        fuzzer.arg(format!("-max_total_time={}", seconds.unwrap_or(SECONDS)));
+        fuzzer.args(["-max_len=1024", "-print_final_stats=1"]).arg(found).arg(corpus);
+    }
+    run_command(&mut fuzzer)
+}
+
+fn build(here: &Path, built: &Path, target: &str) -> Result<(), String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(here).env("RUSTFLAGS", FLAGS).arg("build");
+    cargo.args(["--quiet", "--release", "--target", TRIPLE, "--bin", target, "--target-dir"]).arg(built);
+    run_command(&mut cargo)
+}
