@@ -35,4 +35,10 @@ pub trait GroupClient: Send + Sync {
     /// The parked waits of the whole group, for progress lines, or of a group elsewhere those of this member; empty when
     /// the coordinator cannot tell. Times are on the coordinator's clock.
     fn waits(&self) -> LocalFuture<'_, Vec<WaitView>>;
+
+    /// Why the coordinator could not be asked, with its address; none when it has answered the last request, whatever
+    /// it said. A call that ends while there is trouble did not fail for what other members did.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }

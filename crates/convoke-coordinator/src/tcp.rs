@@ -30,8 +30,8 @@ mod stream;
 mod tls;
 mod words;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use convoke_group::{Answer, Call, WaitView};
@@ -77,6 +77,8 @@ struct Shared {
     /// What the coordinator has shown to be.
     manner: AtomicU8,
     left: AtomicBool,
+    /// Why it could not be asked the last time.
+    trouble: Mutex<Option<String>>,
     /// A request may have reached the coordinator.
     met: AtomicBool,
     /// When this client was made, and how many calls it has made: the names of calls.
@@ -105,11 +107,14 @@ impl TcpClient {
     /// A client that shows what the coordinator asks for; nothing is sent yet.
     pub fn with_access(settings: TcpSettings, access: Access) -> TcpClient {
         let manner = AtomicU8::new(Manner::Unknown as u8);
+        let trouble = Mutex::default();
         let (left, met) = (AtomicBool::new(false), AtomicBool::new(false));
         let born = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let (calls, tasks) = (AtomicU64::new(1), TaskTracker::new());
         let line = Arc::new(Line::new(settings.coordinator.clone(), access.tls.clone()));
-        TcpClient { shared: Arc::new(Shared { settings, access, line, manner, left, met, born, calls, tasks }) }
+        TcpClient {
+            shared: Arc::new(Shared { settings, access, line, manner, left, trouble, met, born, calls, tasks }),
+        }
     }
 
     /// Leaves the group if that has not happened, and waits until the coordinator knows or has been tried for long
@@ -139,6 +144,10 @@ impl GroupClient for TcpClient {
     fn waits(&self) -> LocalFuture<'_, Vec<WaitView>> {
         Box::pin(self.shared.waits())
     }
+
+    fn trouble(&self) -> Option<String> {
+        self.shared.trouble().clone()
+    }
 }
 
 impl Shared {
@@ -165,7 +174,11 @@ impl Shared {
             let asked = Instant::now();
             let patience = limit.map_or(Duration::MAX, |left| left.saturating_add(LAST_WORD));
             let answered = timeout(patience, self.ask(frame, hold)).await;
-            let (pause, last) = match answered.unwrap_or(Err(NoReply::Lost("does not answer"))) {
+            let answered = answered.unwrap_or(Err(NoReply::Lost("does not answer")));
+            if answered.is_ok() {
+                *self.trouble() = None;
+            }
+            let (pause, last) = match answered {
                 Ok((Reply::Nack(_), _)) if self.may_change(&call) => (self.settings.poll_delay, None),
                 Ok((reply, holds)) => match message::answer(&self.settings, &call, reply) {
                     Some(answer) => return answer,
@@ -178,6 +191,7 @@ impl Shared {
                 Err(trouble) => {
                     let last = format!("coordinator {} {trouble}", self.settings.coordinator);
                     tracing::debug!("{last}");
+                    *self.trouble() = Some(last.clone());
                     (pauses.next(), Some(last))
                 }
             };
@@ -187,6 +201,10 @@ impl Shared {
                 None => sleep(pause).await,
             }
         }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a nack is not the last word: LAVA's coordinator says it to a wait-all as long as nobody has sent, while
@@ -222,7 +240,7 @@ impl Shared {
         if self.manner() != Manner::Holds || self.left.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        let answered = self.ask(message::waits_frame(&self.settings), None).await;
+        let answered = self.ask(message::waits_frame(&self.settings, &self.access), None).await;
         answered.ok().and_then(|(reply, _)| message::waits(&reply)).unwrap_or_default()
     }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::error::{ActionError, ErrorClass};
-use crate::limits::{CALL_GRACE, PROGRESS, PROTOCOL_DEFAULT, Seconds};
+use crate::limits::{CALL_GRACE, PROGRESS, PROTOCOL_DEFAULT, Seconds, TROUBLE};
 use crate::log::Log;
 
 /// Makes calls on behalf of one member. Cheap to clone.
@@ -69,9 +69,32 @@ impl Caller {
         Answered { answer, duration: started.elapsed() }
     }
 
+    /// The error of an action whose call was refused: the lab's, when the coordinator could not be asked.
+    pub(crate) fn refused(&self, action: &str, refusal: &Refusal) -> ActionError {
+        match self.client.trouble() {
+            Some(trouble) if matches!(refusal, Refusal::TimedOut { .. }) => {
+                ActionError::infrastructure(format!("{action}: {trouble}")).reason("coordinator.unreachable")
+            }
+            _ => refused(action, refusal),
+        }
+    }
+
     async fn progress(&self, shown: &Shown, started: Instant, limit: Duration) -> std::convert::Infallible {
+        // A coordinator that cannot be asked is said soon, and again with the other lines.
+        let mut pause = TROUBLE;
         loop {
-            tokio::time::sleep(PROGRESS).await;
+            tokio::time::sleep(pause).await;
+            let is_first = std::mem::replace(&mut pause, PROGRESS) == TROUBLE;
+            if is_first {
+                pause = PROGRESS.saturating_sub(TROUBLE);
+            }
+            if let Some(trouble) = self.client.trouble() {
+                self.log.warning(format_args!("{}: {trouble}; it is tried again", shown.text()));
+                continue;
+            }
+            if is_first {
+                continue;
+            }
             let waits = self.client.waits().await;
             let own = waits
                 .iter()

@@ -2,7 +2,7 @@
 //!
 //! | what is limited | limit | when it passes |
 //! |---|---|---|
-//! | group assembly | [`GROUP_START`] | MultinodeTimeout, reason `group.assembly-timeout` |
+//! | group assembly | [`GROUP_START`] | MultinodeTimeout, reason `group.assembly-timeout`; Infrastructure, reason `coordinator.unreachable`, when the coordinator could not be asked |
 //! | delayed start | the role's protocol timeout, else [`GROUP_START`] | MultinodeTimeout, reason `sync-timeout` |
 //! | the job (after these two) | `timeouts.job` | Job |
 //! | an action | its own limit, never beyond its parent's deadline | by [`Nature`] |
@@ -32,6 +32,8 @@ pub(crate) const CLEANUP: Duration = Duration::from_secs(300);
 pub(crate) const CALL_GRACE: Duration = Duration::from_secs(2);
 /// Between two lines that say what a member waits for (device-side.md §10).
 pub(crate) const PROGRESS: Duration = Duration::from_secs(30);
+/// How soon a line says that the coordinator cannot be asked.
+pub(crate) const TROUBLE: Duration = Duration::from_secs(3);
 /// How long after the end of a console the reason for it may come from outside: a cancel, or a host that has ended.
 pub(crate) const CONSOLE_GONE: Duration = Duration::from_secs(1);
 /// Silence after which the scanner lets go of what it holds back (device-side.md §8.2).

@@ -124,7 +124,7 @@ impl Hosted {
         created.into_iter().chain(self.token.map(|token| Entry::Closed { token }))
     }
 
-    fn opens_to(&self, request: &Request) -> Result<(), String> {
+    pub(super) fn opens_to(&self, request: &Request) -> Result<(), String> {
         let Some(known) = self.token else { return Ok(()) };
         match &request.extras.token {
             Some(token) if token.is_listed() || token.digest() == known => Ok(()),

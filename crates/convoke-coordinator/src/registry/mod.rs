@@ -119,7 +119,10 @@ impl Registry {
         let group = request.group.clone();
         if request.ask == Ask::Waits {
             return match self.groups.get(&group) {
-                Some(hosted) => Step::reply(ticket, hosted.waits_of(&request.member)),
+                Some(hosted) => match hosted.opens_to(&request) {
+                    Ok(()) => Step::reply(ticket, hosted.waits_of(&request.member)),
+                    Err(why) => Step::nack(ticket, why),
+                },
                 None => Step::nack(ticket, NO_GROUP),
             };
         }

@@ -41,8 +41,8 @@ pub(super) struct Hub {
     clock: Clock,
     started: Time,
     store: Option<Arc<dyn Store>>,
-    observer: Arc<Observer>,
     origins: Origins,
+    observer: Arc<Observer>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -78,8 +78,8 @@ impl Hub {
             started: clock.now(),
             clock,
             store,
-            observer,
             origins: Origins::new(settings.groups_per_address),
+            observer,
         });
         hub.restore(kept);
         Ok(hub)

@@ -49,8 +49,9 @@ pub(super) fn clear_frame(settings: &TcpSettings, access: &Access, why: &str) ->
 }
 
 /// The frame that asks for this member's held requests.
-pub(super) fn waits_frame(settings: &TcpSettings) -> Vec<u8> {
-    request(settings, Ask::Waits, Size::Absent, Extras::default())
+pub(super) fn waits_frame(settings: &TcpSettings, access: &Access) -> Vec<u8> {
+    let extras = Extras { token: access.token.clone(), ..Extras::default() };
+    request(settings, Ask::Waits, Size::Absent, extras)
 }
 
 /// The held requests of a reply.

@@ -76,8 +76,11 @@ async fn the_first_member_closes_its_group_and_that_is_kept() {
     assert_eq!(coordinator.json(&register("a", Some(OTHER))).await, HELD_WAIT);
     let closed = async |coordinator: &Coordinator| {
         assert_eq!(coordinator.json(&register("b", None)).await, NACK);
-        // Nor who calls itself by the name of the member.
+        // Nor who calls itself by the name of the member, whatever it asks.
         assert_eq!(coordinator.json(&register("a", None)).await, NACK);
+        for request in ["lava_send", "lava_wait", "lava_wait_all", "lava_sync", "clear_group", "convoke_waits"] {
+            assert_eq!(coordinator.ask("a", request, &id("m")).await, NACK, "{request}");
+        }
         let another = coordinator.json(&register("b", Some("another-token-of-somebody"))).await;
         assert_eq!(another, nack("the group was made with another token"));
     };

@@ -252,6 +252,28 @@ async fn the_limit_of_a_call_holds_whatever_the_coordinator_does() {
 }
 
 #[tokio::test]
+async fn the_client_knows_whether_its_coordinator_answers() {
+    let coordinator = Coordinator::new().await;
+    let client = coordinator.client();
+    assert_eq!(client.trouble(), None);
+    let script = async {
+        drop(coordinator.next().await);
+        let asked = coordinator.next().await;
+        let trouble = client.trouble();
+        asked.answer(r#"{"response": "wait"}"#).await;
+        coordinator.answer(r#"{"response": "nack"}"#).await;
+        trouble
+    };
+    let (_, trouble) = together(&client, Call::Assemble, script).await;
+    let address = coordinator.listener.local_addr().unwrap();
+    assert!(trouble.unwrap().starts_with(&format!("coordinator {address} ")));
+    assert_eq!(client.trouble(), None, "it has answered");
+    drop(coordinator);
+    client.call(wait("m"), within(Duration::from_millis(1))).await;
+    assert!(client.trouble().unwrap().contains("cannot be reached"));
+}
+
+#[tokio::test]
 async fn a_nack_is_the_last_word() {
     let (coordinator, client) = polled().await;
     let nack = r#"{"response": "nack"}"#;

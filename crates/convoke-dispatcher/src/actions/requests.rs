@@ -125,7 +125,7 @@ pub(crate) async fn assemble(caller: &Caller) -> Result<Messages, ActionError> {
     match answered.answer {
         Answer::Done { messages } => Ok(messages),
         Answer::Refused { refusal } => {
-            let error = calls::refused("group_data", &refusal);
+            let error = caller.refused("group_data", &refusal);
             Err(if error.reason.as_deref() == Some("sync-timeout") {
                 error.reason("group.assembly-timeout")
             } else {
@@ -142,7 +142,7 @@ pub(crate) async fn delayed_start(caller: &Caller, expect: &str, limit: Duration
     match answered.answer {
         Answer::Done { .. } => Ok(()),
         Answer::Refused { refusal } => {
-            let mut error = calls::refused("delayed start", &refusal);
+            let mut error = caller.refused("delayed start", &refusal);
             if error.reason.as_deref() == Some("group.member-lost") {
                 error.message = format!("role {expect} ended before lava_start: {refusal}");
                 error = error.reason("host-gone");

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use convoke_coordinator::{CallOptions, GroupClient, LocalFuture, LocalGroup};
-use convoke_group::{Answer, Call, GroupName, MemberName, MessageId, RoleName};
-use convoke_journal::{Body, Health};
+use convoke_group::{Answer, Call, GroupName, MemberName, MessageId, Refusal, RoleName};
+use convoke_journal::{Body, ErrorClass, Health};
 use tokio::sync::mpsc;
 
 use crate::pty::PtyDevice;
@@ -44,6 +44,44 @@ impl GroupClient for Mute {
     fn waits(&self) -> LocalFuture<'_, Vec<convoke_group::WaitView>> {
         Box::pin(async { Vec::new() })
     }
+}
+
+/// A client whose coordinator is not there.
+struct Lost;
+
+impl GroupClient for Lost {
+    fn call(&self, _call: Call, options: CallOptions) -> LocalFuture<'_, Answer> {
+        Box::pin(async move {
+            tokio::time::sleep(options.limit.unwrap()).await;
+            let (what, waiter) = ("group assembly".into(), "101 (one)".into());
+            let refusal =
+                Refusal::TimedOut { what, waiter, missing: Vec::new(), members: Vec::new(), hint: self.trouble() };
+            Answer::Refused { refusal }
+        })
+    }
+
+    fn leave(&self, _why: &str) {}
+
+    fn waits(&self) -> LocalFuture<'_, Vec<convoke_group::WaitView>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn trouble(&self) -> Option<String> {
+        Some("coordinator lab:3079 cannot be reached: connection refused".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_cannot_be_reached_is_the_labs_fault_and_said_soon() {
+    let bench = Bench::new();
+    let job = member(sandbox(&[("a", &["true"])]), 0, &["one", "two"]);
+    let device = Scripted::new(|mut player| async move { player.drain().await });
+    let failure = bench.run_in(job, device, Some(Arc::new(Lost))).await.failure.unwrap();
+    assert_eq!(failure.class, ErrorClass::Infrastructure, "{failure:?}");
+    assert_eq!(failure.reason.as_deref(), Some("coordinator.unreachable"));
+    assert_eq!(failure.message, "group_data: coordinator lab:3079 cannot be reached: connection refused");
+    let said = "group assembly: coordinator lab:3079 cannot be reached: connection refused; it is tried again";
+    assert_eq!(bench.log().matches(said).count(), 3, "after 3, 30 and 60 s: {}", bench.log());
 }
 
 #[tokio::test(start_paused = true)]

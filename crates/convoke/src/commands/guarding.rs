@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use convoke_coordinator::wire::Token;
-use convoke_coordinator::{Configuration, DEFAULT_TLS_PORT, Guard, Listeners, Server, Tls, TlsFiles, read_tokens};
+use convoke_coordinator::{
+    Configuration, DEFAULT_TLS_PORT, Guard, Listeners, Server, Tls, TlsFiles, TokensError, read_tokens,
+};
 
 use crate::arguments::GuardArguments;
 use crate::commands::coordinator::address;
@@ -85,7 +87,10 @@ pub(crate) fn tokens(path: &Path) -> Result<Vec<Token>, Failure> {
     let at = path.display();
     let text =
         std::fs::read_to_string(path).map_err(|error| Failure::User(format!("{at}: cannot be read: {error}")))?;
-    read_tokens(&text).map_err(|error| Failure::User(format!("{at}:{error}")))
+    read_tokens(&text).map_err(|error| {
+        let blank = if matches!(error, TokensError::Line { .. }) { "" } else { " " };
+        Failure::User(format!("{at}:{blank}{error}"))
+    })
 }
 
 fn tls(arguments: &GuardArguments, configuration: &Configuration) -> Result<Option<TlsPorts>, Failure> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::harness::{Ended, Place, Run, Running, User};
 
 /// Two members that exchange messages and sync. Each prints its cache file, line by line behind a mark.
-const JOB: &str = r#"
+pub(crate) const JOB: &str = r#"
 job_name: two dispatchers
 timeouts: {job: {minutes: 2}, action: {minutes: 2}}
 visibility: public
@@ -121,7 +121,7 @@ fn free_port() -> u16 {
 }
 
 /// Splits the job and puts each member's job and the device into files.
-fn members(place: &Place, job: &str, group: &str) {
+pub(crate) fn members(place: &Place, job: &str, group: &str) {
     place.write("device.yaml", DEVICE);
     let job = place.write("job.yaml", job);
     let split = place.convoke(&["split", job.to_str().unwrap(), "--group-id", group]);
@@ -163,7 +163,7 @@ fn marked(run: &Run, folder: &str, mark: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn exchanged([server, client]: &[Run; 2]) {
+pub(crate) fn exchanged([server, client]: &[Run; 2]) {
     server.expect(0).has("server", "multinode-wait-thanks", "pass", 1).has(
         "server",
         "multinode-sync-middle",

@@ -7,6 +7,7 @@ mod coordinator;
 mod dispatch;
 mod ending;
 mod examples;
+mod guarded;
 mod harness;
 mod keep;
 mod lava_run;

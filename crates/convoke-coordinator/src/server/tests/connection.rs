@@ -50,7 +50,7 @@ impl Drop for Open<'_> {
 pub(super) async fn serve(hub: Arc<Hub>, request: Request, wires: Wires, stage: Rc<RefCell<Stage>>) {
     let group = request.group.clone();
     let is_sync = matches!(request.ask, Ask::Sync { .. });
-    let Some((ticket, mut answered)) = hub.ask(request).await else {
+    let Some((ticket, mut answered)) = hub.ask(request, std::net::IpAddr::from([127, 0, 0, 1])).await else {
         *stage.borrow_mut() = Stage::Closed;
         return;
     };

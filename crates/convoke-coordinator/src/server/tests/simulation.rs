@@ -35,9 +35,8 @@ use super::knowledge::{Acknowledged, Team};
 use super::member::Member;
 use super::random::Random;
 use super::script::{Act, scripts};
-use crate::registry::Limits;
+use crate::server::ServerSettings;
 use crate::server::hub::Hub;
-use crate::store::Expiry;
 use crate::wire::{Reply, Request};
 
 /// Seeds of a usual run.
@@ -233,7 +232,7 @@ impl World {
                 let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
                 let store = Arc::new(Access::new(&self.disk));
                 let hub = runtime
-                    .block_on(async { Hub::new(Limits::default(), Expiry::default(), Some(store), Arc::default()) })
+                    .block_on(async { Hub::new(&ServerSettings::default(), Some(store), Arc::default()) })
                     .map_err(|error| error.to_string())?;
                 self.process = Some(Process { runtime, hub });
             }
