@@ -152,7 +152,7 @@ fn two_dispatchers_with_token_and_certificate_meet_where_strangers_are_refused()
     assert_eq!(ended.status.code(), Some(2), "{said}");
     assert!(said.contains("only those who have a token"), "{said}");
     let log = coordinator.end();
-    assert!(log.contains("request refused: this coordinator serves only those who have a token"), "{log}");
+    assert!(log.contains("why=\"this coordinator serves only those who have a token"), "{log}");
     assert!(!log.contains(TOKEN), "{log}");
     let journal = std::fs::read_to_string(place.path("server/journal.jsonl")).unwrap();
     assert!(!journal.contains(TOKEN));
@@ -163,9 +163,9 @@ fn the_log_says_who_took_the_wrong_port_or_has_no_certificate() {
     let place = place();
     let mut coordinator = Coordinator::start(&place.path(""), &GUARDED);
     assert!(say(coordinator.tls, b"00000002{}").contains("this port takes only TLS"));
-    coordinator.says("no TLS: the caller speaks in clear, and this port takes only TLS");
+    coordinator.says("the caller speaks in clear, and this port takes only TLS");
     assert_eq!(say(coordinator.clear, &[0x16, 3, 1, 2, 0]), "");
-    coordinator.says("closed without a reply: the message is one of TLS, and this port takes none");
+    coordinator.says("the message is one of TLS, and this port takes none");
     assert_eq!(say(coordinator.tls, b""), "");
     coordinator.end();
 }
