@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use convoke_journal::Body;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -48,8 +49,10 @@ pub(crate) struct ConsoleLink {
 #[derive(Debug)]
 struct Typed {
     bytes: Vec<u8>,
-    /// What is recorded; `None` for nothing.
-    shown: Option<String>,
+    /// What is recorded.
+    shown: String,
+    /// Pause after each byte.
+    pace: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +68,8 @@ struct State {
     tail: VecDeque<u8>,
     /// Somebody reads: keep everything.
     attached: bool,
+    /// Pause after each byte of what is typed from now on.
+    pace: Duration,
     /// The device was reset since the last read.
     reset: bool,
     /// Its kernel has panicked since the last read.
@@ -113,25 +118,36 @@ impl ConsoleLink {
         Attached(self)
     }
 
+    /// From now on so long a pause follows each byte that is typed (device-side.md §8.6).
+    pub(crate) fn pace(&self, pause: Duration) {
+        self.shared.lock().pace = pause;
+    }
+
+    /// That pause.
+    pub(crate) fn current_pace(&self) -> Duration {
+        self.shared.lock().pace
+    }
+
     /// Types a line and its LF.
     pub(crate) fn type_line(&self, line: &str) {
         let text = format!("{line}\n");
-        self.send(Typed { bytes: text.clone().into_bytes(), shown: Some(text) });
+        self.send(text.clone().into_bytes(), text);
     }
 
     /// Types a password: it is not recorded.
     pub(crate) fn type_hidden(&self, line: &str) {
-        self.send(Typed { bytes: format!("{line}\n").into_bytes(), shown: Some("********\n".into()) });
+        self.send(format!("{line}\n").into_bytes(), "********\n".into());
     }
 
     /// Types Ctrl-C.
     pub(crate) fn interrupt(&self) {
-        self.send(Typed { bytes: vec![3], shown: Some("^C".into()) });
+        self.send(vec![3], "^C".into());
     }
 
-    fn send(&self, typed: Typed) {
+    fn send(&self, bytes: Vec<u8>, shown: String) {
+        let pace = self.current_pace();
         // The typing task ends only with the console: then the reader says so.
-        let _ = self.lines.send(typed);
+        let _ = self.lines.send(Typed { bytes, shown, pace });
     }
 
     /// The newest lines of output as one line, for messages.
@@ -344,12 +360,17 @@ async fn write(
     log: Log,
 ) {
     while let Some(typed) = queue.recv().await {
-        if let Some(text) = typed.shown {
-            log.record(Body::Input { text });
-        }
+        log.record(Body::Input { text: typed.shown });
+        let pieces = if typed.pace.is_zero() { typed.bytes.len().max(1) } else { 1 };
         let written = async {
-            writer.write_all(&typed.bytes).await?;
-            writer.flush().await
+            for piece in typed.bytes.chunks(pieces) {
+                writer.write_all(piece).await?;
+                writer.flush().await?;
+                if !typed.pace.is_zero() {
+                    tokio::time::sleep(typed.pace).await;
+                }
+            }
+            Ok::<(), std::io::Error>(())
         };
         if let Err(error) = written.await {
             log.debug(format_args!("typing to the console failed: {error}"));

@@ -4,6 +4,7 @@
 mod group;
 mod kernel;
 mod limits;
+mod line;
 mod pty;
 mod rehearsal;
 mod scripted;
