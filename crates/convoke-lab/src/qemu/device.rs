@@ -75,9 +75,13 @@ fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
     let images = parameters.get("images").and_then(Value::as_object);
     let labels: Vec<&str> = images.into_iter().flatten().map(|(label, _)| label.as_str()).collect();
     let args = images.into_iter().flatten().filter_map(|(_, image)| image_arg(image.as_object()?));
-    args.filter_map(|arg| qemu::check_image_arg(&arg, &labels).err())
-        .map(|Fault { message, help }| Refusal { message, help })
-        .collect()
+    let args = args.filter_map(|arg| qemu::check_image_arg(&arg, &labels).err());
+    let used = args.map(|Fault { message, help }| Refusal { message, help });
+    let found = images.into_iter().flatten().filter_map(|(label, image)| {
+        let error = convoke_artifact::Resource::from_value(image).err()?;
+        Some(Refusal::new(format!("image {label}: {}", error.message), "docs/artifacts.md says what images may be"))
+    });
+    used.chain(found).collect()
 }
 
 /// `image_arg`: text, or a list of it.
