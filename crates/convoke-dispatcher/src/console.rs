@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use convoke_journal::Body;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::device::{Console, ConsoleEnd, DeviceEvent};
 use crate::error::{ActionError, ErrorClass};
+use crate::faults::{Fault, FaultWatch, Kind};
 use crate::limits::CONSOLE_GONE;
 use crate::log::Log;
 
@@ -47,8 +49,10 @@ pub(crate) struct ConsoleLink {
 #[derive(Debug)]
 struct Typed {
     bytes: Vec<u8>,
-    /// What is recorded; `None` for nothing.
-    shown: Option<String>,
+    /// What is recorded.
+    shown: String,
+    /// Pause after each byte.
+    pace: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -64,8 +68,14 @@ struct State {
     tail: VecDeque<u8>,
     /// Somebody reads: keep everything.
     attached: bool,
+    /// Pause after each byte of what is typed from now on.
+    pace: Duration,
     /// The device was reset since the last read.
     reset: bool,
+    /// Its kernel has panicked since the last read.
+    panicked: Option<String>,
+    /// What its kernel had to complain about and nobody has taken yet.
+    faults: Vec<Fault>,
     /// Why there will be no more bytes.
     closed: Option<ConsoleEnd>,
 }
@@ -77,17 +87,25 @@ pub(crate) enum Came {
     Bytes(Vec<u8>),
     /// The device was reset; the bytes before that have been read.
     Reset,
+    /// Its kernel has panicked; the line that says so has been read.
+    Panicked(String),
 }
 
 impl ConsoleLink {
-    /// Takes a console over.
-    pub(crate) fn open(console: Console, log: &Log) -> Self {
+    /// Takes a console over. With `kernel`, the device's own kernel prints to it.
+    pub(crate) fn open(console: Console, kernel: bool, log: &Log) -> Self {
         let shared = Arc::new(Shared::default());
         let (lines, queue) = mpsc::unbounded_channel();
         let Console { reader, writer, events } = console;
         ConsoleLink {
             tells: events.is_some(),
-            reader: tokio::spawn(read(reader, events, Arc::clone(&shared), log.clone())),
+            reader: tokio::spawn(read(
+                reader,
+                events,
+                kernel.then(FaultWatch::default),
+                Arc::clone(&shared),
+                log.clone(),
+            )),
             typist: tokio::spawn(write(writer, queue, log.clone())),
             shared,
             lines,
@@ -100,31 +118,47 @@ impl ConsoleLink {
         Attached(self)
     }
 
+    /// From now on so long a pause follows each byte that is typed (device-side.md §8.6).
+    pub(crate) fn pace(&self, pause: Duration) {
+        self.shared.lock().pace = pause;
+    }
+
+    /// That pause.
+    pub(crate) fn current_pace(&self) -> Duration {
+        self.shared.lock().pace
+    }
+
     /// Types a line and its LF.
     pub(crate) fn type_line(&self, line: &str) {
         let text = format!("{line}\n");
-        self.send(Typed { bytes: text.clone().into_bytes(), shown: Some(text) });
+        self.send(text.clone().into_bytes(), text);
     }
 
     /// Types a password: it is not recorded.
     pub(crate) fn type_hidden(&self, line: &str) {
-        self.send(Typed { bytes: format!("{line}\n").into_bytes(), shown: Some("********\n".into()) });
+        self.send(format!("{line}\n").into_bytes(), "********\n".into());
     }
 
     /// Types Ctrl-C.
     pub(crate) fn interrupt(&self) {
-        self.send(Typed { bytes: vec![3], shown: Some("^C".into()) });
+        self.send(vec![3], "^C".into());
     }
 
-    fn send(&self, typed: Typed) {
+    fn send(&self, bytes: Vec<u8>, shown: String) {
+        let pace = self.current_pace();
         // The typing task ends only with the console: then the reader says so.
-        let _ = self.lines.send(typed);
+        let _ = self.lines.send(Typed { bytes, shown, pace });
     }
 
     /// The newest lines of output as one line, for messages.
     pub(crate) fn last_lines(&self) -> String {
         let tail: Vec<u8> = self.shared.lock().tail.iter().copied().collect();
         summary(&String::from_utf8_lossy(&tail))
+    }
+
+    /// What the kernel has complained about since this was asked last.
+    pub(crate) fn take_faults(&self) -> Vec<Fault> {
+        std::mem::take(&mut self.shared.lock().faults)
     }
 
     /// Whether the device tells of its resets itself, so that what it prints is no sign of one.
@@ -168,6 +202,9 @@ impl Attached<'_> {
                     let bytes = std::mem::take(&mut state.buffer).into();
                     shared.room.notify_one();
                     return Ok(Came::Bytes(bytes));
+                }
+                if let Some(line) = state.panicked.take() {
+                    return Ok(Came::Panicked(line));
                 }
                 if std::mem::take(&mut state.reset) {
                     return Ok(Came::Reset);
@@ -216,6 +253,18 @@ impl Shared {
         }
     }
 
+    fn faults(&self, faults: Vec<Fault>) {
+        if faults.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        if let Some(panic) = faults.iter().find(|fault| fault.kind == Kind::Panic) {
+            state.panicked.get_or_insert_with(|| panic.line.clone());
+        }
+        state.faults.extend(faults);
+        self.readable.notify_one();
+    }
+
     fn reset(&self) {
         self.lock().reset = true;
         self.readable.notify_one();
@@ -232,11 +281,12 @@ type Events = mpsc::UnboundedReceiver<DeviceEvent>;
 async fn read(
     mut reader: Box<dyn tokio::io::AsyncRead + Send + Unpin>,
     mut events: Option<Events>,
+    mut watch: Option<FaultWatch>,
     shared: Arc<Shared>,
     log: Log,
 ) {
     let mut ended = None;
-    let why = bytes(&mut reader, &mut events, &mut ended, &shared, &log).await;
+    let why = bytes(&mut reader, &mut events, &mut watch, &mut ended, &shared, &log).await;
     // A device that can say why does so before or soon after.
     let said = async {
         while let (None, Some(inbox)) = (&ended, &mut events) {
@@ -257,6 +307,7 @@ async fn read(
 async fn bytes(
     reader: &mut Box<dyn tokio::io::AsyncRead + Send + Unpin>,
     events: &mut Option<Events>,
+    watch: &mut Option<FaultWatch>,
     ended: &mut Option<ConsoleEnd>,
     shared: &Shared,
     log: &Log,
@@ -287,6 +338,11 @@ async fn bytes(
             Ok(count) => {
                 log.console(&buffer[..count]).await;
                 shared.put(&buffer[..count]).await;
+                let faults = watch.as_mut().map(|watch| watch.feed(&buffer[..count])).unwrap_or_default();
+                for Fault { kind, line } in &faults {
+                    log.warning(format_args!("{}: {line}", kind.name()));
+                }
+                shared.faults(faults);
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             // The other side of a pty that closed.
@@ -304,12 +360,17 @@ async fn write(
     log: Log,
 ) {
     while let Some(typed) = queue.recv().await {
-        if let Some(text) = typed.shown {
-            log.record(Body::Input { text });
-        }
+        log.record(Body::Input { text: typed.shown });
+        let pieces = if typed.pace.is_zero() { typed.bytes.len().max(1) } else { 1 };
         let written = async {
-            writer.write_all(&typed.bytes).await?;
-            writer.flush().await
+            for piece in typed.bytes.chunks(pieces) {
+                writer.write_all(piece).await?;
+                writer.flush().await?;
+                if !typed.pace.is_zero() {
+                    tokio::time::sleep(typed.pace).await;
+                }
+            }
+            Ok::<(), std::io::Error>(())
         };
         if let Err(error) = written.await {
             log.debug(format_args!("typing to the console failed: {error}"));

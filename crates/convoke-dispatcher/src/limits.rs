@@ -9,6 +9,7 @@
 //! | one exchange on a console | the action's connection limit, never beyond its deadline | by [`Nature`] |
 //! | a call from the test shell | protocol timeout, else [`PROTOCOL_DEFAULT`], never beyond the action | the helper fails |
 //! | a request of an action | its own `timeout`, else as above | MultinodeTimeout, reason `sync-timeout` |
+//! | the runner's EXIT after the last suite, on the checked link | [`RUNNER_EXIT`] | taken for lost, logged |
 //! | cleaning up | [`CLEANUP`] | logged |
 //!
 //! All of them run on the monotonic clock. The group counts the limit of a call itself; [`CALL_GRACE`] later the
@@ -40,6 +41,8 @@ pub(crate) const CONSOLE_GONE: Duration = Duration::from_secs(1);
 pub(crate) const SCANNER_IDLE: Duration = Duration::from_millis(300);
 /// How long a signal that has begun may take to end (device-side.md §8.2).
 pub(crate) const SIGNAL: Duration = Duration::from_secs(10);
+/// How long after the end of the last suite the runner's EXIT may take before it is taken for lost.
+pub(crate) const RUNNER_EXIT: Duration = Duration::from_secs(10);
 
 /// When something has to be done.
 #[derive(Clone, Debug)]

@@ -10,6 +10,8 @@
 //! | `../device/{ip,mac,storage,probe-ip,probe-channel}` | the layout | lava-target-*, lava-probe-* |
 //! | `../multinode/{cache.txt,network_cache.txt}` | lava-wait, lava-wait-all, lava-network | tests |
 //! | `../multinode/lava-console.lock/` | whoever waits for a reply | the same |
+//! | `../multinode/lava-console.lock.to.ID` | who holds that lock | the helper whose request has this id |
+//! | `../STAGE/results/SUITE/signals` | whoever reports a result on the checked link | lava-test-runner |
 //! | `../multinode/lava-console.lock.unanswered` | a waiting helper that is ended | the next one that waits |
 //! | `../runner-start` | lava-test-runner | itself, in the next stage |
 //! | `../background/` | lava-background-process-start | lava-background-process-stop |
@@ -20,6 +22,8 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `LAVA_QUIET_REPORT=1` | the dispatcher wants the two lines below |
+//! | `LAVA_LINK=2`, `LAVA_LINK_NONCE` | the dispatcher knows the checked link; where its ids begin |
+//! | `LAVA_LINK_TICK`, `LAVA_LINK_TRIES` | how long one look at the console lasts, in tenths of a second, and how often a part is sent; 10 and 20 |
 //! | `LAVA_CONSOLE` | the console, when the runner shall not look for it |
 //! | `LAVA_MULTI_NODE_DIR` | in the place of `../multinode` for names and roles |
 //! | `LAVA_MULTI_NODE_CACHE`, `LAVA_MULTI_NODE_NETWORK_CACHE` | in the place of the files in `/tmp` |
@@ -64,12 +68,15 @@ static HELPERS: &[Helper] = helpers![
     "lava-add-sources" false
     "lava-background-process-start" false
     "lava-background-process-stop" false
+    "lava-check.lib" false
     "lava-common.lib" false
+    "lava-console.lib" false
     "lava-echo-ipv4" false
     "lava-group" true
     "lava-install-packages" false
     "lava-installed-packages" false
-    "lava-lock.lib" true
+    "lava-link.lib" false
+    "lava-lock.lib" false
     "lava-multi-node.lib" true
     "lava-network" true
     "lava-network.lib" false

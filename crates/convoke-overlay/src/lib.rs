@@ -5,6 +5,7 @@
 //! | [`helpers`] | the helper commands, POSIX sh files |
 //! | [`definition`] | a test definition: what its document says |
 //! | [`script`] | `run.sh` and `install.sh` made from a definition |
+//! | [`link`] | the checked link: frames, transactions |
 //! | [`layout`] | the overlay of one member as a list of files, and its archive |
 //! | [`prompt`] | waiting for prompts on a console |
 //! | [`quote`] | text for a shell |
@@ -15,6 +16,7 @@
 pub mod definition;
 pub mod helpers;
 pub mod layout;
+pub mod link;
 pub mod prompt;
 pub mod quote;
 pub mod reply;

@@ -26,6 +26,26 @@ pub fn reply(
     members: &[impl AsRef<str>],
 ) -> Result<String, ReplyError> {
     let mut line = format!("<LAVA_{}_COMPLETE", kind.word());
+    for (member, key, text) in pairs(messages)? {
+        let refuse = |why: String| ReplyError { member: member.clone(), why };
+        if let Some(c) = text.chars().find(|c| *c == '>' || c.is_control()) {
+            return Err(refuse(format!("the value of {key:?} holds {c:?}, which a reply cannot carry")));
+        }
+        if let Some(piece) = ambiguous(&text, members) {
+            return Err(refuse(format!("the value of {key:?} holds {piece:?}, at which the device would cut it")));
+        }
+        line.push_str(&format!(" {member}:{key}={text}"));
+    }
+    line.push_str(">\n");
+    Ok(line)
+}
+
+/// Sender, key and value as text of each pair, as the cache file of the device has them.
+///
+/// # Errors
+/// A name or key that a line of the cache file cannot hold.
+pub fn pairs(messages: &[(String, Value)]) -> Result<Vec<(String, String, String)>, ReplyError> {
+    let mut out = Vec::new();
     for (member, data) in messages {
         let refuse = |why: String| ReplyError { member: member.clone(), why };
         if member.is_empty() || member.contains(|c: char| c.is_whitespace() || c.is_control() || "<>:=".contains(c)) {
@@ -42,18 +62,10 @@ pub fn reply(
                     "the key {key:?} is not made of letters, digits, _, . and -, beginning with a letter, digit or _"
                 )));
             }
-            let text = text(value);
-            if let Some(c) = text.chars().find(|c| *c == '>' || c.is_control()) {
-                return Err(refuse(format!("the value of {key:?} holds {c:?}, which a reply cannot carry")));
-            }
-            if let Some(piece) = ambiguous(&text, members) {
-                return Err(refuse(format!("the value of {key:?} holds {piece:?}, at which the device would cut it")));
-            }
-            line.push_str(&format!(" {member}:{key}={text}"));
+            out.push((member.clone(), key.clone(), text(value)));
         }
     }
-    line.push_str(">\n");
-    Ok(line)
+    Ok(out)
 }
 
 /// The reply to a failed request, its LF included. Our helpers show a reason to the person who reads the log; helpers

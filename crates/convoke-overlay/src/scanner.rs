@@ -16,6 +16,7 @@
 //! runs with the same rights and reads the same files. Only the numbered and checked signals of the second link (§8.4)
 //! protect from such text when it is printed by accident.
 
+mod checked;
 pub(crate) mod clean;
 pub(crate) mod demux;
 mod echo;
@@ -35,6 +36,7 @@ use lexer::Lexer;
 use stage::StageState;
 
 use crate::definition::{DefinitionError, ParsePattern};
+use crate::link::text::SuiteEnd;
 use crate::signal::Signal;
 
 /// Scans one console for one test action, from the moment its runner is started.
@@ -113,6 +115,26 @@ impl Scanner {
         user.lexer.feed(&released, &mut |token| stage.take(Source::User, token, &mut out));
         stage.pattern_lines(&mut out);
         out
+    }
+
+    /// The runner speaks the checked link (§8.4): its signals carry checksums and numbers, and a suite ends with
+    /// [`Scanner::end_suite`].
+    pub fn begin_checked(&mut self) {
+        self.stage.begin_checked();
+    }
+
+    /// Whether it does.
+    pub fn is_checked(&self) -> bool {
+        self.stage.is_checked()
+    }
+
+    /// The runner's word that a suite's script has ended: what has to be sent again first, or the signals that end the
+    /// suite. `last_try` ends it whatever is missing.
+    ///
+    /// # Errors
+    /// The numbers that have not come.
+    pub fn end_suite(&mut self, end: &SuiteEnd, last_try: bool) -> Result<Vec<Signal>, Vec<u32>> {
+        self.stage.end_suite(end, last_try)
     }
 
     /// Whether a signal has begun and not ended. After 10 s it should be given up (§8.2).

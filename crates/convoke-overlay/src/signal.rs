@@ -1,5 +1,7 @@
 //! The signals a device prints and the replies typed to it (device-side.md §4).
 
+use crate::link::Frame;
+
 /// One result value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
@@ -94,6 +96,17 @@ pub enum Signal {
         kind: RequestKind,
         /// ID.
         message_id: String,
+    },
+    /// A frame of the checked link (§8.4).
+    Frame(Frame),
+    /// A damaged frame, with what its readable fields seem to say.
+    DamagedFrame(Frame),
+    /// Results of this suite were lost on the console for good; it follows before the suite's end.
+    Lost {
+        /// `<index>_<name>`
+        suite: String,
+        /// Their numbers, as far as known.
+        numbers: Vec<u32>,
     },
     /// A result found by the definition's `parse.pattern`.
     Pattern {
@@ -201,6 +214,16 @@ impl DeviceRequest {
             DeviceRequest::Wait { .. } => Some(RequestKind::Wait),
             DeviceRequest::WaitAll { .. } => Some(RequestKind::WaitAll),
             DeviceRequest::Sync { .. } => Some(RequestKind::Sync),
+        }
+    }
+
+    /// Whether the device is certain that nothing else of its test shell is alive.
+    pub(crate) fn quiet(&self) -> bool {
+        match self {
+            DeviceRequest::Send { .. } => false,
+            DeviceRequest::Wait { quiet, .. }
+            | DeviceRequest::WaitAll { quiet, .. }
+            | DeviceRequest::Sync { quiet, .. } => *quiet,
         }
     }
 

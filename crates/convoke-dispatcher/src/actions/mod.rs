@@ -53,6 +53,7 @@ impl Recorded {
 
 /// The work of `action` before those it runs.
 pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    set_pace(ctx, action);
     match action.name {
         "lava-overlay" => overlay::describe(ctx, action),
         "inline-repo-action" | "git-repo-action" | "url-repo-action" => {
@@ -81,6 +82,17 @@ pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: 
         _ if action.children.is_empty() => other(ctx, action),
         _ => Ok(None),
     }
+}
+
+/// The device's delays say how slowly each kind of block types.
+fn set_pace(ctx: &Context, action: &PlannedAction) {
+    let (Some(console), Some(block)) = (&ctx.console, action.block) else { return };
+    let delays = ctx.info.configuration.character_delays;
+    console.pace(match &ctx.job.blocks[block].kind {
+        BlockKind::Deploy { .. } => delays.deploy,
+        BlockKind::Boot { .. } => delays.boot,
+        BlockKind::Test(_) | BlockKind::Command { .. } => delays.test,
+    });
 }
 
 /// The work of `action` after those it runs: what makes a whole block come true.

@@ -199,7 +199,7 @@ fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
         stages: ctx.stages.staged(),
         distro: os.or_else(|| ctx.info.os.clone()),
         device_files: ctx.info.files.clone(),
-        character_delay: None,
+        character_delay: Some(ctx.info.configuration.character_delays.test).filter(|delay| !delay.is_zero()),
     }
 }
 

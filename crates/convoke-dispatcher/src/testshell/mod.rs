@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`shell`] | the loop |
 //! | [`signals`] | what each signal does |
+//! | [`line`] | the checked link |
 //! | [`suites`] | which suite is open, what it reported, how it ends |
 //! | [`requests`] | MultiNode requests, each on its own |
 //! | [`reboot`] | a device that boots while a suite is open |
@@ -17,6 +18,7 @@
 //! It fails with the action's limit, the stop of the member, the end of the console, a test's own raise, a reboot, or a
 //! definition whose installation failed. However it ends, an open suite is closed as failed first.
 
+mod line;
 pub(crate) mod reboot;
 pub(crate) mod requests;
 mod shell;
@@ -32,6 +34,7 @@ use crate::actions::Outcome;
 use crate::context::Context;
 use crate::error::ActionError;
 use crate::limits::Deadline;
+use line::Line;
 use reboot::RebootWatch;
 use requests::Requests;
 use shell::Shell;
@@ -63,6 +66,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         unfinished: None,
         suites: Suites::new(plans, &action.namespace),
         requests: Requests::new(ctx.caller()),
+        line: Line::new(link.current_pace()),
         reboot: (ctx.kernel_console && !link.tells_resets()).then(RebootWatch::default),
         began: Instant::now(),
         members: ctx.members().iter().map(|member| member.name.clone()).collect(),

@@ -26,6 +26,8 @@ use crate::calls::{Answered, Caller};
 pub(crate) struct Done {
     pub(crate) request: DeviceRequest,
     pub(crate) answered: Answered,
+    /// The transaction of the checked link that it came in.
+    pub(crate) id: Option<u16>,
     /// Nobody reads a reply any more.
     pub(crate) unread: bool,
 }
@@ -33,6 +35,7 @@ pub(crate) struct Done {
 /// A request that has not been answered yet.
 struct Open {
     number: u64,
+    id: Option<u16>,
     request: DeviceRequest,
     given_up: CancellationToken,
 }
@@ -40,6 +43,7 @@ struct Open {
 /// One that has not been made yet.
 struct Queued {
     number: u64,
+    id: Option<u16>,
     request: DeviceRequest,
     came: Instant,
     limit: Duration,
@@ -75,19 +79,20 @@ impl Requests {
         }
     }
 
-    /// A request came; `limit` counts from now.
-    pub(crate) fn push(&mut self, request: DeviceRequest, limit: Duration) {
+    /// A request came, in transaction `id` or as a line; `limit` counts from now.
+    pub(crate) fn push(&mut self, request: DeviceRequest, id: Option<u16>, limit: Duration) {
         let (number, given_up) = (self.count, CancellationToken::new());
         self.count += 1;
-        self.open.push(Open { number, request: request.clone(), given_up: given_up.clone() });
-        self.waiting.push_back(Queued { number, request, came: Instant::now(), limit, given_up });
+        self.open.push(Open { number, id, request: request.clone(), given_up: given_up.clone() });
+        self.waiting.push_back(Queued { number, id, request, came: Instant::now(), limit, given_up });
         self.start();
     }
 
     /// The helper behind the oldest such request has ended. Harmless when it has been answered meanwhile.
     pub(crate) fn give_up(&mut self, kind: RequestKind, message_id: &str) {
         let open = self.open.iter().find(|open| {
-            open.request.kind() == Some(kind)
+            open.id.is_none()
+                && open.request.kind() == Some(kind)
                 && open.request.message_id() == message_id
                 && !open.given_up.is_cancelled()
         });
@@ -96,9 +101,16 @@ impl Requests {
         }
     }
 
+    /// The helper of transaction `id` has ended. A send goes on: it needs nobody to wait for it.
+    pub(crate) fn give_up_id(&mut self, id: u16) {
+        for open in self.open.iter().filter(|open| open.id == Some(id) && !is_send(&open.request)) {
+            open.given_up.cancel();
+        }
+    }
+
     fn start(&mut self) {
         while !self.sending {
-            let Some(Queued { number, request, came, limit, given_up }) = self.waiting.pop_front() else { return };
+            let Some(Queued { number, id, request, came, limit, given_up }) = self.waiting.pop_front() else { return };
             self.sending = is_send(&request);
             let caller = self.caller.clone();
             self.running.push(Box::pin(async move {
@@ -117,7 +129,7 @@ impl Requests {
                     answer = answer => answer,
                 };
                 let answered = Answered { answer, duration: came.elapsed() };
-                (number, Done { request, answered, unread: given_up.is_cancelled() })
+                (number, Done { request, answered, id, unread: given_up.is_cancelled() })
             }));
         }
     }

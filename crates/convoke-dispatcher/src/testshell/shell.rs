@@ -17,6 +17,7 @@ use crate::device::ConsoleEnd;
 use crate::error::{ActionError, ErrorClass};
 use crate::limits::{CONSOLE_GONE, Deadline, Nature, SCANNER_IDLE, SIGNAL};
 use crate::prompt::{self, Wait};
+use crate::testshell::line::Line;
 use crate::testshell::reboot::RebootWatch;
 use crate::testshell::requests::Requests;
 use crate::testshell::suites::Suites;
@@ -35,6 +36,7 @@ pub(super) struct Shell<'a> {
     pub(super) unfinished: Option<Instant>,
     pub(super) suites: Suites,
     pub(super) requests: Requests,
+    pub(super) line: Line,
     pub(super) reboot: Option<RebootWatch>,
     pub(super) began: Instant,
     /// Names of all members, at which a helper cuts a reply.
@@ -101,7 +103,13 @@ impl Shell<'_> {
         signals.extend(scanner.flush());
         for signal in signals {
             match signal {
-                Signal::Request(request) if !again || request.kind().is_none() => self.request(request),
+                Signal::Request(request) if !again || request.kind().is_none() => self.request(request, None),
+                Signal::Frame(frame) if !again => {
+                    let now = self.line.now();
+                    let events = self.line.link.frame(&frame, now);
+                    // A runner does not end before it was started.
+                    let _ = self.line_events(events);
+                }
                 Signal::GaveUp { kind, message_id } => self.requests.give_up(kind, &message_id),
                 _ => {}
             }
@@ -112,6 +120,7 @@ impl Shell<'_> {
         let mut idle: Option<Instant> = None;
         loop {
             let flush_at = idle.unwrap_or_else(|| Instant::now() + SCANNER_IDLE);
+            let (line_due, exit_at) = (self.line.due(), self.line.exit_at);
             tokio::select! {
                 biased;
                 () = self.ctx.cancel.cancelled() => return Err(self.ctx.stopped()),
@@ -122,6 +131,7 @@ impl Shell<'_> {
                 read = attached.read(), if !self.exited => {
                     let flow = match read {
                         Ok(Came::Reset) => self.rebooted(),
+                        Ok(Came::Panicked(line)) => self.panicked(&line),
                         Ok(Came::Bytes(bytes)) => {
                             idle = Some(Instant::now() + SCANNER_IDLE);
                             self.bytes(&bytes)
@@ -148,6 +158,16 @@ impl Shell<'_> {
                         result?;
                         self.exited = true;
                     }
+                }
+                () = tokio::time::sleep_until(line_due.unwrap_or(flush_at)), if line_due.is_some() => {
+                    if let ControlFlow::Break(result) = self.line_tick() {
+                        result?;
+                        self.exited = true;
+                    }
+                }
+                () = tokio::time::sleep_until(exit_at.unwrap_or(flush_at)), if exit_at.is_some() && !self.exited => {
+                    self.ctx.log.warning("the runner's EXIT did not come; all its suites have ended, so it has too");
+                    self.exited = true;
                 }
                 () = tokio::time::sleep_until(self.unfinished.unwrap_or(flush_at)), if self.unfinished.is_some() => {
                     self.unfinished = None;
@@ -211,10 +231,22 @@ impl Shell<'_> {
         error
     }
 
+    /// Nothing will come any more.
+    fn panicked(&mut self, line: &str) -> Flow {
+        let signals = self.scanner.flush();
+        self.signals(signals)?;
+        let error = ActionError::test(format!("{}: the kernel panicked: {line}", self.action.name));
+        ControlFlow::Break(Err(error.reason("kernel-panic")))
+    }
+
     fn closed(&mut self, end: &ConsoleEnd) -> Flow {
         let signals = self.scanner.flush();
         self.signals(signals)?;
         let mut error = self.link.ended(self.action.name, end, "");
+        // A test that ends its own machine has failed as a test.
+        if error.class == ErrorClass::Job {
+            error.class = ErrorClass::Test;
+        }
         // A guest's connection says nothing about the health of its host's device (job-definition.md §13).
         if matches!(self.ctx.job.place, Place::Guest { .. }) {
             error.class = ErrorClass::Job;
@@ -230,6 +262,7 @@ impl Shell<'_> {
             (Ok(()), Some(why)) => why.clone(),
             (Ok(()), None) => "the runner has ended".to_owned(),
         };
+        self.line_ends();
         for request in self.requests.withdraw() {
             let extra = Map::from_iter([("error_msg".to_owned(), format!("withdrawn: {why}").into())]);
             self.result_of_call(&request, ResultValue::Fail, None, extra);

@@ -6,15 +6,20 @@ use std::time::Duration;
 use convoke_group::{Answer, Refusal};
 use convoke_job::member::OnSyncTimeout;
 use convoke_journal::{Body, LogLevel, ResultValue};
+use convoke_overlay::link::Reply;
 use convoke_overlay::reply;
 use convoke_overlay::signal::{DeviceRequest, Signal};
 use serde_json::{Map, Value};
 
 use crate::calls;
 use crate::error::ActionError;
+use crate::testshell::line::Answered;
 use crate::testshell::requests::{Done, words};
 use crate::testshell::shell::{Flow, Shell};
 use crate::testshell::suites::{Case, value};
+
+/// A helper that is not ours reads its reply as a line of a terminal, which holds no more.
+const OLD_LINE: usize = 4000;
 
 impl Shell<'_> {
     pub(super) fn signals(&mut self, signals: Vec<Signal>) -> Flow {
@@ -69,7 +74,25 @@ impl Shell<'_> {
             }
             Signal::TestEvent(text) => log.line(LogLevel::Event, text),
             Signal::ReturnCode(_) => {}
-            Signal::Request(request) => self.request(request),
+            Signal::Request(request) => self.request(request, None),
+            Signal::Frame(frame) => {
+                let at = self.line.now();
+                let events = self.line.link.frame(&frame, at);
+                return self.line_events(events);
+            }
+            Signal::DamagedFrame(frame) => {
+                let events = self.line.link.damaged(&frame);
+                return self.line_events(events);
+            }
+            Signal::Lost { suite, numbers } => {
+                let shown: Vec<String> = numbers.iter().take(20).map(u32::to_string).collect();
+                let more = if numbers.len() > 20 { ", …" } else { "" };
+                self.suites.lost(&format!(
+                    "{} results of {suite} were lost on the console: number {}{more}",
+                    numbers.len(),
+                    shown.join(", ")
+                ));
+            }
             Signal::GaveUp { kind, message_id } => self.requests.give_up(kind, &message_id),
             Signal::DependenciesFailed { suite, status } => self.suites.dependencies_failed(&suite, status),
             Signal::Warning { text, why } => log.warning(format_args!("odd, but obeyed: {text} ({why})")),
@@ -78,14 +101,17 @@ impl Shell<'_> {
         ControlFlow::Continue(())
     }
 
-    pub(super) fn request(&mut self, request: DeviceRequest) {
+    pub(super) fn request(&mut self, request: DeviceRequest, id: Option<u16>) {
         let limit = calls::limit(None, &self.ctx.job, self.deadline.remaining());
-        self.requests.push(request, limit);
+        self.requests.push(request, id, limit);
     }
 
     /// Types the reply and records the result. What a failed wait does besides is the group's choice.
     pub(super) fn answered(&mut self, done: Done) -> Result<(), ActionError> {
-        let Done { request, answered, unread } = done;
+        if let Some(id) = done.id {
+            return self.answered_frames(id, done);
+        }
+        let Done { request, answered, unread, .. } = done;
         let mut extra = Map::new();
         let mut refuse = |why: String, missing: &[String]| {
             extra.insert("error_msg".into(), why.clone().into());
@@ -105,11 +131,19 @@ impl Shell<'_> {
             Answer::Done { messages } => request.kind().and_then(|kind| {
                 let messages: Vec<_> =
                     messages.into_iter().map(|(name, data)| (name.as_str().to_owned(), data)).collect();
-                reply::reply(kind, &messages, &self.members).map_or_else(
+                let line = reply::reply(kind, &messages, &self.members).map_err(|error| error.to_string());
+                let whole = line.and_then(|line| match line.len() {
+                    // Helpers of this job would have asked in frames.
+                    long if long > OLD_LINE && self.scanner.is_checked() => Err(format!(
+                        "the reply has {long} bytes; a helper that asks in the old form can take {OLD_LINE}"
+                    )),
+                    _ => Ok(line),
+                });
+                whole.map_or_else(
                     |error| {
                         // The call itself was satisfied, so nothing else says this.
                         self.ctx.log.error(&error);
-                        refuse(error.to_string(), &[])
+                        refuse(error, &[])
                     },
                     Some,
                 )
@@ -120,6 +154,45 @@ impl Shell<'_> {
         }
         let result = if extra.is_empty() { ResultValue::Pass } else { ResultValue::Fail };
         self.result_of_call(&request, result, Some(answered.duration), extra);
+        self.consequence(failed)
+    }
+
+    /// The same on the checked link, where anything can be carried and a send is answered too.
+    fn answered_frames(&mut self, id: u16, done: Done) -> Result<(), ActionError> {
+        let Done { request, answered, .. } = done;
+        let mut extra = Map::new();
+        let mut failed = None;
+        let reply = match answered.answer {
+            Answer::Refused { refusal } => {
+                let why = refusal.to_string();
+                extra.insert("error_msg".into(), why.clone().into());
+                let missing = calls::missing(&refusal);
+                if !missing.is_empty() {
+                    extra.insert("missing".into(), Value::from(missing.to_vec()));
+                }
+                failed = Some(refusal).filter(|refusal| !matches!(refusal, Refusal::Invalid { .. }));
+                Reply::Nack(why)
+            }
+            Answer::Done { messages } => {
+                let messages: Vec<_> =
+                    messages.into_iter().map(|(name, data)| (name.as_str().to_owned(), data)).collect();
+                reply::pairs(&messages).map_or_else(
+                    |error| {
+                        self.ctx.log.error(&error);
+                        extra.insert("error_msg".into(), error.to_string().into());
+                        Reply::Nack(error.to_string())
+                    },
+                    Reply::Ok,
+                )
+            }
+        };
+        let result = if extra.is_empty() { ResultValue::Pass } else { ResultValue::Fail };
+        let duration = Some(answered.duration);
+        self.answer_call(id, &reply, Answered { request, result, duration, extra });
+        self.consequence(failed)
+    }
+
+    fn consequence(&mut self, failed: Option<Refusal>) -> Result<(), ActionError> {
         let choice = self.ctx.job.group.as_ref().map(|group| group.on_sync_timeout).unwrap_or_default();
         match (failed, choice) {
             (None, _) | (_, OnSyncTimeout::Continue) => Ok(()),

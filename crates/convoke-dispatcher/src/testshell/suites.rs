@@ -44,6 +44,8 @@ pub(crate) struct Suites {
     next: usize,
     /// Open test set.
     set: Option<String>,
+    /// Why the open suite cannot pass, whatever it says: results of it were lost.
+    lost: Option<String>,
     /// What `<what is done>` produced.
     out: Vec<Body>,
 }
@@ -89,6 +91,7 @@ impl Suites {
             open: None,
             next: 0,
             set: None,
+            lost: None,
             out: Vec::new(),
         }
     }
@@ -132,12 +135,17 @@ impl Suites {
         self.open = Some(Open { at, since: now, implied });
         self.next = at + 1;
         self.set = None;
+        self.lost = None;
     }
 
     /// ENDRUN: the suite ran to its end.
     pub(crate) fn end(&mut self, suite: &str, now: Duration) {
         let at = self.position(suite);
         match (self.open, at) {
+            (Some(open), Some(at)) if open.at == at && self.lost.is_some() => {
+                let why = self.lost.take().unwrap_or_default();
+                self.close(&why, now);
+            }
             (Some(open), Some(at)) if open.at == at => self.ended(ResultValue::Pass, None, now),
             (None, Some(at)) if !self.plans[at].started => {
                 self.warn(format!("{suite} ended but its start was not seen"));
@@ -146,6 +154,12 @@ impl Suites {
             }
             _ => self.warn(format!("ENDRUN of {suite}, which does not run")),
         }
+    }
+
+    /// Results of the open suite were lost for good.
+    pub(crate) fn lost(&mut self, why: &str) {
+        self.log(LogLevel::Error, why.to_owned());
+        self.lost = Some(why.to_owned());
     }
 
     /// The runner says that a suite's script has ended. One that is still open did not reach its end.

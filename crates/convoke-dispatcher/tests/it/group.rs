@@ -228,8 +228,9 @@ async fn data_and_barriers_cross_between_two_devices() {
     lava.0_client pass
     lava.job pass
     ");
+    // On the checked link; nothing is typed in the old form.
     let typed = client.typed();
-    assert!(typed.contains("<LAVA_WAIT_COMPLETE 101:ip=10.0.0.1 101:free-space=5G 101:text=a b>\n"), "{typed}");
+    assert!(typed.contains("<LAVA2 r ") && !typed.contains("_COMPLETE"), "{typed}");
     let made = client.bodies().iter().filter(|body| matches!(body, Body::CallMade { .. })).count();
     let answered = client.bodies().iter().filter(|body| matches!(body, Body::CallAnswered { .. })).count();
     assert_eq!((made, answered), (3, 3));

@@ -3,6 +3,7 @@
 
 mod group;
 mod limits;
+mod line;
 mod pty;
 mod rehearsal;
 mod scripted;

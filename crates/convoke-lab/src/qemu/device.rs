@@ -378,7 +378,7 @@ async fn watch(
     let end = |class, message: String| ConsoleEnd { class, message };
     let end = match (reason.as_deref(), ended) {
         (Some("guest-shutdown"), _) => end(ErrorClass::Job, "the machine powered itself off".into()),
-        (Some("guest-reset"), _) => end(ErrorClass::Job, "the machine rebooted, and its options end it then".into()),
+        (Some("guest-reset"), _) => end(ErrorClass::Job, "the machine rebooted, which ends it (-no-reboot)".into()),
         (Some("guest-panic"), _) => end(ErrorClass::Job, "the machine's kernel panicked".into()),
         (_, Ok((FromMachine::Ended { code, stderr }, _))) => {
             let how = code.map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit status {code}"));
@@ -391,10 +391,10 @@ async fn watch(
     let _ = stage.wait().await;
 }
 
-/// The last line that is an error, else the last one.
+/// The first line that is no warning, else the last one: what follows an error is advice.
 fn last_words(stderr: &str, program: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let line = lines.iter().rev().find(|line| !line.contains("warning:")).or(lines.last());
+    let line = lines.iter().find(|line| !line.contains("warning:")).or(lines.last());
     let words = line.map_or_else(|| "it says nothing".to_owned(), |line| (*line).to_owned());
     let name = Path::new(program).file_name().map_or_else(|| program.into(), |name| name.to_string_lossy());
     words.strip_prefix(&format!("{name}: ")).map(str::to_owned).unwrap_or(words)

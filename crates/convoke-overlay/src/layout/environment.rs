@@ -1,10 +1,10 @@
 //! The `environment` and `secrets` files (device-side.md §1.2).
 
+use crate::link::crc::crc;
 use crate::quote::{is_identifier, shell_word, to_identifier};
 
-/// Lines that our own helpers look for, at the end of `environment`. `LAVA_QUIET_REPORT=1` says that the dispatcher
-/// understands `<LAVA_QUIET …>` and `<LAVA_GAVE_UP …>`. The second form of the link (§8.4) will be announced here too.
-const OURS: [(&str, &str); 1] = [("LAVA_QUIET_REPORT", "1")];
+/// Offers the checked link (§8.4), unless the job's or the device's environment says otherwise.
+const LINK: &str = "LAVA_LINK";
 
 /// A file of names and values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,16 +17,22 @@ pub struct Environment {
 
 /// The `environment` file: one `export NAME=value` a line, values quoted for a shell. A name that is no shell
 /// identifier would make a shell give up the whole file, so its bad characters are written as `_`, with a warning.
-pub fn environment(variables: &[(String, String)]) -> Environment {
+///
+/// At its end are lines that our own helpers look for. `LAVA_QUIET_REPORT=1` says that the dispatcher understands
+/// `<LAVA_QUIET …>` and `<LAVA_GAVE_UP …>`; `LAVA_LINK=2` that it knows the checked link, whose ids begin elsewhere in
+/// every job. A `LAVA_LINK` among the variables stays as it is: any other value turns that link off.
+pub fn environment(variables: &[(String, String)], job_id: &str) -> Environment {
     let mut out = Environment { text: String::new(), warnings: Vec::new() };
     for (name, value) in variables {
         let name = checked_name("environment", name, &mut out.warnings);
         let value = without_nul("environment", &name, value, &mut out.warnings);
         out.text.push_str(&format!("export {name}={}\n", shell_word(&value)));
     }
-    for (name, value) in OURS {
-        out.text.push_str(&format!("export {name}={value}\n"));
+    out.text.push_str("export LAVA_QUIET_REPORT=1\n");
+    if !variables.iter().any(|(name, _)| name == LINK) {
+        out.text.push_str(&format!("export {LINK}=2\n"));
     }
+    out.text.push_str(&format!("export LAVA_LINK_NONCE={:04x}\n", crc(job_id.as_bytes())));
     out
 }
 

@@ -19,7 +19,7 @@ pub fn entries(plan: &OverlayPlan) -> Result<Vec<Entry>, OverlayError> {
     for helper in helpers::all().iter().filter(|helper| plan.group.is_some() || !helper.multinode) {
         out.file(&format!("bin/{}", helper.name), 0o755, with_shell(helper.text, &plan.shell));
     }
-    out.file("environment", 0o644, environment(&plan.environment).text);
+    out.file("environment", 0o644, environment(&plan.environment, &plan.job_id).text);
     if !plan.secrets.is_empty() {
         out.file("secrets", 0o600, secrets(&plan.secrets).text);
     }
@@ -61,7 +61,7 @@ pub fn entries(plan: &OverlayPlan) -> Result<Vec<Entry>, OverlayError> {
 
 /// What was changed while the generated files were made, one line each.
 pub(super) fn warnings(plan: &OverlayPlan) -> Vec<String> {
-    let mut out = environment(&plan.environment).warnings;
+    let mut out = environment(&plan.environment, &plan.job_id).warnings;
     out.extend(secrets(&plan.secrets).warnings);
     out
 }

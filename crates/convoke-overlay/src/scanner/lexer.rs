@@ -7,15 +7,18 @@
 pub(crate) const LONGEST: usize = 64 * 1024;
 /// The longest line of the runner.
 const LONGEST_LINE: usize = 1024;
+/// The longest frame, and some bytes that a line may double in it.
+const LONGEST_FRAME: usize = crate::link::frame::LONGEST as usize + 20;
 
 /// How signals begin, and what ends them.
-const STARTS: [(&[u8], Kind); 6] = [
+const STARTS: [(&[u8], Kind); 7] = [
     (b"<LAVA_SIGNAL_", Kind::Signal),
     (b"<LAVA_TEST_RUNNER ", Kind::Signal),
     (b"<LAVA_TEST_RUNNER>: ", Kind::Line),
     (b"<LAVA_MULTI_NODE> <LAVA_", Kind::Request),
     (b"<LAVA_QUIET ", Kind::Signal),
     (b"<LAVA_GAVE_UP ", Kind::Signal),
+    (b"<LAVA2 ", Kind::Frame),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ enum Kind {
     Request,
     /// Ends with its line.
     Line,
+    /// A frame of the checked link: ends with `>`, or damaged with its line.
+    Frame,
 }
 
 /// A piece of the text.
@@ -35,6 +40,8 @@ pub(crate) enum Token<'a> {
     Text(&'a [u8]),
     /// A whole signal, `<` to `>`; a line of the runner without its line end.
     Signal(&'a [u8]),
+    /// A frame, whole or damaged.
+    Frame(&'a [u8]),
     /// A signal that began and did not end.
     Damaged(&'a [u8], &'static str),
 }
@@ -80,6 +87,7 @@ impl Lexer {
     pub(crate) fn give_up(&mut self, why: &'static str, sink: &mut impl FnMut(Token<'_>)) {
         match self.body {
             Some(Kind::Line) => sink(Token::Signal(&self.pending)),
+            Some(Kind::Frame) => sink(Token::Frame(&self.pending)),
             Some(_) => sink(Token::Damaged(&self.pending, why)),
             None if !self.pending.is_empty() => sink(Token::Text(&self.pending)),
             None => {}
@@ -114,6 +122,17 @@ impl Lexer {
     }
 
     fn body(&mut self, kind: Kind, byte: u8, sink: &mut impl FnMut(Token<'_>)) {
+        if kind == Kind::Frame && (byte == b'\n' || byte == b'>' || self.pending.len() >= LONGEST_FRAME) {
+            if byte != b'\n' {
+                self.pending.push(byte);
+            }
+            sink(Token::Frame(&self.pending));
+            self.reset();
+            if byte == b'\n' {
+                sink(Token::Text(b"\n"));
+            }
+            return;
+        }
         if byte == b'\n' {
             if kind == Kind::Line {
                 sink(Token::Signal(&self.pending));
@@ -166,7 +185,11 @@ impl Lexer {
         let tail = &self.pending[self.inner..];
         let Some((_, kind)) = STARTS.into_iter().find(|(start, _)| *start == tail) else { return false };
         let inner = self.inner;
-        sink(Token::Damaged(&self.pending[..inner], "is cut by another signal"));
+        if self.body == Some(Kind::Frame) {
+            sink(Token::Frame(&self.pending[..inner]));
+        } else {
+            sink(Token::Damaged(&self.pending[..inner], "is cut by another signal"));
+        }
         self.pending.drain(..inner);
         self.body = Some(kind);
         self.lines = false;

@@ -78,6 +78,30 @@ impl Console {
         self.seen.clone()
     }
 
+    /// What comes next, as it is: nothing when nothing came for so long, `None` when nothing can come any more.
+    pub(crate) fn raw(&mut self, patience: Duration) -> Option<Vec<u8>> {
+        let mut fds = [PollFd::new(&self.master, PollFlags::IN)];
+        let limit = Timespec::try_from(patience).unwrap();
+        if poll(&mut fds, Some(&limit)).unwrap() == 0 {
+            return Some(Vec::new());
+        }
+        let mut buffer = [0; 65536];
+        match self.master.read(&mut buffer) {
+            Ok(count) if count > 0 => Some(buffer[..count].to_vec()),
+            _ => None,
+        }
+    }
+
+    /// Types bytes as they are.
+    pub(crate) fn type_bytes(&mut self, bytes: &[u8]) {
+        self.master.write_all(bytes).unwrap();
+    }
+
+    /// Whether the command has ended.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// All of what came.
     pub(crate) fn seen(&self) -> &str {
         &self.seen

@@ -8,10 +8,13 @@
 
 mod console;
 mod device;
+mod dispatcher;
 
 mod anything;
 mod cases;
+mod link;
 mod locks;
+mod lossy;
 mod names;
 mod network;
 mod quiet;

@@ -171,7 +171,7 @@ fn environments_survive_any_name_and_value() {
     let variables =
         [("GOOD", "it's"), ("1bad-name", "x"), ("", "y"), ("NUL", "a\0b"), ("LINES", "a\nb"), ("EMPTY", "")];
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    let environment = environment(&variables);
+    let environment = environment(&variables, "9001");
     insta::assert_snapshot!(environment.text, @r#"
     export GOOD='it'"'"'s'
     export _1bad_name=x
@@ -181,6 +181,8 @@ fn environments_survive_any_name_and_value() {
     b'
     export EMPTY=''
     export LAVA_QUIET_REPORT=1
+    export LAVA_LINK=2
+    export LAVA_LINK_NONCE=bd1c
     "#);
     assert_eq!(environment.warnings.len(), 3, "{:?}", environment.warnings);
 }
