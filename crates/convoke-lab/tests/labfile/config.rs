@@ -137,12 +137,12 @@ fn listed_sandboxes_are_all_there_are_unless_said_otherwise() {
     };
     let (sandboxes, machines) = (|limit| ("sandbox".to_owned(), limit), ("qemu".to_owned(), None));
     let listed = "devices: [{name: a, type: sandbox}]\n";
-    assert_eq!(made(lab(listed)), [machines.clone()]);
+    assert_eq!(made(lab(listed)), std::slice::from_ref(&machines));
     let two = lab(&format!("{listed}sandboxes: {{on_demand: 2}}"));
     assert_eq!(made(two), [sandboxes(Some(2)), machines.clone()]);
     let unlimited = lab(&format!("{listed}sandboxes: {{on_demand: unlimited}}"));
     assert_eq!(made(unlimited), [sandboxes(None), machines.clone()]);
-    assert_eq!(made(lab("sandboxes: {on_demand: 0}")), [machines.clone()]);
+    assert_eq!(made(lab("sandboxes: {on_demand: 0}")), std::slice::from_ref(&machines));
     assert_eq!(made(Lab::default()), [sandboxes(None), machines]);
     assert_eq!(made(lab("devices: [{name: a, type: qemu}]")), [sandboxes(None)]);
 }
