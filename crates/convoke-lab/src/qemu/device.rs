@@ -307,11 +307,17 @@ impl Device for QemuDevice {
                 ActionError::new(class, error.message)
             })?;
             // As LAVA does it (device-side.md §2).
-            let before_test = vec![
+            let mut before_test = vec![
                 format!("mkdir {folder}"),
                 format!("mount /dev/disk/by-uuid/{} -t ext2 {folder}", disk.uuid),
                 format!("ls -la {folder}/bin/lava-test-runner"),
             ];
+            if deployment.parameters.contains_key("authorize") {
+                // The disk is mounted below the overlay's folder: what belongs elsewhere is copied there.
+                before_test.push(format!(
+                    "mkdir -p -m 700 /root/.ssh && cp -p {folder}/authorized_keys /root/.ssh/authorized_keys"
+                ));
+            }
             self.disk = Some(disk);
             Ok(Deployed { before_test })
         })
