@@ -84,7 +84,7 @@ fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
     let mut faults = Vec::new();
     for (label, image) in images.into_iter().flatten() {
         if let Err(error) = Resource::from_value(image) {
-            let help = "see docs/machines.md for what images may be";
+            let help = "docs/artifacts.md says what images may be";
             faults.push(Refusal::new(format!("image {label}: {}", error.message), help));
         }
         let arg = image.as_object().and_then(image_arg);
