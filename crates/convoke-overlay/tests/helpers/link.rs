@@ -2,6 +2,7 @@
 //! happens when the other side does not know it.
 
 use convoke_overlay::link::Reply;
+use convoke_overlay::scanner::Scanner;
 use convoke_overlay::signal::{DeviceRequest, Signal};
 
 use crate::console::Console;
@@ -277,5 +278,40 @@ fn names_of_cases_may_be_anything() {
         has(Signal::StartTestCase("100%".into()));
         let odd = dispatcher.signals.iter().any(|s| matches!(s, Signal::Warning { .. } | Signal::Ignored { .. }));
         assert!(!odd, "{:?}", dispatcher.signals);
+    });
+}
+
+/// The kernel drops what is written to its log too fast. What it kept comes as its records, cut by nothing; the rest is
+/// asked for again and comes on the console.
+#[test]
+fn signals_on_the_kernels_log_have_numbers_too() {
+    each_shell(|shell| {
+        let device = linked(shell);
+        device.write("kmsg", "");
+        let kmsg = device.path("kmsg");
+        let mount = "mount --bind \"$0\" /dev/kmsg; exec \"$@\"";
+        let before = ["/usr/bin/unshare", "-Urm", "/bin/sh", "-c", mount, kmsg.to_str().unwrap()];
+        let device = device.inside(&before).set("KMSG", "true");
+        let steps = "for i in 1 2 3 4 5; do lava-test-case \"case $i\" --result pass; done\n";
+        let mut dispatcher = Dispatcher::new(start(&device, steps), |_| nothing());
+        // The log's lines come here only when the test lets them: none does.
+        dispatcher.to_the_end();
+        let wanted = ["case 1 Pass", "case 2 Pass", "case 3 Pass", "case 4 Pass", "case 5 Pass"];
+        assert_eq!(dispatcher.cases(), wanted);
+        drop(dispatcher);
+
+        let mut scanner = Scanner::new(vec![("0_suite".into(), "7_1.1.3.1".into())]);
+        scanner.begin_checked();
+        let mut text = String::from("<LAVA_SIGNAL_STARTRUN 0_suite 7_1.1.3.1>\r\n");
+        for (number, line) in device.read("kmsg").lines().enumerate() {
+            // In the middle of what something else prints.
+            text.push_str(&format!("user te[   12.{number:06}] {}\r\nxt\r\n", line.strip_prefix("<0>").unwrap()));
+        }
+        let cases = scanner.feed(text.as_bytes()).into_iter().filter_map(|signal| match signal {
+            Signal::TestCase { case, result, .. } => Some(format!("{case} {result:?}")),
+            _ => None,
+        });
+        // A file in the place of the log keeps only what was written last.
+        assert_eq!(cases.collect::<Vec<_>>(), ["case 5 Pass"]);
     });
 }
