@@ -6,6 +6,9 @@ use std::time::Instant;
 
 use crate::{layering, setup, tidy};
 
+/// How long random inputs are tried, beside the other tests.
+const FUZZ_SECONDS: &str = "60";
+
 /// The top of the repository.
 pub(crate) fn root() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -63,11 +66,12 @@ pub(crate) fn test() -> Result<(), String> {
         .status()
         .is_ok_and(|s| s.success());
     step("tests", || {
-        if nextest {
-            run_command(&mut cargo(&["nextest", "run", "--workspace", "--no-fail-fast"]))
+        let arguments: &[&str] = if nextest {
+            &["nextest", "run", "--workspace", "--no-fail-fast"]
         } else {
-            run_command(&mut cargo(&["test", "--workspace", "--no-fail-fast", "--all-targets"]))
-        }
+            &["test", "--workspace", "--no-fail-fast", "--all-targets"]
+        };
+        run_command(cargo(arguments).env("CONVOKE_FUZZ_SECONDS", FUZZ_SECONDS))
     })?;
     step("documentation tests", || run_command(&mut cargo(&["test", "--quiet", "--workspace", "--doc"])))
 }

@@ -1,7 +1,7 @@
 //! Fuzzing with libFuzzer on the stable compiler: the code is instrumented by LLVM's own pass, without a sanitizer.
 //!
-//! Found inputs go to the target folder; what fails stays beside them as `crash-…`. `merge` writes a small set of inputs
-//! that reach everything that was reached to the corpus, which every test run reads.
+//! Found inputs go to the target folder; what fails stays there as `crash-…`. Once mended it belongs into the corpus,
+//! `crates/convoke-coordinator/fuzz/corpus`, which every test run reads.
 
 use std::path::Path;
 use std::process::Command;
@@ -28,12 +28,8 @@ pub(crate) fn run(target: &str, seconds: Option<&str>) -> Result<(), String> {
     let corpus = here.join("corpus").join(target);
     let mut fuzzer = Command::new(built.join(TRIPLE).join("release").join(target));
     fuzzer.current_dir(&built);
-    if seconds == Some("merge") {
-        fuzzer.args(["-merge=1", "-max_len=1024"]).arg(corpus).arg(found);
-    } else {
-        fuzzer.arg(format!("-max_total_time={}", seconds.unwrap_or(SECONDS)));
-        fuzzer.args(["-max_len=1024", "-print_final_stats=1"]).arg(found).arg(corpus);
-    }
+    fuzzer.arg(format!("-max_total_time={}", seconds.unwrap_or(SECONDS)));
+    fuzzer.args(["-max_len=1024", "-len_control=0", "-print_final_stats=1"]).arg(found).arg(corpus);
     run_command(&mut fuzzer)
 }
 

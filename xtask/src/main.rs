@@ -27,7 +27,7 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
           how fast a console is scanned, beside a plain copy
   bench coordinator [--quick]
           the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
-  fuzz TARGET [SECONDS|merge]   looks for an input that breaks the coordinator; TARGET is wire or service";
+  fuzz TARGET [SECONDS]   looks for an input that breaks the coordinator; TARGET is wire or service";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

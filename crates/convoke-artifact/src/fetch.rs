@@ -46,7 +46,10 @@ fn place(order: &Order, resource: &Resource) -> Result<Place, Error> {
 
 /// How a resource is called in messages.
 pub(crate) fn shown_of(order: &Order, resource: &Resource) -> String {
-    place(order, resource).map_or_else(|_| shown(&resource.url), |place| place.shown())
+    match place(order, resource) {
+        Ok(place) if !resource.url.starts_with("downloads://") => place.shown(),
+        _ => shown(&resource.url),
+    }
 }
 
 /// Gets the bytes of a resource.
@@ -65,7 +68,7 @@ pub(crate) fn fetch(bench: &Bench<'_>, resource: &Resource) -> Result<Fetched, E
 
 /// A file of this machine, used in place.
 fn here(bench: &Bench<'_>, resource: &Resource, path: PathBuf) -> Result<Fetched, Error> {
-    let place = path.display().to_string();
+    let place = shown_of(bench.order, resource);
     let file = File::open(&path).map_err(|error| Error::job(format!("cannot read {place}: {error}")))?;
     if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return Err(Error::job(format!("{place} is not a file")));

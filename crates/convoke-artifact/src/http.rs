@@ -129,7 +129,7 @@ fn failed(url: &str, error: &ureq::Error) -> Error {
         ureq::Error::Timeout(_) => Error::lab(format!("cannot download {place}: {host} does not answer")),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) => untrusted(&place, error),
         ureq::Error::Io(inner) if inner.kind() == io::ErrorKind::InvalidData => untrusted(&place, error),
-        ureq::Error::Io(inner) => Error::lab(format!("cannot download {place}: {host}: {inner}")),
+        ureq::Error::Io(inner) => Error::lab(format!("cannot download {place}: {inner}")),
         _ => Error::lab(format!("cannot download {place}: {error}")),
     }
 }

@@ -87,7 +87,8 @@ pub enum Origin {
 /// An artifact that is ready.
 #[derive(Debug)]
 pub struct Artifact {
-    /// Its bytes. Without a name of its own, or a file that others use too: then not to be written.
+    /// Its bytes; its position may be anywhere. Without a name of its own, or a file that others use too: then not to
+    /// be written.
     pub file: File,
     /// Length in bytes.
     pub size: u64,

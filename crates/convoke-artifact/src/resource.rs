@@ -17,8 +17,6 @@ pub struct Resource {
     pub headers: Vec<(String, String)>,
     /// How it is compressed; `None` leaves it as it is.
     pub compression: Option<Compression>,
-    /// Whether it is a tar archive to be unpacked into a folder (`archive: tar`).
-    pub archive: bool,
     /// Of the file as it is downloaded.
     pub checksums: Vec<Checksum>,
     /// Whether a copy kept from an earlier run may be used, and this one kept.
@@ -69,7 +67,6 @@ impl Resource {
             url: url.into(),
             headers: Vec::new(),
             compression: None,
-            archive: false,
             checksums: Vec::new(),
             use_cache: true,
             format: None,
@@ -82,7 +79,8 @@ impl Resource {
     /// Reads the mapping of a job (`{url: …, compression: …}`). Keys that concern others (`image_arg`, `type`) are left alone.
     ///
     /// # Errors
-    /// A job error: a key has a value that is not known, or one that convoke does not support (`scp`, `rclone`, `zip`).
+    /// A job error: a key has a value that is not known, or one that convoke does not support (`scp`, `rclone`,
+    /// `zip`, `archive`).
     /// The message does not name the image; the caller knows it.
     pub fn from_value(value: &Value) -> Result<Resource, Error> {
         let map = value.as_object().ok_or_else(|| Error::job("it is no mapping with `url`"))?;
@@ -105,11 +103,9 @@ impl Resource {
                     .ok_or_else(|| Error::job(format!("compression {word:?} is not gz, bz2, xz or zstd")))?,
             ),
         };
-        resource.archive = match text(map, "archive")?.as_deref() {
-            None => false,
-            Some("tar") => true,
-            Some(other) => return Err(Error::job(format!("archive {other:?} is not tar"))),
-        };
+        if text(map, "archive")?.is_some() {
+            return Err(Error::job("`archive` is not supported: no deploy of convoke takes a folder"));
+        }
         for algorithm in Algorithm::ALL {
             if let Some(digest) = text(map, &format!("{}sum", algorithm.name()))? {
                 resource.checksums.push(Checksum::strict(algorithm, &digest)?);

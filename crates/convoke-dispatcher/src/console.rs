@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::device::{Console, ConsoleEnd, DeviceEvent};
 use crate::error::{ActionError, ErrorClass};
+use crate::faults::{Fault, FaultWatch, Kind};
 use crate::limits::CONSOLE_GONE;
 use crate::log::Log;
 
@@ -71,6 +72,10 @@ struct State {
     pace: Duration,
     /// The device was reset since the last read.
     reset: bool,
+    /// Its kernel has panicked since the last read.
+    panicked: Option<String>,
+    /// What its kernel had to complain about and nobody has taken yet.
+    faults: Vec<Fault>,
     /// Why there will be no more bytes.
     closed: Option<ConsoleEnd>,
 }
@@ -82,17 +87,25 @@ pub(crate) enum Came {
     Bytes(Vec<u8>),
     /// The device was reset; the bytes before that have been read.
     Reset,
+    /// Its kernel has panicked; the line that says so has been read.
+    Panicked(String),
 }
 
 impl ConsoleLink {
-    /// Takes a console over.
-    pub(crate) fn open(console: Console, log: &Log) -> Self {
+    /// Takes a console over. With `kernel`, the device's own kernel prints to it.
+    pub(crate) fn open(console: Console, kernel: bool, log: &Log) -> Self {
         let shared = Arc::new(Shared::default());
         let (lines, queue) = mpsc::unbounded_channel();
         let Console { reader, writer, events } = console;
         ConsoleLink {
             tells: events.is_some(),
-            reader: tokio::spawn(read(reader, events, Arc::clone(&shared), log.clone())),
+            reader: tokio::spawn(read(
+                reader,
+                events,
+                kernel.then(FaultWatch::default),
+                Arc::clone(&shared),
+                log.clone(),
+            )),
             typist: tokio::spawn(write(writer, queue, log.clone())),
             shared,
             lines,
@@ -143,6 +156,11 @@ impl ConsoleLink {
         summary(&String::from_utf8_lossy(&tail))
     }
 
+    /// What the kernel has complained about since this was asked last.
+    pub(crate) fn take_faults(&self) -> Vec<Fault> {
+        std::mem::take(&mut self.shared.lock().faults)
+    }
+
     /// Whether the device tells of its resets itself, so that what it prints is no sign of one.
     pub(crate) fn tells_resets(&self) -> bool {
         self.tells
@@ -184,6 +202,9 @@ impl Attached<'_> {
                     let bytes = std::mem::take(&mut state.buffer).into();
                     shared.room.notify_one();
                     return Ok(Came::Bytes(bytes));
+                }
+                if let Some(line) = state.panicked.take() {
+                    return Ok(Came::Panicked(line));
                 }
                 if std::mem::take(&mut state.reset) {
                     return Ok(Came::Reset);
@@ -232,6 +253,18 @@ impl Shared {
         }
     }
 
+    fn faults(&self, faults: Vec<Fault>) {
+        if faults.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        if let Some(panic) = faults.iter().find(|fault| fault.kind == Kind::Panic) {
+            state.panicked.get_or_insert_with(|| panic.line.clone());
+        }
+        state.faults.extend(faults);
+        self.readable.notify_one();
+    }
+
     fn reset(&self) {
         self.lock().reset = true;
         self.readable.notify_one();
@@ -248,11 +281,12 @@ type Events = mpsc::UnboundedReceiver<DeviceEvent>;
 async fn read(
     mut reader: Box<dyn tokio::io::AsyncRead + Send + Unpin>,
     mut events: Option<Events>,
+    mut watch: Option<FaultWatch>,
     shared: Arc<Shared>,
     log: Log,
 ) {
     let mut ended = None;
-    let why = bytes(&mut reader, &mut events, &mut ended, &shared, &log).await;
+    let why = bytes(&mut reader, &mut events, &mut watch, &mut ended, &shared, &log).await;
     // A device that can say why does so before or soon after.
     let said = async {
         while let (None, Some(inbox)) = (&ended, &mut events) {
@@ -273,6 +307,7 @@ async fn read(
 async fn bytes(
     reader: &mut Box<dyn tokio::io::AsyncRead + Send + Unpin>,
     events: &mut Option<Events>,
+    watch: &mut Option<FaultWatch>,
     ended: &mut Option<ConsoleEnd>,
     shared: &Shared,
     log: &Log,
@@ -303,6 +338,11 @@ async fn bytes(
             Ok(count) => {
                 log.console(&buffer[..count]).await;
                 shared.put(&buffer[..count]).await;
+                let faults = watch.as_mut().map(|watch| watch.feed(&buffer[..count])).unwrap_or_default();
+                for Fault { kind, line } in &faults {
+                    log.warning(format_args!("{}: {line}", kind.name()));
+                }
+                shared.faults(faults);
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             // The other side of a pty that closed.

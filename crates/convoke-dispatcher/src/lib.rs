@@ -12,6 +12,7 @@
 //! | [`fetch`] | fetching test definitions, in stages of its own |
 //! | `testshell` | the test shell: scanning, suites, MultiNode requests |
 //! | `calls` | one MultiNode call: recorded, limited, explained while it waits |
+//! | `faults` | what a kernel says when it is in trouble |
 //! | `console`, `prompt` | the console, waiting for a prompt |
 //! | `context`, `log` | what the actions of a member share |
 //! | [`device`] | what the dispatcher needs of a device: the traits a lab implements |
@@ -24,6 +25,7 @@ mod console;
 mod context;
 pub mod device;
 pub mod error;
+mod faults;
 pub mod fetch;
 mod limits;
 mod log;

@@ -12,6 +12,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use convoke_job::member::BlockKind;
 use convoke_job::pipeline::PlannedAction;
 use convoke_journal::{Body, ErrorClass, Failure, LogLevel, ResultRecord, ResultValue};
 use serde_json::{Map, Value};
@@ -42,6 +43,12 @@ pub(crate) fn run<'a>(
             Ok(()) => attempts(ctx, action, &deadline).await,
             Err(error) => Err(said(ctx, error)),
         };
+        let block = action.block.filter(|_| !action.level.contains('.')).map(|block| &ctx.job.blocks[block].kind);
+        match block {
+            Some(BlockKind::Boot { .. }) => actions::boot::kernel_messages(ctx, action, true),
+            Some(BlockKind::Test(_)) => actions::boot::kernel_messages(ctx, action, false),
+            _ => {}
+        }
         let duration = started.elapsed().as_secs_f64();
         ctx.log.record(Body::ActionEnded {
             level: action.level.clone(),

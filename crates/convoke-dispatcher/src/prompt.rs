@@ -68,6 +68,10 @@ pub(crate) async fn wait(
         tokio::select! {
             biased;
             read = attached.read() => match read {
+                Ok(Came::Panicked(line)) => {
+                    let message = format!("{name}: the kernel panicked before a prompt came: {line}");
+                    return Err(ActionError::job(message).reason("kernel-panic"));
+                }
                 Ok(Came::Reset) => log.info(format_args!("{name}: the device was reset")),
                 Ok(Came::Bytes(chunk)) => {
                     bytes.extend_from_slice(&chunk);

@@ -4,7 +4,7 @@
 //! halfway through a run.
 
 use convoke_device::Dictionary;
-use convoke_device::qemu::{Fault, Machine};
+use convoke_device::qemu::{Fault, Machine, Network};
 use convoke_dispatcher::device::Refusal;
 use convoke_job::MemberJob;
 use convoke_job::member::{Block, BlockKind};
@@ -64,8 +64,22 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
         let message = format!("{} is not installed on this machine", machine.program);
         return Err(all(Refusal::new(message, format!("install it; on Debian: {}", package(&machine.program)))));
     }
+    if let Driver::Qemu(Machine { network: Network::Group { .. }, .. }) = &driver
+        && let Err(error) = std::fs::File::options().read(true).write(true).open(TUN)
+    {
+        let message = format!("a machine on the group's network needs {TUN}, which cannot be opened: {error}");
+        let help = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => "let everybody open it, as most systems do: chmod 666 /dev/net/tun",
+            _ => "load the module `tun`; in a container, start that with --device /dev/net/tun",
+        };
+        let help = format!("{help}; or let the machine do without it: context {{netdevice: user}}");
+        return Err(all(Refusal::new(message, help)));
+    }
     Ok(driver)
 }
+
+/// Where network interfaces of machines come from.
+const TUN: &str = "/dev/net/tun";
 
 fn refusal(driver: &Driver, dictionary: Option<&Dictionary>, block: &Block) -> Option<Refusal> {
     match (driver, &block.kind) {

@@ -45,6 +45,8 @@ pub(super) struct Tally {
     pub(super) replies: u64,
     /// Requests without a reply.
     pub(super) lost: u64,
+    /// Requests that were on their way when everything ended.
+    pub(super) open: usize,
     /// Clients that were not done when everything ended.
     pub(super) unfinished: usize,
     /// From the start to the end of the last client.
@@ -119,6 +121,7 @@ impl<C: Client> Engine<C> {
                 self.ready(usize::try_from(data.u64()).unwrap_or(0), flags, &mut block);
             }
         }
+        self.tally.open = self.open;
         self.tally.unfinished = self.places.len() - self.done;
         self.tally.elapsed = start.elapsed();
         Ok(self.tally)

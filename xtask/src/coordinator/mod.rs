@@ -28,10 +28,12 @@ struct Effort {
     rounds: usize,
     /// How long requests are counted in each.
     time: Duration,
+    /// How long lava-coordinator has for many groups at once.
+    patience: Duration,
 }
 
-const WHOLE: Effort = Effort { rounds: 5, time: Duration::from_millis(700) };
-const QUICK: Effort = Effort { rounds: 1, time: Duration::from_millis(400) };
+const WHOLE: Effort = Effort { rounds: 5, time: Duration::from_millis(700), patience: Duration::from_secs(20) };
+const QUICK: Effort = Effort { rounds: 1, time: Duration::from_millis(400), patience: Duration::from_secs(4) };
 
 pub(crate) fn run(quick: bool) -> Result<(), String> {
     run_command(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).current_dir(root()).args([

@@ -123,6 +123,16 @@ impl Running {
         line.split_whitespace().nth(1).and_then(|value| value.parse().ok()).unwrap_or(f64::NAN)
     }
 
+    /// Processor time of all its threads so far, in µs.
+    pub(super) fn processor_us(&self) -> f64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        let time = |thread: fs::DirEntry| {
+            let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<f64>().ok()
+        };
+        threads.filter_map(time).sum::<f64>() / 1000.0
+    }
+
     /// Whether it is still there: Debian's ends when it meets what it does not expect.
     pub(super) fn lives(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

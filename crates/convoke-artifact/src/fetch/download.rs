@@ -150,11 +150,7 @@ impl Download<'_> {
                 self.restart(state)?;
                 return Ok(Try::BrokeOff(Error::lab(format!("{place}: the server cannot continue a download"))));
             }
-            200 => {
-                self.restart(state)?;
-                self.version = Version::of(&response);
-                (self.begun)(&self.version)?;
-            }
+            200 => {}
             status => return Err(http::refused(&place, status)),
         }
         let length = response.header("content-length").and_then(|length| length.parse::<u64>().ok());
@@ -168,11 +164,13 @@ impl Download<'_> {
                 return Err(Error::lab(format!("{place}: the server packs it with {other}, which was not asked for")));
             }
         };
-        state.total = length.filter(|_| !gzip).map(|length| state.done + length);
-        if gzip {
-            // What is kept is the file, and a range of it cannot be asked for.
-            self.version = Version::default();
+        if response.status == 200 {
+            self.restart(state)?;
+            // What is kept is the file without its coding, and ranges of that cannot be asked for.
+            self.version = if gzip { Version::default() } else { Version::of(&response) };
+            (self.begun)(&self.version)?;
         }
+        state.total = length.filter(|_| !gzip).map(|length| state.done + length);
         let body: Box<dyn Read + Send> =
             if gzip { Box::new(flate2::read::MultiGzDecoder::new(response.body)) } else { response.body };
         self.receive(body, patience, state, &place)

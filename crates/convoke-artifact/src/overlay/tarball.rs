@@ -26,8 +26,14 @@ pub(crate) fn end(base: &File, place: &str) -> Result<u64, Error> {
     let mut end = 0;
     for entry in archive.entries_with_seek().map_err(broken)? {
         let entry = entry.map_err(broken)?;
-        let size = entry.header().entry_size().map_err(broken)?;
-        end = entry.raw_file_position().saturating_add(size.max(entry.size()).next_multiple_of(512));
+        if entry.header().entry_type() == EntryType::GNUSparse {
+            let name = entry.path().map_err(broken)?.display().to_string();
+            return Err(Error::job(format!("{place} holds {name} in sparse form: pack it without `tar --sparse`")));
+        }
+        end = entry
+            .size()
+            .checked_next_multiple_of(512)
+            .map_or(u64::MAX, |size| entry.raw_file_position().saturating_add(size));
         if end > length {
             return Err(Error::job(format!("{place} ends early: it is not a whole tar archive")));
         }

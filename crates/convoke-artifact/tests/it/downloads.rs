@@ -2,14 +2,14 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use convoke_artifact::{Error, Fault, Origin, prepare};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::server::{Server, good, reply, until_closed};
-use crate::world::{World, content};
+use crate::world::{Ended, World, content};
 
 scenarios![
     kept_by_content,
@@ -171,10 +171,16 @@ async fn a_silent_server() {
     });
     let silent = async |path| {
         let mut order = world.order(json!({"url": server.url(path)}));
-        order.patience = std::time::Duration::from_millis(300);
+        order.patience = std::time::Duration::from_millis(500);
         prepare(&order, None, |_| ()).await.unwrap_err()
     };
-    expect(&silent("/halfway").await, Fault::Lab, "the server fell silent after 1000 of 300000 bytes for 0.3 s");
+    let error = silent("/halfway").await;
+    // On a slow machine the last try may not even have got the answer.
+    assert!(
+        error.message.contains("fell silent after 1000 of 300000 bytes for 0.5 s")
+            || error.message.contains("not answer")
+    );
+    assert_eq!(error.fault, Fault::Lab);
     expect(&silent("/never").await, Fault::Lab, "does not answer");
 }
 
@@ -246,6 +252,15 @@ async fn a_content_coding_is_taken_off() {
     assert_eq!(content(&made), body());
     expect(&failed(&world, json!({"url": server.url("/brotli")})).await, Fault::Lab, "packs it with br");
     assert_eq!(server.asked()[0].header("accept-encoding"), Some("identity"));
+
+    // What broke off is not continued: a range would be one of the coded file.
+    let server = Server::start(move |asked, stream| {
+        let end = if asked.number == 0 { packed.len() / 2 } else { packed.len() };
+        reply(stream, "200 OK", "etag: \"1\"\r\ncontent-encoding: gzip\r\n", packed.len(), &packed[..end]);
+    });
+    let made = world.prepare(json!({"url": server.url("/body")}), None).await.unwrap();
+    assert_eq!(content(&made), body());
+    assert!(server.asked().iter().all(|asked| asked.range().is_none()));
 }
 
 async fn a_wrong_checksum() {
@@ -324,16 +339,6 @@ async fn no_secure_connection() {
         &[("SSL_CERT_FILE", world.path("certificate").as_path())],
     );
     assert_eq!(told, "300000 bytes\n");
-}
-
-/// A program that ends with its test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
 }
 
 async fn two_at_once_ask_once() {

@@ -5,9 +5,9 @@ use std::io::Read;
 use convoke_artifact::{Artifact, Fault};
 use serde_json::json;
 
-use crate::world::{World, overlay};
+use crate::world::{Tar, World, overlay, tar};
 
-scenarios![appended_to_a_plain_archive, appended_to_a_packed_archive];
+scenarios![appended_to_a_plain_archive, appended_to_a_packed_archive, folders_keep_their_modes, no_initramfs,];
 
 const BASE: &str = "mkdir -p root/bin root/tmp root/root && chmod 1777 root/tmp && chmod 700 root/root &&
     head -c 3000 /dev/urandom >root/bin/hello && ln -s bin root/sbin && (cd root && find . | cpio --quiet -R 0:0 -o -H newc) >base.cpio";
@@ -52,5 +52,46 @@ async fn appended_to_a_packed_archive() {
         let error = world.prepare(resource, Some(&overlay())).await.unwrap_err();
         assert_eq!(error.fault, Fault::Job);
         assert!(error.message.contains("cut.gz ends early: it is not a whole "), "{error}");
+    }
+}
+
+async fn folders_keep_their_modes() {
+    let world = World::new();
+    world.shell(BASE);
+    world.shell("gzip -k base.cpio");
+    let tree = tar(&[
+        Tar::File("tmp/x", 0o644, b"x"),
+        Tar::Dir("root", 0o755),
+        Tar::File("sbin/tool", 0o755, b"x"),
+        Tar::File("srv/new/x", 0o644, b"x"),
+    ]);
+    for url in ["base.cpio", "base.cpio.gz"] {
+        let resource = json!({"url": url, "format": "cpio.newc", "overlays": {"lava": true}});
+        let mut made = world.prepare(resource, Some(&tree)).await.unwrap();
+        let list = listing(&world, &mut made);
+        let names: Vec<&str> = list.lines().filter_map(|line| line.split(' ').next_back()).collect();
+        // Neither a folder that is there nor a link to one; those that are not come first.
+        assert_eq!(names, ["tmp/x", "sbin/tool", "srv", "srv/new", "srv/new/x"]);
+    }
+}
+
+async fn no_initramfs() {
+    let world = World::new();
+    world.shell(BASE);
+    world.shell(
+        "echo text >text; : >empty; echo text | gzip >packed; (cd root && find . | cpio --quiet -o -H odc) >odc
+         size=$(stat -c %s base.cpio); head -c $((size / 2)) base.cpio >cut; (cat base.cpio; echo text) >more",
+    );
+    for (url, words) in [
+        ("text", "is no cpio.newc archive, nor one packed"),
+        ("empty", "is empty"),
+        ("packed", "there is no cpio.newc archive in it"),
+        ("odc", "the old portable format"),
+        ("cut", "ends early: it is not a whole cpio.newc archive"),
+        ("more", "is no cpio.newc archive"),
+    ] {
+        let resource = json!({"url": url, "format": "cpio.newc", "overlays": {"lava": true}});
+        let error = world.prepare(resource, Some(&overlay())).await.unwrap_err();
+        assert!(error.fault == Fault::Job && error.message.contains(words), "{url}: {error}");
     }
 }

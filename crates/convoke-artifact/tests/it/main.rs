@@ -11,6 +11,7 @@ macro_rules! scenarios {
 mod downloads;
 mod images;
 mod initramfs;
+mod kernels;
 mod overlays;
 mod server;
 mod world;
@@ -38,6 +39,6 @@ fn main() -> ExitCode {
             Ok(())
         })
     };
-    let all = [downloads::ALL, images::ALL, initramfs::ALL, overlays::ALL].concat();
+    let all = [downloads::ALL, images::ALL, initramfs::ALL, overlays::ALL, kernels::ALL].concat();
     libtest_mimic::run(&Arguments::from_args(), all.iter().map(trial).collect()).exit_code()
 }

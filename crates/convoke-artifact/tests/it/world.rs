@@ -9,6 +9,16 @@ use convoke_artifact::{Artifact, Cache, Error, Order, Resource, prepare};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// A program that ends with its test.
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
 /// A folder for one test.
 pub(crate) struct World {
     pub(crate) folder: TempDir,

@@ -173,6 +173,7 @@ impl Hosted {
         {
             // It may have taken that and come to the next round, or have lost it and ask for it again (§4.6). Whoever asks
             // again when that is known is answered rightly.
+            self.doing.told_to_wait(&member, &about);
             step.replies.push((ticket, Some(Reply::Wait)));
             return;
         }

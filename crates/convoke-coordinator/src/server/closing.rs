@@ -5,7 +5,6 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +18,11 @@ const LOOK: (Duration, Duration) = (Duration::from_micros(200), Duration::from_m
 /// Closes the connection in order: our side first, then what still comes is read until the other side has closed.
 /// When the server ends, only what has come already is read.
 pub(super) async fn close(stream: &mut Stream, ended: bool, end: &CancellationToken) {
+    let ended = ended || stream.next_byte() == Some(0);
+    if ended && !matches!(stream, Stream::Tls(_)) {
+        // The other side has closed, and everything it sent is read: closing is all there is to do.
+        return;
+    }
     if stream.shutdown().await.is_ok() && !ended {
         tokio::select! {
             biased;
@@ -45,12 +49,12 @@ pub(super) async fn has_arrived(stream: &mut Stream, ended: &mut bool, limit: Du
     // peer any more; it tells nobody, so one has to look.
     let mut pause = LOOK.0;
     loop {
-        if let Ok(Some(_)) | Err(_) = stream.tcp().take_error() {
+        if let Ok(Some(_)) | Err(_) = stream.take_error() {
             return false;
         }
-        match stream.tcp().peer_addr() {
+        match stream.peer_addr() {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                return matches!(stream.tcp().take_error(), Ok(None));
+                return matches!(stream.take_error(), Ok(None));
             }
             Err(_) => return false,
             Ok(_) if give_up.is_some_and(|give_up| Instant::now() >= give_up) => return false,
@@ -58,16 +62,6 @@ pub(super) async fn has_arrived(stream: &mut Stream, ended: &mut bool, limit: Du
         }
         pause = (pause * 2).min(LOOK.1);
     }
-}
-
-/// Lets the system find out that the other machine is gone, when neither side says anything.
-pub(super) fn probe_when_silent(stream: &TcpStream) -> io::Result<()> {
-    use rustix::net::sockopt;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, Duration::from_secs(30))?;
-    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
-    sockopt::set_tcp_keepcnt(stream, 3)?;
-    Ok(())
 }
 
 async fn drain(stream: &mut Stream) -> io::Result<()> {

@@ -19,11 +19,15 @@
 //! tells. On a kept one the next request does, which its client sends only after it has read the reply; or again the end,
 //! when there is no further request.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
 use convoke_group::GroupName;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Shared;
@@ -34,17 +38,17 @@ use super::stream::Stream;
 use crate::registry::Ticket;
 use crate::wire::{Ask, Decoded, Decoder, Json, Rejection, Reply, Request, frame};
 
-const BLOCK: usize = 16 * 1024;
+thread_local! {
+    static BLOCK: RefCell<Vec<u8>> = RefCell::new(vec![0; 16 << 10]);
+}
 
 pub(super) async fn serve(shared: &Shared, mut stream: Stream, peer: SocketAddr, place: &mut Place) {
-    // Without it a reply could wait for the acknowledgement of another segment; nothing depends on it.
-    let _ = stream.tcp().set_nodelay(true);
-    let _ = closing::probe_when_silent(stream.tcp());
     let mut input =
         Input { decoder: Decoder::new(shared.settings.request_bytes), ended: false, hurried: false, received: 0 };
     loop {
         let read = timeout(shared.settings.request_time, input.message(&mut stream));
         let read = tokio::select! {
+            biased;
             read = read => read,
             () = shared.end.cancelled() => return,
         };
@@ -107,6 +111,15 @@ async fn answer<'a>(
         }
     };
     let (group, extras, keep) = (request.group.clone(), request.extras.any(), request.extras.keep);
+    if request.extras.hold.is_some() || keep {
+        input.look(stream);
+    }
+    if input.ended && request.extras.hold.is_some() && request.extras.call.is_some() {
+        // Who names its calls leaves its side open while it waits, so it is gone, and may have asked again already on
+        // another connection. What came late on this one must not count as asking once more after the answer.
+        shared.observer.unread(peer, "gone", "the caller is gone");
+        return None;
+    }
     if input.ended {
         // Nothing would tell that the caller is gone.
         request.extras.hold = None;
@@ -148,6 +161,10 @@ async fn answer<'a>(
         return None;
     }
     open.settled = !released;
+    if released {
+        // The others that were released with it have their replies before this connection is closed.
+        tokio::task::yield_now().await;
+    }
     match idle {
         Some(idle) => return Some(Kept { last: open, idle }),
         None if released => open.settle_at_end(stream, input).await,
@@ -299,25 +316,35 @@ enum Unread {
 
 impl Input {
     async fn message(&mut self, stream: &mut Stream) -> Result<Json, Unread> {
-        let mut block = vec![0; BLOCK];
         loop {
             match self.decoder.poll() {
                 Decoded::More => {}
-                other => return self.decoded(stream, other),
+                other => return Self::decoded(other),
             }
-            match stream.read(&mut block).await {
+            match self.more(stream).await {
                 Ok(0) => {
                     self.ended = true;
                     let last = self.decoder.end();
-                    return self.decoded(stream, last);
+                    return Self::decoded(last);
                 }
-                Ok(count) => {
-                    self.received += count as u64;
-                    self.decoder.push(&block[..count]);
-                }
+                Ok(count) => self.received += count as u64,
                 Err(_) => return Err(Unread::Gone),
             }
         }
+    }
+
+    /// Reads what is there, or comes first.
+    async fn more(&mut self, stream: &mut Stream) -> io::Result<usize> {
+        poll_fn(|context| {
+            // Used within one poll only, so that one block a thread is enough.
+            BLOCK.with_borrow_mut(|block| {
+                let mut buffer = ReadBuf::new(block);
+                ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+                self.decoder.push(buffer.filled());
+                Poll::Ready(Ok(buffer.filled().len()))
+            })
+        })
+        .await
     }
 
     /// Waits for the first bytes of a further message, or the end.
@@ -339,17 +366,18 @@ impl Input {
         self.ended || self.hurried || !self.decoder.is_empty()
     }
 
-    fn decoded(&mut self, stream: &Stream, decoded: Decoded) -> Result<Json, Unread> {
+    /// Looks for what has come with the request: a half-close, or more.
+    fn look(&mut self, stream: &Stream) {
+        match stream.next_byte() {
+            Some(0) => self.ended = true,
+            Some(_) => self.hurried = true,
+            None => {}
+        }
+    }
+
+    fn decoded(decoded: Decoded) -> Result<Json, Unread> {
         match decoded {
-            Decoded::Message(message) => {
-                // A half-close that is already there has come with the request.
-                match stream.next_byte() {
-                    Some(0) => self.ended = true,
-                    Some(_) => self.hurried = true,
-                    None => {}
-                }
-                Ok(message)
-            }
+            Decoded::Message(message) => Ok(message),
             Decoded::Broken(why) => Err(Unread::Broken(why)),
             Decoded::Unusable(why) => Err(Unread::Unusable(why)),
             Decoded::More => Err(Unread::Gone),

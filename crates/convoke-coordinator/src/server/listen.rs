@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -92,6 +93,10 @@ pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
         };
         // Connections of a predecessor that are still closing do not keep the port.
         socket.set_reuseaddr(true)?;
+        // What is accepted has these from its listener. Without the first a reply could wait for the acknowledgement of
+        // another segment; nothing depends on it.
+        let _ = socket.set_nodelay(true);
+        let _ = probe_when_silent(&socket);
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
@@ -99,4 +104,14 @@ pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
         io::ErrorKind::AddrInUse => ListenError::InUse { address },
         _ => ListenError::Other { address, error },
     })
+}
+
+/// Lets the system find out that the other machine is gone, when neither side says anything.
+fn probe_when_silent(socket: &TcpSocket) -> io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, Duration::from_secs(30))?;
+    sockopt::set_tcp_keepintvl(socket, Duration::from_secs(10))?;
+    sockopt::set_tcp_keepcnt(socket, 3)?;
+    Ok(())
 }

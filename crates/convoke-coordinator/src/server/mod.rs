@@ -12,6 +12,7 @@
 //! | module | is about |
 //! |---|---|
 //! | `listen` | the addresses |
+//! | `accept` | taking connections |
 //! | `connection` | one request and its reply |
 //! | `closing` | how a connection ends, and whether a reply arrived |
 //! | `origins` | who made how many groups |
@@ -26,6 +27,7 @@
 //! | `status` | the status socket |
 //! | `clock` | the time of the groups |
 
+mod accept;
 mod clock;
 mod closing;
 mod connection;
@@ -50,7 +52,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,13 +63,11 @@ use crate::store::{Expiry, Store, StoreError};
 pub use listen::{ListenError, Listeners};
 pub use tls::{Tls, TlsFiles};
 
+use accept::Accepting;
 use hub::Hub;
 use observer::Observer;
-use places::{Most, Place, Places};
-use stream::Stream;
+use places::{Most, Places};
 
-/// How long a listener that cannot accept pauses; the system is out of something then.
-const NO_ACCEPT: Duration = Duration::from_millis(100);
 /// How long connections have to end when the server does.
 const LAST_REPLIES: Duration = Duration::from_secs(5);
 /// How often groups that nobody uses are looked for, and what could not be kept is tried again.
@@ -210,17 +209,19 @@ impl Server {
     /// what is being answered is answered.
     pub async fn run(self, end: CancellationToken) {
         let Self { shared, listeners, tls } = self;
+        let mut accepting = Accepting::default();
         for listener in listeners.into_inner() {
-            shared.tasks.spawn(accept(Arc::clone(&shared), listener, None));
+            accepting.begin(&shared, listener, None);
         }
         if let Some((listeners, tls)) = tls {
             for listener in listeners.into_inner() {
-                shared.tasks.spawn(accept(Arc::clone(&shared), listener, Some(tls.clone())));
+                accepting.begin(&shared, listener, Some(&tls));
             }
         }
         shared.tasks.spawn(tidy(Arc::clone(&shared)));
         end.cancelled().await;
         shared.end.cancel();
+        drop(accepting);
         shared.tasks.close();
         if timeout(LAST_REPLIES, shared.tasks.wait()).await.is_err() {
             tracing::warn!(connections = shared.tasks.len(), "ended without waiting for the last connections");
@@ -239,40 +240,6 @@ impl Watch {
     /// Counts over all groups and connections.
     pub fn totals(&self) -> Totals {
         status::totals(&self.0)
-    }
-}
-
-async fn accept(shared: Arc<Shared>, listener: TcpListener, tls: Option<Tls>) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shared.end.cancelled() => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let address = peer.ip().to_canonical();
-                shared.observer.metrics.accepted.add(1);
-                // Too many: closed without a reply, which a client takes for "ask again later".
-                match shared.places.take(address) {
-                    Ok(place) => drop(shared.tasks.spawn(serve(Arc::clone(&shared), stream, tls.clone(), peer, place))),
-                    Err(limit) => shared.observer.refused(peer, limit),
-                }
-            }
-            Err(error) => {
-                shared.observer.cannot_accept(&error);
-                sleep(NO_ACCEPT).await;
-            }
-        }
-    }
-}
-
-async fn serve(shared: Arc<Shared>, stream: TcpStream, tls: Option<Tls>, peer: SocketAddr, mut place: Place) {
-    let stream = match tls {
-        None => Some(Stream::Clear(stream)),
-        Some(tls) => tls.accept(&shared, stream, peer).await,
-    };
-    if let Some(stream) = stream {
-        connection::serve(&shared, stream, peer, &mut place).await;
     }
 }
 

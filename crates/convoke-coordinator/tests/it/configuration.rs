@@ -23,3 +23,16 @@ fn what_is_wrong_is_said_with_line_and_column() {
         assert_eq!(Configuration::read(text).unwrap_err().to_string(), expected);
     }
 }
+
+#[test]
+fn every_limit_can_be_configured() {
+    let text = r#"{"max_request_bytes": 1, "max_connections": 2, "max_connections_per_address": 3, "max_group_members": 4,
+        "max_group_ids": 5, "max_group_bytes": 6, "max_idle_connections": 7, "idle_seconds": 8, "request_seconds": 9,
+        "max_groups_per_address": 10, "keep_idle_hours": 48}"#;
+    let settings = Configuration::read(text).unwrap().settings();
+    let connections = (settings.connections, settings.connections_per_address, settings.idle_connections);
+    assert_eq!((settings.request_bytes, connections), (1, (2, 3, 7)));
+    assert_eq!((settings.group.members, settings.group.ids, settings.group.bytes), (4, 5, 6));
+    assert_eq!((settings.idle_time.as_secs(), settings.request_time.as_secs()), (8, 9));
+    assert_eq!((settings.groups_per_address, settings.expiry.keep.as_secs()), (10, 48 * 3600));
+}

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod configuration;
+mod differential;
 mod fuzz;
 mod guard;
 mod harness;
@@ -10,10 +11,13 @@ mod hostile;
 mod kept;
 mod local;
 mod metrics;
+mod model;
 mod promise;
 mod push;
+mod random;
 mod reasons;
 mod restart;
+mod rows;
 mod tcp;
 mod tls;
 mod wire;

@@ -115,3 +115,15 @@ async fn the_release_of_a_sync_that_did_not_arrive_is_given_again() {
     assert_eq!(arrived, r#"{"response": "ack", "message": "s"}"#);
     coordinator.end().await;
 }
+
+#[tokio::test]
+async fn a_named_call_whose_caller_is_gone_is_not_made() {
+    let coordinator = pair().await;
+    for _ in 0..20 {
+        let mut gone = hold(&coordinator, "a", "lava_sync", r#", "messageID": "s", "convoke_call": "a1""#).await;
+        gone.shutdown().await.unwrap();
+        // Neither made nor told to come again: who names its calls has another connection by now.
+        assert_eq!(read(&mut gone).await, "");
+    }
+    coordinator.end().await;
+}

@@ -2,13 +2,15 @@
 
 use convoke_job::member::{AutoLogin, BlockKind, Place};
 use convoke_job::pipeline::PlannedAction;
-use serde_json::Map;
+use convoke_journal::{ResultRecord, ResultValue};
+use serde_json::{Map, Value, json};
 
 use crate::actions::{Outcome, Recorded};
 use crate::console::{Attached, ConsoleLink};
 use crate::context::Context;
 use crate::device::{BootRequest, DeviceLog};
 use crate::error::{ActionError, ErrorClass};
+use crate::faults::{Fault, Kind};
 use crate::limits::{Deadline, Nature};
 use crate::prompt::{self, Wait};
 
@@ -29,7 +31,7 @@ pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &
     let work = async |ctx: &mut Context| ctx.device().boot(request).await;
     let console = ctx.guard(action.name, Nature::Lab, deadline, work).await.map_err(|error| unreachable(ctx, error))?;
     ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
-    ctx.console = Some(ConsoleLink::open(console, &ctx.log));
+    ctx.console = Some(ConsoleLink::open(console, ctx.kernel_console, &ctx.log));
     ctx.booted = true;
     ctx.prepared = false;
     Ok(())
@@ -78,6 +80,26 @@ pub(crate) fn guest_address(ctx: &Context, action: &PlannedAction) -> Result<(),
         ))
         .reason("guest.unreachable")),
     }
+}
+
+/// Records what the kernel has said of itself since it was asked last: LAVA's result `kernel-messages`.
+pub(crate) fn kernel_messages(ctx: &Context, action: &PlannedAction, always: bool) {
+    let Some(link) = ctx.console.as_ref().filter(|_| ctx.kernel_console) else { return };
+    let faults = link.take_faults();
+    if faults.is_empty() && !always {
+        return;
+    }
+    let bad = faults.iter().any(|fault| fault.kind != Kind::Warning);
+    let listed = faults.iter().map(|Fault { kind, line }| json!({"kind": kind.name(), "message": line})).collect();
+    ctx.log.result(ResultRecord {
+        definition: "lava".into(),
+        case: "kernel-messages".into(),
+        result: if bad { ResultValue::Fail } else { ResultValue::Pass },
+        level: Some(action.level.clone()),
+        namespace: Some(action.namespace.clone()),
+        extra: Map::from_iter([("extra".to_owned(), Value::Array(listed))]),
+        ..ResultRecord::default()
+    });
 }
 
 /// Logs in, when the job says how. A sandbox has nobody to ask.

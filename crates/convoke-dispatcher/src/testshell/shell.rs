@@ -131,6 +131,7 @@ impl Shell<'_> {
                 read = attached.read(), if !self.exited => {
                     let flow = match read {
                         Ok(Came::Reset) => self.rebooted(),
+                        Ok(Came::Panicked(line)) => self.panicked(&line),
                         Ok(Came::Bytes(bytes)) => {
                             idle = Some(Instant::now() + SCANNER_IDLE);
                             self.bytes(&bytes)
@@ -230,10 +231,22 @@ impl Shell<'_> {
         error
     }
 
+    /// Nothing will come any more.
+    fn panicked(&mut self, line: &str) -> Flow {
+        let signals = self.scanner.flush();
+        self.signals(signals)?;
+        let error = ActionError::test(format!("{}: the kernel panicked: {line}", self.action.name));
+        ControlFlow::Break(Err(error.reason("kernel-panic")))
+    }
+
     fn closed(&mut self, end: &ConsoleEnd) -> Flow {
         let signals = self.scanner.flush();
         self.signals(signals)?;
         let mut error = self.link.ended(self.action.name, end, "");
+        // A test that ends its own machine has failed as a test.
+        if error.class == ErrorClass::Job {
+            error.class = ErrorClass::Test;
+        }
         // A guest's connection says nothing about the health of its host's device (job-definition.md §13).
         if matches!(self.ctx.job.place, Place::Guest { .. }) {
             error.class = ErrorClass::Job;

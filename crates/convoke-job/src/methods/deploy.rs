@@ -130,7 +130,7 @@ fn download(label: &str, resource: &Value) -> Option<ActionTree> {
     let url = resource.get("url")?.as_str()?;
     let labelled = |name| ActionTree { image: Some(label.to_owned()), ..leaf(name) };
     let mut children = vec![labelled(match url.split_once("://").map(|(scheme, _)| scheme) {
-        Some("file") => "file-download",
+        Some("file") | None => "file-download",
         Some("scp") => "scp-download",
         Some("rclone") => "rclone-download",
         Some("downloads") => "pre-downloaded",

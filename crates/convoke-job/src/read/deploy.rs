@@ -119,10 +119,15 @@ fn resource(at: &At<'_>, findings: &mut Findings) {
         Some(url) => {
             let Some(text) = findings.filled_text(&url, "action.key") else { return };
             let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-            // A placeholder may stand for the scheme, too.
-            if !SCHEMES.contains(&scheme) && !text.starts_with('{') {
+            // A placeholder may stand for the scheme, too. A path relative to the job, which LAVA does not know, says that
+            // it is one.
+            let relative = ["./", "../"].iter().any(|start| text.starts_with(start));
+            if !SCHEMES.contains(&scheme) && !text.starts_with('{') && !relative {
                 let finding = url.error("action.url", format!("{text:?} is no address to download from"));
-                findings.push(finding.help(format!("start it with one of {}://", SCHEMES.join("://, "))));
+                findings.push(finding.help(format!(
+                    "start it with one of {}://, or, for a file beside the job, with ./ or ../",
+                    SCHEMES.join("://, ")
+                )));
             }
         }
     }

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoke_artifact::Fault as Whose;
 use convoke_artifact::disk::{DiskOrder, OverlayDisk};
+use convoke_artifact::{Fault as Whose, Resource};
 use convoke_children::Stage;
 use convoke_device::Dictionary;
 use convoke_device::qemu::{self, Fault, GuestDisk, Machine};
@@ -55,6 +55,9 @@ pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal
         BlockKind::Deploy { to, .. } if to != "tmpfs" => {
             refuse(format!("a QEMU machine has no deploy to {to}"), "use `to: tmpfs` with `images`")
         }
+        BlockKind::Deploy { .. } if block.parameters.contains_key("uefi") => {
+            refuse("`uefi` is not taken".into(), "give the firmware as an image with `image_arg: -bios {NAME}`")
+        }
         BlockKind::Deploy { .. } => image_faults(&block.parameters).into_iter().next(),
         BlockKind::Boot { method, .. } if method != "qemu" => {
             refuse(format!("a QEMU machine has no boot method {method}"), "use `method: qemu`")
@@ -62,6 +65,10 @@ pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal
         BlockKind::Boot { .. } if block.parameters.contains_key("docker") => {
             refuse("QEMU is not run in a container".into(), "leave out `docker`")
         }
+        BlockKind::Boot { .. } if block.parameters.contains_key("transfer_overlay") => refuse(
+            "the overlay of a QEMU machine is not transferred once it runs".into(),
+            "leave out `transfer_overlay`: the overlay comes in an image, or on a disk of its own",
+        ),
         BlockKind::Boot { .. } => match dictionary.map(Machine::of_dictionary) {
             Some(Err(Fault { message, help })) => refuse(message, &help),
             _ => None,
@@ -74,10 +81,18 @@ pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal
 fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
     let images = parameters.get("images").and_then(Value::as_object);
     let labels: Vec<&str> = images.into_iter().flatten().map(|(label, _)| label.as_str()).collect();
-    let args = images.into_iter().flatten().filter_map(|(_, image)| image_arg(image.as_object()?));
-    args.filter_map(|arg| qemu::check_image_arg(&arg, &labels).err())
-        .map(|Fault { message, help }| Refusal { message, help })
-        .collect()
+    let mut faults = Vec::new();
+    for (label, image) in images.into_iter().flatten() {
+        if let Err(error) = Resource::from_value(image) {
+            let help = "see docs/machines.md for what images may be";
+            faults.push(Refusal::new(format!("image {label}: {}", error.message), help));
+        }
+        let arg = image.as_object().and_then(image_arg);
+        if let Some(Err(Fault { message, help })) = arg.map(|arg| qemu::check_image_arg(&arg, &labels)) {
+            faults.push(Refusal { message, help });
+        }
+    }
+    faults
 }
 
 /// `image_arg`: text, or a list of it.
@@ -374,7 +389,7 @@ async fn watch(
     let end = |class, message: String| ConsoleEnd { class, message };
     let end = match (reason.as_deref(), ended) {
         (Some("guest-shutdown"), _) => end(ErrorClass::Job, "the machine powered itself off".into()),
-        (Some("guest-reset"), _) => end(ErrorClass::Job, "the machine rebooted, and its options end it then".into()),
+        (Some("guest-reset"), _) => end(ErrorClass::Job, "the machine rebooted, which ends it (-no-reboot)".into()),
         (Some("guest-panic"), _) => end(ErrorClass::Job, "the machine's kernel panicked".into()),
         (_, Ok((FromMachine::Ended { code, stderr }, _))) => {
             let how = code.map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit status {code}"));
@@ -387,10 +402,10 @@ async fn watch(
     let _ = stage.wait().await;
 }
 
-/// The last line that is an error, else the last one.
+/// The first line that is no warning, else the last one: what follows an error is advice.
 fn last_words(stderr: &str, program: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let line = lines.iter().rev().find(|line| !line.contains("warning:")).or(lines.last());
+    let line = lines.iter().find(|line| !line.contains("warning:")).or(lines.last());
     let words = line.map_or_else(|| "it says nothing".to_owned(), |line| (*line).to_owned());
     let name = Path::new(program).file_name().map_or_else(|| program.into(), |name| name.to_string_lossy());
     words.strip_prefix(&format!("{name}: ")).map(str::to_owned).unwrap_or(words)

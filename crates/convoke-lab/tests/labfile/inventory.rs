@@ -141,3 +141,22 @@ fn guests_are_counted_and_need_nothing() {
     assert_eq!(members, [0, 3, 4]);
     check(&source, &Lab::default(), &[]);
 }
+
+#[test]
+fn what_a_device_cannot_do_stands_at_the_block_that_asks_for_it() {
+    let device = "devices: [{name: b1, type: beagle, dictionary: {actions: {boot: {methods: {qemu: {parameters: {command: sh}}}}}}}]\n";
+    let job = |to: &str| {
+        Source::new(
+            "job.yaml",
+            format!(
+                "job_name: x\nvisibility: public\ntimeouts: {{job: {{minutes: 9}}}}\ndevice_type: beagle\nactions:\n- deploy: {{to: {to}}}\n"
+            ),
+        )
+    };
+    check(
+        &job("overlay"),
+        &lab(device),
+        &["device.refused at actions[0].deploy: device b1: a QEMU machine has no deploy to overlay \
+           [use `to: tmpfs` with `images`] 6:{to: overlay}"],
+    );
+}

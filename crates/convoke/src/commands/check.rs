@@ -12,10 +12,11 @@ use crate::failure::Failure;
 use crate::{output, report};
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
-    let lab = job::load_lab(arguments.lab.as_deref())?;
     let mut worst = ExitCode::SUCCESS;
     for path in &arguments.jobs {
-        let mut loaded = match job::load(path, &lab, arguments.lab.is_none()) {
+        let named = job::lab_of(arguments.lab.as_deref(), path);
+        let lab = job::load_lab(named.as_deref())?;
+        let mut loaded = match job::load(path, &lab, named.is_none()) {
             Ok(loaded) => loaded,
             // One unreadable job does not keep the others from being checked.
             Err(unread) => {
@@ -27,7 +28,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
                 continue;
             }
         };
-        if let (Some(job), Some(_)) = (&loaded.job, &arguments.lab) {
+        if let (Some(job), Some(_)) = (&loaded.job, &named) {
             loaded.findings.extend(convoke_lab::check_inventory(job, &lab));
         }
         let bad = loaded.job.is_none() || loaded.all().any(Diagnostic::is_error);

@@ -1,6 +1,6 @@
 //! Reading a job, whichever form it has.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use convoke_job::legacy::{LegacyOptions, convert, is_legacy};
 use convoke_job::{Diagnostic, Job, Source};
@@ -88,6 +88,11 @@ pub(crate) fn load(path: &Path, lab: &Lab, rehearse: bool) -> Result<Loaded, Unr
     }
     let checked = convoke_job::read(&source, &convoke_job::Options::default());
     Ok(Loaded { legacy, source, job: checked.job, findings: checked.diagnostics })
+}
+
+/// The lab file of a job: the one that is named, else `JOB.lab.yaml` beside `JOB.yaml` when there is one.
+pub(crate) fn lab_of(named: Option<&Path>, job: &Path) -> Option<PathBuf> {
+    named.map(Path::to_owned).or_else(|| Some(job.with_extension("lab.yaml")).filter(|beside| beside.is_file()))
 }
 
 /// Reads a lab file, or gives the default lab. Findings are printed.

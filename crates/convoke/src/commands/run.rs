@@ -22,7 +22,7 @@ pub(super) const PROGRAM: &str = concat!("convoke ", env!("CARGO_PKG_VERSION"));
 const RUNS: &str = "convoke-runs";
 
 pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
-    let lab = job::load_lab(arguments.lab.as_deref())?;
+    let lab = job::load_lab(job::lab_of(arguments.lab.as_deref(), &arguments.job).as_deref())?;
     let mut loaded = job::load(&arguments.job, &lab, arguments.rehearse)?;
     if let (Some(job), false) = (&loaded.job, arguments.rehearse) {
         loaded.findings.extend(convoke_lab::check_inventory(job, &lab).into_iter().map(or_rehearse));

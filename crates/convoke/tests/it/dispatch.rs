@@ -72,11 +72,13 @@ impl Coordinator {
         let config =
             format!(r#"{{"port": {port}, "blocksize": 4096, "poll_delay": 1, "coordinator_hostname": "localhost"}}"#);
         let config = place.write("coordinator.conf", config);
-        let process = Command::new("lava-coordinator")
+        let mut command = Command::new("lava-coordinator");
+        command
             .args(["--loglevel", "DEBUG", "--logfile"])
             .arg(place.path("coordinator.log"))
             .arg("--config")
-            .arg(config)
+            .arg(config);
+        let process = ends_with_the_test(&command)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -91,7 +93,7 @@ impl Coordinator {
 
     fn ours_at(place: &Place, address: String) -> Coordinator {
         let arguments = ["coordinator", "--listen", &address, "--state", "state", "--loglevel", "DEBUG"];
-        let mut command = place.command(&arguments);
+        let mut command = ends_with_the_test(&place.command(&arguments));
         command.args(["--logfile", "coordinator.log"]).stdout(Stdio::null()).stderr(Stdio::null());
         Coordinator { process: command.spawn().unwrap(), address }
     }
@@ -114,6 +116,22 @@ impl Drop for Coordinator {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The same program, killed by the kernel when the test's thread ends, however it ends.
+fn ends_with_the_test(command: &Command) -> Command {
+    let mut bound = Command::new("setpriv");
+    bound.args(["--pdeathsig", "KILL"]);
+    // A change of user would undo it, so it is part of the same step.
+    if command.get_program() != "setpriv" {
+        bound.arg(command.get_program());
+    }
+    bound.args(command.get_args()).stdin(Stdio::null());
+    if let Some(folder) = command.get_current_dir() {
+        bound.current_dir(folder);
+    }
+    bound.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    bound
 }
 
 fn free_port() -> u16 {

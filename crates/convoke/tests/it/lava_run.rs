@@ -180,7 +180,7 @@ fn two_lava_runs_meet_at_our_coordinator() {
     let place = Place::new(User::Root);
     let coordinator = Coordinator::ours(&place);
     let running = exchange(&place, &coordinator);
-    exchanged(&place, coordinator, running, &log_of(&place), "group one has ended");
+    exchanged(&place, coordinator, running, &log_of(&place), r#"ended group="one""#);
 }
 
 #[test]
@@ -189,11 +189,11 @@ fn two_lava_runs_do_not_notice_that_our_coordinator_is_killed_and_restarted() {
     let coordinator = Coordinator::ours(&place);
     let running = exchange(&place, &coordinator);
     // One waits at the barrier; then one waits for a message.
-    wait_for(&log_of(&place), r#"request="lava_sync""#);
+    wait_for(&log_of(&place), r#""lava_sync""#);
     let coordinator = coordinator.killed_and_restarted(&place);
-    wait_for(&log_of(&place), r#"request="lava_wait""#);
+    wait_for(&log_of(&place), r#""lava_wait""#);
     let coordinator = coordinator.killed_and_restarted(&place);
-    exchanged(&place, coordinator, running, &log_of(&place), "group one has ended");
+    exchanged(&place, coordinator, running, &log_of(&place), r#"ended group="one""#);
 }
 
 /// A misspelt role ends Debian's coordinator, and every group with it. Ours refuses that one call and says why. LAVA's helper
@@ -222,6 +222,6 @@ fn a_misspelt_role_is_refused_to_lava_run_and_costs_one_suite() {
     assert_eq!(client.marked, [refusal]);
     let log = std::fs::read_to_string(log_of(&place)).unwrap();
     assert!(log.contains("no member of the group has the role sevrer"), "{log}");
-    assert!(log.contains("group one has ended"), "{log}");
+    assert!(log.contains(r#"ended group="one""#), "{log}");
     coordinator.lives();
 }

@@ -162,9 +162,7 @@ impl Hosted {
             What::Wait { id: i } => Call::Wait { message_id: id(i) },
             What::WaitAll { id: i, role } => Call::WaitAll { message_id: id(i), role: role.map(RoleName::new) },
             What::Sync { id: i, .. } => {
-                let same =
-                    self.released.get_mut(&(member, *i)).filter(|(name, _)| asked.held.is_some() && name == call);
-                if same.is_none() && self.on_the_way.contains_key(&(member, *i)) {
+                if self.on_the_way.contains_key(&(member, *i)) {
                     // It is not known whether this is the next round.
                     out.push(Expected { number, reply: Some(Reply::Wait), release: false });
                     return out;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{service, wire};
+use crate::random::Random;
 
 #[test]
 fn any_bytes_are_read_without_harm() {
@@ -32,10 +33,10 @@ fn run(target: &str, inputs: u32, check: fn(&[u8])) {
     let seconds = std::env::var("CONVOKE_FUZZ_SECONDS").ok();
     let seconds = seconds.map(|text| text.parse().expect("CONVOKE_FUZZ_SECONDS is a number of seconds"));
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let mut random = Random(0x5eed);
+    let mut random = Random::new(0x5eed);
     let mut count = 0;
     while end.map_or(count < inputs, |end| Instant::now() < end) {
-        one(check, &random.input(&corpus));
+        one(check, &mutated(&mut random, &corpus));
         count += 1;
     }
 }
@@ -46,50 +47,33 @@ fn one(check: fn(&[u8]), input: &[u8]) {
     }
 }
 
-/// SplitMix64.
-struct Random(u64);
+fn byte(random: &mut Random) -> u8 {
+    random.next().to_le_bytes()[0]
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+fn mutated(random: &mut Random, corpus: &[Vec<u8>]) -> Vec<u8> {
+    if random.below(3) == 0 {
+        return (0..random.below(200)).map(|_| byte(random)).collect();
     }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit.max(1) as u64).unwrap()
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-
-    fn input(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
-        if self.below(3) == 0 {
-            return (0..self.below(200)).map(|_| self.byte()).collect();
-        }
-        let mut input = corpus[self.below(corpus.len())].clone();
-        for _ in 0..1 + self.below(6) {
-            let (at, until) = (self.below(input.len() + 1), self.below(input.len() + 1));
-            let (at, until) = (at.min(until), at.max(until));
-            match self.below(4) {
-                0 => input.insert(at, self.byte()),
-                1 => drop(input.drain(at..until.min(at + 9))),
-                2 => {
-                    let other = &corpus[self.below(corpus.len())];
-                    let from = self.below(other.len() + 1);
-                    let piece = other[from..(from + 30).min(other.len())].to_vec();
-                    input.splice(at..at, piece);
-                }
-                _ => {
-                    if let Some(byte) = input.get_mut(at) {
-                        *byte ^= 1 << self.below(8);
-                    }
+    let mut input = corpus[random.below(corpus.len())].clone();
+    for _ in 0..1 + random.below(6) {
+        let (at, until) = (random.below(input.len() + 1), random.below(input.len() + 1));
+        let (at, until) = (at.min(until), at.max(until));
+        match random.below(4) {
+            0 => input.insert(at, byte(random)),
+            1 => drop(input.drain(at..until.min(at + 9))),
+            2 => {
+                let other = &corpus[random.below(corpus.len())];
+                let from = random.below(other.len() + 1);
+                let piece = other[from..(from + 30).min(other.len())].to_vec();
+                input.splice(at..at, piece);
+            }
+            _ => {
+                if let Some(byte) = input.get_mut(at) {
+                    *byte ^= 1 << random.below(8);
                 }
             }
         }
-        input
     }
+    input
 }

@@ -158,7 +158,7 @@ fn odd(text: &str, nacked: bool) {
 #[track_caller]
 fn compare(number: Number, step: &Step, caused: &Caused, mut expected: Vec<Expected>) {
     let without_reason = |reply: &Option<Reply>| match reply {
-        Some(Reply::Nack(_)) => Some(Reply::Nack(String::new())),
+        Some(Reply::Nack(_) | Reply::Refused(_)) => Some(Reply::Nack(String::new())),
         other => other.clone(),
     };
     let mut found: Vec<_> = caused.replies.iter().map(|(ticket, reply)| (ticket.0, without_reason(reply))).collect();
