@@ -55,7 +55,10 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
         (Some(dictionary), other) => {
             let methods = dictionary.boot.names().join(", ");
             let message = format!("no boot method of the device of type {other} can be driven: it has {methods}");
-            return Err(all(Refusal::new(message, "known: qemu, and ssh with a host; --rehearse puts a sandbox in its place")));
+            return Err(all(Refusal::new(
+                message,
+                "known: qemu, and ssh with a host; --rehearse puts a sandbox in its place",
+            )));
         }
     };
     for (index, block) in member.blocks.iter().enumerate() {
@@ -92,7 +95,8 @@ fn boots_by_ssh(dictionary: &Dictionary, member: &MemberJob) -> bool {
         .into_iter()
         .filter_map(|actions| actions.method("ssh")?.get("host"))
         .any(|host| host.as_str().is_some_and(|host| !host.is_empty()));
-    let asks = member.blocks.iter().any(|block| matches!(&block.kind, BlockKind::Boot { method, .. } if method == "ssh"));
+    let asks =
+        member.blocks.iter().any(|block| matches!(&block.kind, BlockKind::Boot { method, .. } if method == "ssh"));
     has_host && (asks || dictionary.boot.names() == ["ssh"])
 }
 

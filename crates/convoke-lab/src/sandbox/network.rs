@@ -39,6 +39,8 @@ impl Network {
     /// Makes the bridge.
     pub(crate) async fn make_bridge(&self, address: Ipv4Addr, prefix_len: u8) -> io::Result<()> {
         self.handle.link().add(LinkBridge::new(BRIDGE).up().build()).execute().await.map_err(plain)?;
+        // Without it the kernel cannot tell a program here that nobody answers at an address of the bridge's.
+        self.handle.link().set(up("lo").build()).execute().await.map_err(plain)?;
         let bridge = self.index(BRIDGE)?;
         self.handle.address().add(bridge, IpAddr::V4(address), prefix_len).execute().await.map_err(plain)
     }
@@ -79,12 +81,15 @@ impl Network {
 
     /// Brings up the inside of a sandbox: loopback, and `eth0` with its address.
     pub(crate) async fn configure_inside(&self, address: Ipv4Addr, prefix_len: u8) -> io::Result<()> {
-        let up = |name: &str| LinkUnspec::new_with_name(name).up().build();
-        self.handle.link().set(up("lo")).execute().await.map_err(plain)?;
+        self.handle.link().set(up("lo").build()).execute().await.map_err(plain)?;
         let inside = self.index(INTERFACE)?;
         self.handle.address().add(inside, IpAddr::V4(address), prefix_len).execute().await.map_err(plain)?;
-        self.handle.link().set(up(INTERFACE)).execute().await.map_err(plain)
+        self.handle.link().set(up(INTERFACE).build()).execute().await.map_err(plain)
     }
+}
+
+fn up(name: &str) -> rtnetlink::LinkMessageBuilder<LinkUnspec> {
+    LinkUnspec::new_with_name(name).up()
 }
 
 /// The MAC address of a sandbox. Always the same for the same address: neighbours' tables stay right over a reboot.

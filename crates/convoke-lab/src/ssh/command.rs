@@ -65,3 +65,22 @@ impl Common<'_> {
         args
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_devices_options_come_before_defaults_and_after_what_nothing_works_without() {
+        let target = Target {
+            port: 2222,
+            user: "lava".into(),
+            options: ["-o", "Compression=yes", "-o", "ConnectTimeout=5"].map(str::to_owned).into(),
+            ..Target::default()
+        };
+        let common = Common { target: &target, host: "fe80::1%br0", identity: Some("/key"), own_settings: true };
+        insta::assert_snapshot!(common.scp("/overlay", "/7-overlay-1.1.5.tar.gz").join(" "), @"scp -o BatchMode=yes -o LogLevel=INFO -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o Compression=yes -o ConnectTimeout=5 -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=3 -o IdentitiesOnly=yes -i /key -P 2222 /overlay lava@[fe80::1%br0]:/7-overlay-1.1.5.tar.gz");
+        let common = Common { own_settings: false, identity: None, host: "10.0.0.2", ..common };
+        insta::assert_snapshot!(common.ssh().join(" "), @"ssh -tt -e none -F none -o BatchMode=yes -o LogLevel=INFO -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o Compression=yes -o ConnectTimeout=5 -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=3 -p 2222 lava@10.0.0.2");
+    }
+}

@@ -189,10 +189,12 @@ impl SshDevice {
     ) -> Result<Stage, ActionError> {
         let console = console.into_std().and_then(|end| end.set_nonblocking(false).map(|()| end)).map_err(broken)?;
         let mut files: Vec<&File> = Vec::new();
+        let mut labels = Vec::new();
         let identity = match (&self.target.identity, &self.place) {
             (Some(path), _) => Some(path.display().to_string()),
             (None, Place::Guest { key, .. }) => {
                 files.push(key.private());
+                labels.push("<key>");
                 Some(format!("{FILES}0"))
             }
             (None, Place::Primary) => None,
@@ -203,12 +205,13 @@ impl SshDevice {
         let command = match copy {
             Some((file, there)) => {
                 files.push(file);
+                labels.push("<overlay>");
                 common.scp(&format!("{FILES}{}", files.len() - 1), there)
             }
             None => common.ssh(),
         };
-        let shown = command.join(" ").replace(&format!("{FILES}0"), "<key>").replace(&format!("{FILES}1"), "<overlay>");
-        log.info(shown);
+        let shown = labels.iter().enumerate();
+        log.info(shown.fold(command.join(" "), |text, (at, label)| text.replace(&format!("{FILES}{at}"), label)));
         fds.insert(0, console.as_fd());
         fds.extend(files.iter().map(|file| file.as_fd()));
         Stage::spawn("login", &LoginConfig { command, namespaces }, &fds).await.map_err(failed)

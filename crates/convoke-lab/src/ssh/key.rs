@@ -104,3 +104,20 @@ fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     out.extend(bytes);
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openssh_reads_the_private_half_and_finds_the_public_one() {
+        let pair = KeyPair::generate("convoke-test").unwrap();
+        use std::os::fd::AsRawFd;
+        let path = format!("/proc/{}/fd/{}", std::process::id(), pair.private().as_raw_fd());
+        let output = std::process::Command::new("ssh-keygen").args(["-y", "-P", "", "-f", &path]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), pair.public());
+        assert_ne!(KeyPair::generate("convoke-test").unwrap().public(), pair.public());
+    }
+}

@@ -104,3 +104,47 @@ fn text(value: &Value) -> String {
 fn wrong(key: &str, given: &str, wanted: &str) -> Refusal {
     Refusal::new(format!("method ssh: {key} {given:?} cannot be used"), format!("write {wanted}"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use convoke_job::Source;
+
+    fn target(text: &str) -> Result<Target, Refusal> {
+        let (dictionary, findings) = Dictionary::read(&Source::new("device.yaml", text));
+        assert_eq!(findings, []);
+        Target::of_dictionary(&dictionary.unwrap())
+    }
+
+    #[test]
+    fn a_device_of_lavas() {
+        let text = "actions:\n  deploy: {methods: {ssh: {options: ['-o', 'Compression=yes'], host: 10.0.0.2, port: 8022, \
+                    user: lava, identity_file: /keys/lava}}}\n  boot: {methods: {ssh: {port: '22', host: ''}}}\n";
+        let expected = Target {
+            host: Some("10.0.0.2".into()),
+            port: 22,
+            user: "lava".into(),
+            options: vec!["-o".into(), "Compression=yes".into()],
+            identity: Some("/keys/lava".into()),
+        };
+        assert_eq!(target(text), Ok(expected));
+        assert_eq!(target("actions: {boot: {methods: {ssh: null}}}\n"), Ok(Target::default()));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused() {
+        for (key, value) in [
+            ("host", "-oProxyCommand=reboot"),
+            ("host", "a b"),
+            ("port", "0"),
+            ("port", "70000"),
+            ("user", "-l"),
+            ("identity_file", "keys/lava"),
+        ] {
+            let text = format!("actions: {{boot: {{methods: {{ssh: {{{key}: '{value}'}}}}}}}}\n");
+            let refusal = target(&text).unwrap_err();
+            assert_eq!(refusal.message, format!("method ssh: {key} {value:?} cannot be used"));
+        }
+    }
+}

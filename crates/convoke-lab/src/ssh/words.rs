@@ -8,8 +8,8 @@ pub(super) fn last(stderr: &str) -> String {
                 .iter()
                 .any(|start| line.starts_with(start))
     };
-    let line = stderr.lines().map(str::trim).rfind(telling);
-    line.map_or_else(|| "it says nothing".to_owned(), str::to_owned)
+    let line = stderr.lines().map(str::trim).filter(telling).next_back();
+    line.map_or_else(|| "it says nothing".to_owned(), |line| line.trim_end_matches('.').to_owned())
 }
 
 /// What to do about it, for a guest.

@@ -337,3 +337,19 @@ fn a_tree_that_cannot_be_read_and_a_full_disk_are_told_apart() {
     let error = write_archive(&recorded(), Full(100)).unwrap_err().to_string();
     assert!(error.starts_with("cannot write the overlay: "), "{error}");
 }
+
+#[test]
+fn a_key_may_log_in_and_its_file_is_roots_alone() {
+    let plan = OverlayPlan { authorized_key: Some("ssh-ed25519 AAAA convoke".into()), ..recorded() };
+    let modes: Vec<_> = entries(&plan)
+        .unwrap()
+        .into_iter()
+        .filter(|entry| entry.path.contains(".ssh") || entry.path.ends_with("authorized_keys"))
+        .map(|entry| (entry.path, entry.mode))
+        .collect();
+    let expected = [("lava-9001/authorized_keys", 0o600), ("root/.ssh", 0o700), ("root/.ssh/authorized_keys", 0o600)];
+    assert_eq!(modes, expected.map(|(path, mode)| (path.to_owned(), mode)));
+    assert_eq!(text(&plan, "root/.ssh/authorized_keys"), "ssh-ed25519 AAAA convoke\n");
+    let forged = OverlayPlan { authorized_key: Some("ssh-ed25519 A\ncommand=".into()), ..recorded() };
+    assert!(entries(&forged).is_err());
+}

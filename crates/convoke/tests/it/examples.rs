@@ -155,6 +155,21 @@ fn a_machine_and_sandboxes() {
 }
 
 #[test]
+fn guests_of_a_machine() {
+    machines::image("full.cpio");
+    let example = example("mustang-ssh-guest.yaml", User::Root);
+    example
+        .run
+        .has("guest", "multinode-sync-clients", "pass", 3)
+        .has("guest", "linux-pwd", "pass", 6)
+        .has("host", "multinode-send-ipv4", "pass", 1)
+        .has("host", "listing", "pass", 1);
+    // What `tar -tzf` printed of the archive on the host.
+    let log = example.run.file("members/0-guest/console.log");
+    assert!(log.contains("lava-1001/bin/lava-test-runner"), "{log}");
+}
+
+#[test]
 fn machines_measure_their_network() {
     machines::image("full.cpio");
     let example = example("qemu-iperf.yaml", User::Root);

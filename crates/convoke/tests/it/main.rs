@@ -8,6 +8,7 @@ mod dispatch;
 mod ending;
 mod examples;
 mod guarded;
+mod guests;
 mod harness;
 mod keep;
 mod lava_run;
