@@ -49,8 +49,8 @@ pub(crate) fn check() -> Result<(), String> {
         let relative = path.strip_prefix(&top).unwrap_or(&path).to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{relative}: {error}"))?;
         functions.extend(text.split("fn ").skip(1).filter_map(|rest| Some(rest.split_once('(')?.0.to_owned())));
-        // Tests start processes and read files as they need; they stand in `tests/` or behind `#[cfg(test)]`.
-        let in_tests = relative.contains("/tests/") || relative.contains("/examples/");
+        // Tests and benchmarks start processes and read files as they need; tests stand in `tests/` or behind `#[cfg(test)]`.
+        let in_tests = ["/tests/", "/examples/", "/benches/"].iter().any(|folder| relative.contains(folder));
         let product = product(&text);
         if !text.starts_with("//!") && !in_tests {
             faults.push(format!("{relative}: opens without `//!`: what is it for?"));
