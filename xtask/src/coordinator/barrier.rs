@@ -80,8 +80,11 @@ pub(super) fn run(bench: &Bench, effort: &Effort) -> Result<(), String> {
 
 /// A server with one full group.
 struct Group {
-    running: Running,
+    /// Ends with the group.
+    _running: Running,
     members: Vec<Member>,
+    /// Kept from one barrier to the next.
+    sockets: Vec<OwnedFd>,
     epoll: OwnedFd,
 }
 
@@ -112,27 +115,28 @@ impl Group {
         };
         register().map_err(|error| format!("{}: {error}", side.name()))?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|error| error.to_string())?;
-        Ok(Self { running, members: (0..size).map(named(Manner::Ours)).collect(), epoll })
+        let connect = |number| -> io::Result<OwnedFd> {
+            let socket = socket::connect(socket::address(number, running.port))?;
+            epoll::add(&epoll, &socket, epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)?;
+            Ok(socket)
+        };
+        let sockets = (0..size).map(connect).collect::<io::Result<_>>();
+        let sockets = sockets.map_err(|error| format!("{}: {error}", side.name()))?;
+        Ok(Self { _running: running, members: (0..size).map(named(Manner::Ours)).collect(), sockets, epoll })
     }
 
     /// One barrier; the time from the last arrival until every member has its reply.
     fn barrier(&mut self, round: usize) -> io::Result<Duration> {
         let id = format!("round-{}", round % 4);
-        let mut sockets = Vec::new();
-        for number in 0..self.members.len() {
-            let socket = socket::connect(socket::address(number, self.running.port))?;
-            epoll::add(&self.epoll, &socket, epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)?;
-            sockets.push(Some(socket));
-        }
         let Some((last, others)) = self.members.split_last() else { return Ok(Duration::ZERO) };
-        for (member, socket) in others.iter().zip(&sockets) {
-            send(socket.as_ref(), &member.sync(&id))?;
+        for (member, socket) in others.iter().zip(&self.sockets) {
+            send(socket, &member.sync(&id))?;
         }
         std::thread::sleep(SETTLE + SETTLE_EACH * u32::try_from(others.len()).unwrap_or(0));
         let frame = last.sync(&id);
         let start = Instant::now();
-        send(sockets[others.len()].as_ref(), &frame)?;
-        let mut left = sockets.len();
+        send(&self.sockets[others.len()], &frame)?;
+        let mut left = self.sockets.len();
         let mut events: Vec<epoll::Event> = Vec::with_capacity(1024);
         let mut block = [0; 4096];
         let limit = Timespec::try_from(STUCK).map_err(io::Error::other)?;
@@ -145,27 +149,23 @@ impl Group {
             for event in &events {
                 let data = event.data;
                 let number = usize::try_from(data.u64()).unwrap_or(0);
-                let Some(socket) = sockets[number].take() else { continue };
                 // A reply comes with one write.
-                let reply = socket::receive(&socket, &mut block)?.unwrap_or_default();
-                if socket::body(reply).map(word) != Some(Word::Ack) {
+                let reply = socket::receive(&self.sockets[number], &mut block)?.unwrap_or_default();
+                let body = socket::body(reply).unwrap_or_default();
+                if word(body) != Word::Ack || !socket::is_kept(body) {
                     return Err(io::Error::other("a member was not released"));
                 }
                 left -= 1;
             }
         }
         let time = start.elapsed();
-        drop(sockets);
         std::thread::sleep(SETTLE);
         Ok(time)
     }
 }
 
-fn send(socket: Option<&OwnedFd>, frame: &[u8]) -> io::Result<()> {
-    match socket {
-        Some(socket) if socket::send(socket, frame, false)? => Ok(()),
-        _ => Err(io::Error::other("a connection does not come up")),
-    }
+fn send(socket: &OwnedFd, frame: &[u8]) -> io::Result<()> {
+    if socket::send(socket, frame, false)? { Ok(()) } else { Err(io::Error::other("a connection does not come up")) }
 }
 
 /// What the disk itself takes.

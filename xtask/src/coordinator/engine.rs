@@ -1,4 +1,5 @@
-//! Many clients in one thread: each is a script that says what to do next, every request has a connection of its own.
+//! Many clients in one thread: each is a script that says what to do next. Every request has a connection of its own, but
+//! when the server says that it keeps the one on which it replied.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -68,6 +69,8 @@ pub(super) struct Engine<C> {
 struct Place<C> {
     client: C,
     socket: Option<OwnedFd>,
+    /// The connection of the last reply, when it is kept for what is asked next.
+    kept: Option<OwnedFd>,
     /// The request that could not be sent yet.
     unsent: Option<(Arc<[u8]>, bool)>,
     reply: Vec<u8>,
@@ -75,7 +78,7 @@ struct Place<C> {
 
 impl<C: Client> Engine<C> {
     pub(super) fn new(port: u16, clients: Vec<C>) -> io::Result<Self> {
-        let place = |client| Place { client, socket: None, unsent: None, reply: Vec::new() };
+        let place = |client| Place { client, socket: None, kept: None, unsent: None, reply: Vec::new() };
         Ok(Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             port,
@@ -161,7 +164,8 @@ impl<C: Client> Engine<C> {
 
     fn close(&mut self, index: usize, lost: bool) {
         let place = &mut self.places[index];
-        place.socket = None;
+        let socket = place.socket.take();
+        place.kept = socket.filter(|_| !lost && socket::body(&place.reply).is_some_and(socket::is_kept));
         self.open -= 1;
         if lost {
             self.tally.lost += 1;
@@ -177,20 +181,29 @@ impl<C: Client> Engine<C> {
         let event = event.unwrap_or_else(|| Event::Reply(socket::body(&place.reply).unwrap_or_default()));
         let action = place.client.next(event);
         place.reply.clear();
+        let kept = place.kept.take();
         match action {
             Action::Done => self.done += 1,
             Action::Pause(time) => self.pauses.push(Reverse((Instant::now() + time, index))),
             Action::Ask { frame, half_close } => {
                 if Instant::now() < self.until {
-                    self.ask(index, frame, half_close);
+                    self.ask(index, kept, frame, half_close);
                 }
             }
         }
     }
 
-    fn ask(&mut self, index: usize, frame: Arc<[u8]>, half_close: bool) {
-        self.connections += 1;
+    fn ask(&mut self, index: usize, kept: Option<OwnedFd>, frame: Arc<[u8]>, half_close: bool) {
         let place = &mut self.places[index];
+        // One that was closed meanwhile is replaced.
+        if let Some(socket) = kept
+            && matches!(socket::send(&socket, &frame, half_close), Ok(true))
+        {
+            place.socket = Some(socket);
+            self.open += 1;
+            return;
+        }
+        self.connections += 1;
         let begun = socket::connect(socket::address(self.connections, self.port)).and_then(|socket| {
             // On one machine a connection is up as soon as it is asked for, unless the other side has no room.
             let sent = socket::send(&socket, &frame, half_close)?;

@@ -54,9 +54,8 @@ impl Job {
             Step::Ended => return Action::Done,
         };
         self.requests += 1;
-        let held =
-            matches!(self.step, Step::Assemble | Step::WaitAll | Step::Sync) && self.member.manner == Manner::Ours;
-        Action::Ask { frame, half_close: !held }
+        let keeps = self.member.manner == Manner::Ours && self.step != Step::Clear;
+        Action::Ask { frame, half_close: !keeps }
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub(super) enum Manner {
     /// As LAVA's dispatcher: never held, and asked again after a pause.
     Lava,
-    /// As ours: held until there is an answer.
+    /// As ours: held until there is an answer, on a connection that is kept.
     Ours,
 }
 
@@ -79,6 +79,7 @@ impl Member {
                 object.insert("convoke_hold_ms".into(), json!(60_000));
                 object.insert("convoke_limit_ms".into(), json!(120_000));
                 object.insert("convoke_call".into(), json!(format!("187b3c6d1a2f-{call}")));
+                object.insert("convoke_keep".into(), json!(true));
             }
         }
         let text = Value::Object(object).to_string();

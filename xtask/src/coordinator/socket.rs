@@ -51,6 +51,11 @@ pub(super) fn receive(socket: impl AsFd, block: &mut [u8]) -> io::Result<Option<
     }
 }
 
+/// Whether the server keeps the connection of this reply: it says so last.
+pub(super) fn is_kept(body: &[u8]) -> bool {
+    body.ends_with(br#", "convoke_kept": true}"#)
+}
+
 /// The body of a reply, once it is whole.
 pub(super) fn body(reply: &[u8]) -> Option<&[u8]> {
     let digits = std::str::from_utf8(reply.get(..8)?).ok()?;
