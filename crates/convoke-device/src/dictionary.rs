@@ -166,9 +166,20 @@ impl Dictionary {
     pub fn of(root: &Node) -> (Option<Dictionary>, Vec<Diagnostic>) {
         let mut fields = Fields::default();
         let dictionary = fields.is_map(root, "").then(|| read(root, &mut fields));
-        let findings = fields.findings;
+        let mut findings = fields.findings;
+        findings.sort_by_key(|finding| finding.labels.first().map(|label| label.span.start));
         let sound = !findings.iter().any(Diagnostic::is_error);
         (dictionary.filter(|_| sound), findings)
+    }
+
+    /// What is known of the device as variables of the test shell: `LAVA_DEVICE_INFO_0_board_id` and its like
+    /// (device-side.md §1.2).
+    pub fn information_variables(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for (prefix, value) in &self.information {
+            crate::fields::flatten(prefix, &Node::from_value(value), &mut found);
+        }
+        found
     }
 
     /// Whether a document is a device dictionary and not another kind of device file.

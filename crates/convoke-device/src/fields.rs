@@ -118,7 +118,8 @@ impl Fields {
     }
 }
 
-fn flatten(name: &str, value: &Node, found: &mut Vec<(String, String)>) {
+/// Nested data as variables: `NAME_key`, `NAME_0`.
+pub(crate) fn flatten(name: &str, value: &Node, found: &mut Vec<(String, String)>) {
     match &value.kind {
         NodeKind::Map(entries) => {
             for (key, value) in entries {

@@ -21,7 +21,10 @@ const ROUNDS: usize = 5;
 fn main() {
     let block = output();
     let rounds = TOTAL / block.len();
-    println!("{} MB of output a round, {ROUNDS} rounds, one core; median (least … most)", rounds * block.len() / 1_000_000);
+    println!(
+        "{} MB of output a round, {ROUNDS} rounds, one core; median (least … most)",
+        rounds * block.len() / 1_000_000
+    );
     let mut samples: Vec<[f64; 3]> = Vec::new();
     let mut found = 0;
     for _ in 0..ROUNDS {
@@ -84,21 +87,43 @@ fn output() -> Vec<u8> {
     while out.len() < 4 << 20 {
         number += 1;
         let text = match number % 16 {
-            0 => format!("[ {:4}.{:06}] usb 1-1: new high-speed USB device number {} using xhci_hcd\r\n", number / 1000, number % 1_000_000, number % 120),
-            1 | 2 => format!("[{:5}.{:06}] EXT4-fs (mmcblk0p2): mounted filesystem with ordered data mode, quota {}\r\n", number / 900, number % 1_000_000, number),
+            0 => format!(
+                "[ {:4}.{:06}] usb 1-1: new high-speed USB device number {} using xhci_hcd\r\n",
+                number / 1000,
+                number % 1_000_000,
+                number % 120
+            ),
+            1 | 2 => format!(
+                "[{:5}.{:06}] EXT4-fs (mmcblk0p2): mounted filesystem with ordered data mode, quota {}\r\n",
+                number / 900,
+                number % 1_000_000,
+                number
+            ),
             3..=7 => format!(
                 "  CC [M]  drivers/net/ethernet/vendor{}/module_{}.o  gcc -Wall -O2 -D__KERNEL__ -Iinclude -c -o x{}.o\r\n",
-                number % 37, number, number
+                number % 37,
+                number,
+                number
             ),
-            8 | 9 => format!("\x1b[32mtest_{number}.c:{}\x1b[0m: checking <stdio.h> and [options] array[{}] done\r\n", number % 400, number % 9),
+            8 | 9 => format!(
+                "\x1b[32mtest_{number}.c:{}\x1b[0m: checking <stdio.h> and [options] array[{}] done\r\n",
+                number % 400,
+                number % 9
+            ),
             10 => format!("suite.case-{number}: PASS\r\n"),
             11 => format!("+ ./run --iterations={} --output /tmp/result.{}\r\n", number % 100, number),
             12 if number % 64 == 12 => {
                 format!("<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=case-{number} RESULT=pass UNITS=s MEASUREMENT=1.25>\r\n")
             }
             12 => "downloading  12%\rdownloading  57%\rdownloading 100%\r\n".into(),
-            13 => format!("{:04x}: {}\r\n", number % 65_536, "de ad be ef 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"),
-            _ => format!("The quick brown fox {number} jumps over the lazy dog; bogomips 48.00, flags fpu vme de pse tsc msr\r\n"),
+            13 => format!(
+                "{:04x}: {}\r\n",
+                number % 65_536,
+                "de ad be ef 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff"
+            ),
+            _ => format!(
+                "The quick brown fox {number} jumps over the lazy dog; bogomips 48.00, flags fpu vme de pse tsc msr\r\n"
+            ),
         };
         out.extend(text.into_bytes());
     }

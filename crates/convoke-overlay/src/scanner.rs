@@ -54,6 +54,9 @@ pub struct Scanner {
 struct Stream {
     cleaner: Cleaner,
     lexer: Lexer,
+    /// Cleaned text, and what of it is no echo; kept for their room.
+    text: Vec<u8>,
+    heard: Vec<u8>,
 }
 
 impl fmt::Debug for Scanner {
@@ -95,9 +98,10 @@ impl Scanner {
         let Scanner { demux, kernel, user, echo, stage } = self;
         demux.feed(bytes, &mut |source, piece| match source {
             Source::Kernel => {
-                let mut text = Vec::with_capacity(piece.len());
-                kernel.cleaner.feed(piece, &mut text);
-                kernel.lexer.feed(&text, &mut |token| stage.take(source, token, &mut out));
+                let Stream { cleaner, lexer, text, .. } = kernel;
+                text.clear();
+                cleaner.feed(piece, text);
+                lexer.feed(text, &mut |token| stage.take(source, token, &mut out));
             }
             Source::User => user.feed(piece, echo, stage, &mut out),
         });
@@ -154,10 +158,16 @@ impl Scanner {
 
 impl Stream {
     fn feed(&mut self, piece: &[u8], echo: &mut EchoFilter, stage: &mut StageState, out: &mut Vec<Signal>) {
-        let mut text = Vec::with_capacity(piece.len());
-        self.cleaner.feed(piece, &mut text);
-        let mut heard = Vec::with_capacity(text.len());
-        echo.feed(&text, &mut heard);
-        self.lexer.feed(&heard, &mut |token| stage.take(Source::User, token, out));
+        let Stream { cleaner, lexer, text, heard } = self;
+        text.clear();
+        cleaner.feed(piece, text);
+        let text = if echo.passes(text) {
+            text
+        } else {
+            heard.clear();
+            echo.feed(text, heard);
+            heard
+        };
+        lexer.feed(text, &mut |token| stage.take(Source::User, token, out));
     }
 }

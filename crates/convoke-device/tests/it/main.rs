@@ -1,5 +1,6 @@
-//! What this crate promises, from the outside.
-
+//! Device configurations as LAVA renders them, how they are rendered, and what is made of them.
 #![allow(clippy::unwrap_used)]
 
+mod dictionary;
+mod machine;
 mod templates;

@@ -21,6 +21,7 @@ use crate::limits::{Deadline, Nature};
 /// The `environment` file, in the order of device-side.md §1.2.
 pub(crate) fn environment(ctx: &Context) -> Vec<(String, String)> {
     let mut variables = ctx.info.environment.clone();
+    variables.extend(ctx.info.configuration.information_variables());
     if ctx.options.rehearsal {
         // A rehearsal has no way to a package server: once is enough, and nobody waits a minute for the next try.
         variables.push(("LAVA_INSTALL_TRIES".to_owned(), "1".to_owned()));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs)]
 
 mod group;
+mod kernel;
 mod limits;
 mod line;
 mod pty;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use convoke_coordinator::GroupClient;
 use convoke_dispatcher::device::{
-    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, Refusal,
+    BootRequest, Console, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Refusal,
 };
 use convoke_dispatcher::{DispatchOptions, MemberOutcome, MemberRun, run_member};
 use convoke_job::member::{
@@ -18,6 +18,7 @@ use convoke_job::{DeviceType, JobId, MemberJob, RoleName, SubId};
 use convoke_journal::{Body, Recorder, ResultRecord};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// A single-device job with these blocks.
@@ -137,6 +138,8 @@ type Play = Box<dyn FnMut(Player) -> Pin<Box<dyn Future<Output = ()> + Send>> + 
 pub struct Scripted {
     pub info: DeviceInfo,
     pub kernel: bool,
+    /// Whether it tells things beside its console.
+    pub tells: bool,
     pub calls: Arc<Mutex<Vec<&'static str>>>,
     play: Play,
 }
@@ -150,6 +153,7 @@ impl Scripted {
         Scripted {
             info: info(),
             kernel: false,
+            tells: false,
             calls: Arc::default(),
             play: Box::new(move |player| Box::pin(play(player))),
         }
@@ -184,8 +188,10 @@ impl Device for Scripted {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (reader, writer) = tokio::io::split(ours);
         let (from, to) = tokio::io::split(theirs);
-        tokio::spawn((self.play)(Player { from: BufReader::new(from), to }));
-        Box::pin(async move { Ok(Console::new(reader, writer)) })
+        let (tell, events) = mpsc::unbounded_channel();
+        tokio::spawn((self.play)(Player { from: BufReader::new(from), to, tell }));
+        let events = self.tells.then_some(events);
+        Box::pin(async move { Ok(Console { events, ..Console::new(reader, writer) }) })
     }
 
     fn kernel_console(&self) -> bool {
@@ -202,6 +208,7 @@ impl Device for Scripted {
 pub struct Player {
     from: BufReader<ReadHalf<DuplexStream>>,
     to: WriteHalf<DuplexStream>,
+    pub tell: mpsc::UnboundedSender<DeviceEvent>,
 }
 
 impl Player {

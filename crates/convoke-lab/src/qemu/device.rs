@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoke_artifact::Fault as Whose;
 use convoke_artifact::disk::{DiskOrder, OverlayDisk};
+use convoke_artifact::{Fault as Whose, Resource};
 use convoke_children::Stage;
 use convoke_device::Dictionary;
 use convoke_device::qemu::{self, Fault, GuestDisk, Machine};
@@ -55,6 +55,9 @@ pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal
         BlockKind::Deploy { to, .. } if to != "tmpfs" => {
             refuse(format!("a QEMU machine has no deploy to {to}"), "use `to: tmpfs` with `images`")
         }
+        BlockKind::Deploy { .. } if block.parameters.contains_key("uefi") => {
+            refuse("`uefi` is not taken".into(), "give the firmware as an image with `image_arg: -bios {NAME}`")
+        }
         BlockKind::Deploy { .. } => image_faults(&block.parameters).into_iter().next(),
         BlockKind::Boot { method, .. } if method != "qemu" => {
             refuse(format!("a QEMU machine has no boot method {method}"), "use `method: qemu`")
@@ -62,6 +65,10 @@ pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal
         BlockKind::Boot { .. } if block.parameters.contains_key("docker") => {
             refuse("QEMU is not run in a container".into(), "leave out `docker`")
         }
+        BlockKind::Boot { .. } if block.parameters.contains_key("transfer_overlay") => refuse(
+            "the overlay of a QEMU machine is not transferred once it runs".into(),
+            "leave out `transfer_overlay`: the overlay comes in an image, or on a disk of its own",
+        ),
         BlockKind::Boot { .. } => match dictionary.map(Machine::of_dictionary) {
             Some(Err(Fault { message, help })) => refuse(message, &help),
             _ => None,
@@ -74,10 +81,18 @@ pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal
 fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
     let images = parameters.get("images").and_then(Value::as_object);
     let labels: Vec<&str> = images.into_iter().flatten().map(|(label, _)| label.as_str()).collect();
-    let args = images.into_iter().flatten().filter_map(|(_, image)| image_arg(image.as_object()?));
-    args.filter_map(|arg| qemu::check_image_arg(&arg, &labels).err())
-        .map(|Fault { message, help }| Refusal { message, help })
-        .collect()
+    let mut faults = Vec::new();
+    for (label, image) in images.into_iter().flatten() {
+        if let Err(error) = Resource::from_value(image) {
+            let help = "docs/artifacts.md says what images may be";
+            faults.push(Refusal::new(format!("image {label}: {}", error.message), help));
+        }
+        let arg = image.as_object().and_then(image_arg);
+        if let Some(Err(Fault { message, help })) = arg.map(|arg| qemu::check_image_arg(&arg, &labels)) {
+            faults.push(Refusal { message, help });
+        }
+    }
+    faults
 }
 
 /// `image_arg`: text, or a list of it.

@@ -137,12 +137,12 @@ fn listed_sandboxes_are_all_there_are_unless_said_otherwise() {
     };
     let (sandboxes, machines) = (|limit| ("sandbox".to_owned(), limit), ("qemu".to_owned(), None));
     let listed = "devices: [{name: a, type: sandbox}]\n";
-    assert_eq!(made(lab(listed)), [machines.clone()]);
+    assert_eq!(made(lab(listed)), std::slice::from_ref(&machines));
     let two = lab(&format!("{listed}sandboxes: {{on_demand: 2}}"));
     assert_eq!(made(two), [sandboxes(Some(2)), machines.clone()]);
     let unlimited = lab(&format!("{listed}sandboxes: {{on_demand: unlimited}}"));
     assert_eq!(made(unlimited), [sandboxes(None), machines.clone()]);
-    assert_eq!(made(lab("sandboxes: {on_demand: 0}")), [machines.clone()]);
+    assert_eq!(made(lab("sandboxes: {on_demand: 0}")), std::slice::from_ref(&machines));
     assert_eq!(made(Lab::default()), [sandboxes(None), machines]);
     assert_eq!(made(lab("devices: [{name: a, type: qemu}]")), [sandboxes(None)]);
 }
@@ -183,4 +183,56 @@ fn what_is_no_lab_file() {
     assert!(findings("").starts_with("1:1 yaml."));
     assert!(findings("- a\n").starts_with("1:1 yaml."));
     assert!(findings("devices: [\n").contains("yaml.syntax"));
+}
+
+#[test]
+fn dictionaries_stand_in_the_lab_file_or_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let path = folder.path().join("lab.yaml").display().to_string();
+    let text = "devices:\n- {name: a, type: t, dictionary: a.yaml}\n- {name: b, type: t, dictionary: {hostname: bb}}\n";
+    write("a.yaml", "hostname: aa\nconstants: {boot_retry: 3}\n");
+    let (lab, findings) = Lab::read(&Source::new(path.clone(), text));
+    assert_eq!(findings, []);
+    let lab = lab.unwrap();
+    let of = |name: &str| lab.device(name).unwrap().dictionary.clone().unwrap();
+    assert_eq!((of("a").hostname.as_deref(), of("a").constants.boot_retry), (Some("aa"), Some(3)));
+    assert_eq!(of("b").hostname.as_deref(), Some("bb"));
+
+    write("a.yaml", "hostname: aa\nconstants: 3\n");
+    let text = format!(
+        "{text}- {{name: c, type: t, dictionary: c.yaml}}\n- {{name: d, type: t, dictionary: {{timeouts: 1}}}}\n"
+    );
+    let (lab, findings) = Lab::read(&Source::new(path, text));
+    assert!(lab.is_none());
+    let found: Vec<String> = findings
+        .iter()
+        .map(|finding| {
+            format!("{}: {}", finding.path, finding.message.replace(&folder.path().display().to_string(), ""))
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "devices[0].dictionary: /a.yaml:2:12: `constants` is a mapping, not the integer 3",
+            "devices[2].dictionary: cannot read /c.yaml: No such file or directory (os error 2)",
+            "devices[3].dictionary.timeouts: `timeouts` is a mapping, not the integer 1",
+        ]
+    );
+}
+
+#[test]
+fn lavas_device_file_is_a_lab_of_one_device() {
+    let wanted = convoke_job::DeviceType::new("juno");
+    let text = "hostname: juno-1\nactions: {boot: {methods: {minimal: }}}\n";
+    let (lab, findings) = Lab::read_device(&Source::new("device.yaml", text), Some(&wanted));
+    assert_eq!(findings, []);
+    let lab = lab.unwrap();
+    let device = &lab.devices[0];
+    assert_eq!((device.name.as_str(), device.device_type.as_str()), ("juno-1", "juno"));
+    assert!(device.dictionary.as_ref().unwrap().boot.method("minimal").is_some());
+    assert_eq!(lab.inventory().on_demand, []);
+    // Our own kind of device file says its type.
+    let (lab, _) = Lab::read_device(&Source::new("device.yaml", "{name: a, type: sandbox}"), Some(&wanted));
+    assert_eq!(lab.unwrap().devices[0].device_type.as_str(), "sandbox");
 }

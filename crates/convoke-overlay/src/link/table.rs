@@ -115,11 +115,9 @@ impl Link {
             Kind::Request => self.request(frame, now, &mut out),
             Kind::Received => self.received(frame, now, &mut out),
             Kind::Probe => self.probe(frame, now, &mut out),
-            Kind::Ended => {
-                if self.open.remove(&frame.id).is_some() {
-                    self.remember(frame.id);
-                    out.push(LinkEvent::Withdrawn { id: frame.id });
-                }
+            Kind::Ended if self.open.remove(&frame.id).is_some() => {
+                self.remember(frame.id);
+                out.push(LinkEvent::Withdrawn { id: frame.id });
             }
             // The echo of what was typed, or another dispatcher.
             _ => {}

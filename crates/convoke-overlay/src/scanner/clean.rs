@@ -1,6 +1,8 @@
 //! Text of a console without what is meant for a terminal (device-side.md §3, §8.1): control sequences are dropped,
 //! any run of CR before LF is part of the line end, a lone CR (a progress bar) ends a line.
 
+use memchr::memchr2;
+
 /// An operating system command (a window title) that does not end within so many bytes, or on its line, is given up.
 const LONGEST_OSC: u16 = 1024;
 /// So is a control sequence.
@@ -28,7 +30,23 @@ enum State {
 impl Cleaner {
     /// Appends the cleaned form of `bytes` to `out`.
     pub(crate) fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        for &byte in bytes {
+        let mut rest = bytes;
+        while let Some((&byte, after)) = rest.split_first() {
+            // Most of a console is plain text with CR LF at the ends of its lines.
+            if matches!(self.state, State::Text) && !self.carriage_return {
+                let plain = memchr2(0x1b, b'\r', rest).unwrap_or(rest.len());
+                out.extend_from_slice(&rest[..plain]);
+                rest = &rest[plain..];
+                if let [b'\r', b'\n', next @ ..] = rest {
+                    out.push(b'\n');
+                    rest = next;
+                    continue;
+                }
+                if plain > 0 {
+                    continue;
+                }
+            }
+            rest = after;
             self.state = match self.state {
                 State::Text => self.text(byte, out),
                 State::Escape => match byte {

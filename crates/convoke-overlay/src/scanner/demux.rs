@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use memchr::memchr;
+
 /// The longest record, its time stamp included. Longer text with a time stamp in front is not the kernel's.
 pub(crate) const HOLD: usize = 1100;
 
@@ -61,11 +63,28 @@ impl Demux {
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.held.is_empty() {
-                let plain = rest.iter().position(|byte| *byte == b'[').unwrap_or(rest.len());
+                let plain = memchr(b'[', rest).unwrap_or(rest.len());
                 if plain > 0 {
                     sink(Source::User, &rest[..plain]);
                     rest = &rest[plain..];
                     continue;
+                }
+            }
+            // A record whose end is in sight is taken at once.
+            if !self.starts.is_empty() {
+                let near = rest.len().min(HOLD.saturating_sub(self.held.len()));
+                if let Some(end) = memchr(b'\n', &rest[..near]) {
+                    self.held.extend_from_slice(&rest[..=end]);
+                    sink(Source::Kernel, &self.held);
+                    self.clear();
+                    rest = &rest[end + 1..];
+                    continue;
+                }
+                // None of these ends it, so none has to be asked for again.
+                rest[..near].iter().for_each(|byte| self.push(*byte, sink));
+                rest = &rest[near..];
+                if rest.is_empty() {
+                    break;
                 }
             }
             self.push(rest[0], sink);

@@ -90,6 +90,11 @@ impl EchoFilter {
         self.typed.push_back(typed);
     }
 
+    /// Whether text passes through as it is.
+    pub(crate) fn passes(&self, bytes: &[u8]) -> bool {
+        self.typed.is_empty() || self.held.is_empty() && memchr::memchr(b'<', bytes).is_none()
+    }
+
     /// Appends to `out` what of `bytes` is no echo, as far as that is decided.
     pub(crate) fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         if self.typed.is_empty() {
@@ -99,7 +104,7 @@ impl EchoFilter {
         let mut rest = bytes;
         while let Some((&byte, after)) = rest.split_first() {
             if self.held.is_empty() && byte != b'<' {
-                let plain = rest.iter().position(|byte| *byte == b'<').unwrap_or(rest.len());
+                let plain = memchr::memchr(b'<', rest).unwrap_or(rest.len());
                 out.extend_from_slice(&rest[..plain]);
                 rest = &rest[plain..];
                 continue;

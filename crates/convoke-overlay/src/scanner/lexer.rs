@@ -65,7 +65,7 @@ impl Lexer {
         let mut rest = bytes;
         while let Some(&first) = rest.first() {
             if self.pending.is_empty() && first != b'<' {
-                let plain = rest.iter().position(|byte| *byte == b'<').unwrap_or(rest.len());
+                let plain = memchr::memchr(b'<', rest).unwrap_or(rest.len());
                 sink(Token::Text(&rest[..plain]));
                 rest = &rest[plain..];
                 continue;

@@ -1,6 +1,7 @@
 //! Every example runs from start to end, with the results it promises.
 
 use crate::harness::{Place, Run, User, repository};
+use crate::machines;
 
 struct Example {
     _place: Place,
@@ -136,11 +137,38 @@ fn iperf3_measures() {
     assert_eq!(measured, 4);
 }
 
+/// The images that machines boot lie beside the examples, where an ordinary user may not come.
+#[test]
+fn a_machine_and_sandboxes() {
+    let place = Place::new(User::Ordinary);
+    let job = std::fs::read_to_string(repository().join("examples").join("mixed.yaml")).unwrap();
+    let job = place.write("mixed.yaml", job.replace("../target/images", "./images"));
+    for image in ["vmlinuz", "base.cpio"] {
+        place.write(&format!("images/{image}"), std::fs::read(machines::image(image)).unwrap());
+    }
+    let run = place.run(&job, &[]);
+    run.expect(0)
+        .has("server", "serving", "pass", 1)
+        .has("client", "fetch", "pass", 2)
+        .has("client", "another-kernel", "pass", 2)
+        .has("client", "multinode-sync-done", "pass", 2);
+}
+
+#[test]
+fn machines_measure_their_network() {
+    machines::image("full.cpio");
+    let example = example("qemu-iperf.yaml", User::Root);
+    example.run.has("client", "upload", "pass", 1).has("client", "download", "pass", 1);
+}
+
 #[test]
 fn no_example_is_forgotten() {
     let tested = include_str!("examples.rs");
     for entry in std::fs::read_dir(repository().join("examples")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(!name.ends_with(".yaml") || tested.contains(&format!("\"{name}\"")), "{name} has no test here");
+        assert!(
+            !name.ends_with(".yaml") || name.ends_with(".lab.yaml") || tested.contains(&format!("\"{name}\"")),
+            "{name} has no test here"
+        );
     }
 }

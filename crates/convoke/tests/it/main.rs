@@ -11,6 +11,7 @@ mod guarded;
 mod harness;
 mod keep;
 mod lava_run;
+mod machines;
 mod promises;
 mod rehearsal;
 mod service;
