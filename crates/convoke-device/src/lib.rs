@@ -3,12 +3,16 @@
 //! | module | is about |
 //! |---|---|
 //! | [`dictionary`] | the typed view of a device dictionary, rendered |
+//! | [`faults`] | what is probably wrong with a configuration that can be read |
+//! | [`template`] | LAVA's Jinja2 dictionaries and templates, rendered |
 //! | [`qemu`] | the command line of a QEMU machine |
 //! | [`words`] | splitting a command into words as a shell does |
 
 pub mod dictionary;
+pub mod faults;
 mod fields;
 pub mod qemu;
+pub mod template;
 pub mod words;
 
 pub use dictionary::Dictionary;

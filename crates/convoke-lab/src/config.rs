@@ -7,11 +7,15 @@
 //! |---|---|
 //! | `read` | from the document to a [`Lab`] |
 //! | `fields` | values of one kind each, with what to say when they are not |
+//! | `checked` | what is wrong with one device's configuration |
+//! | [`template`] | a device's configuration, rendered for a job |
 //! | [`schema`] | the same as JSON Schema, for editors |
 
+mod checked;
 mod fields;
 mod read;
 pub mod schema;
+pub mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -19,9 +23,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_device::Dictionary;
+use convoke_dispatcher::device::Refusal;
 use convoke_job::legacy::{LegacyMap, LegacyOptions};
 use convoke_job::{DeviceName, DeviceType, Diagnostic, Source, Tag};
 use convoke_schedule::{DeviceEntry, Health, Inventory, OnDemand, WorkerEntry};
+use serde_json::{Map, Value};
+
+pub use checked::Checked;
+use template::DeviceTemplate;
 
 /// The type of the devices that are made of namespaces on this machine.
 pub const SANDBOX: &str = "sandbox";
@@ -56,10 +65,34 @@ pub struct LabDevice {
     pub worker: Option<String>,
     /// Its health; `Good` when the file says nothing.
     pub health: Health,
-    /// Its configuration: LAVA's device dictionary, rendered.
+    /// Its configuration: LAVA's device dictionary, rendered, for a job without `context` if it is rendered for each job.
     pub dictionary: Option<Arc<Dictionary>>,
+    /// What its configuration is rendered from for each job.
+    pub template: Option<Arc<DeviceTemplate>>,
     /// What the dispatcher is told of it.
     pub settings: DeviceSettings,
+}
+
+impl LabDevice {
+    /// Its configuration for a job with this `context`.
+    ///
+    /// # Errors
+    /// When its templates cannot be rendered with this context, or what they say is no configuration.
+    pub fn configuration(&self, context: &Map<String, Value>) -> Result<Option<Arc<Dictionary>>, Refusal> {
+        let Some(template) = &self.template else { return Ok(self.dictionary.clone()) };
+        if context.is_empty() {
+            return Ok(self.dictionary.clone());
+        }
+        let wrong = |why: String| {
+            let message = format!("its configuration cannot be had for this job's context: {why}");
+            Refusal::new(message, "see `convoke lab check --context KEY=VALUE`")
+        };
+        let rendered = template.render(context).map_err(|fault| wrong(fault.to_string()))?;
+        match rendered.error() {
+            Some(error) => Err(wrong(error)),
+            None => Ok(rendered.dictionary.map(Arc::new)),
+        }
+    }
 }
 
 /// What the dispatcher is told of a device.

@@ -51,10 +51,12 @@ fn refusals(job: &Job, lab: &Lab) -> Vec<Diagnostic> {
         let known =
             |device: &&LabDevice| device.dictionary.is_some() || [SANDBOX, QEMU].contains(&device_type.as_str());
         let listed = lab.devices.iter().filter(fits).filter(known);
-        let listed = listed.map(|known| (Some(&known.name), known.dictionary.as_deref()));
-        let candidates: Vec<_> = listed.chain(lab.makes(device_type).then_some((None, None))).collect();
-        for (name, dictionary) in candidates {
-            match driver(device_type.as_str(), dictionary, &member) {
+        let candidates: Vec<_> = listed.map(Some).chain(lab.makes(device_type).then_some(None)).collect();
+        for device in candidates {
+            let name = device.map(|device| &device.name);
+            let configuration = device.map_or(Ok(None), |device| device.configuration(&member.context));
+            let configuration = configuration.map_err(|refusal| Refused { block: None, refusal });
+            match configuration.and_then(|own| driver(device_type.as_str(), own.as_deref(), &member)) {
                 Ok(_) => {
                     refused = None;
                     break;

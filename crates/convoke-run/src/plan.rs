@@ -309,7 +309,11 @@ fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<PlannedDevice
 /// A device of the lab for `member`.
 fn device(name: String, device_type: String, member: &MemberJob, lab: &Lab) -> Result<PlannedDevice, NoPlan> {
     let listed = lab.device(&name);
-    let dictionary = listed.and_then(|device| device.dictionary.clone());
+    let configuration = listed.map_or(Ok(None), |device| device.configuration(&member.context));
+    let dictionary = match configuration {
+        Ok(dictionary) => dictionary,
+        Err(refusal) => return Err(NoPlan::Refused { device: name, refusal }),
+    };
     match convoke_lab::driver::driver(&device_type, dictionary.as_deref(), member) {
         Ok(Driver::Sandbox) => Ok(PlannedDevice::Sandbox(spec(&name, lab))),
         Ok(Driver::Qemu(machine)) => Ok(PlannedDevice::Qemu(Box::new(QemuSpec {

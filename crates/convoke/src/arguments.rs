@@ -15,7 +15,7 @@ use crate::view::{Format, Level};
     max_term_width = 100,
     after_help = "Exit status of run and dispatch: 0 all members complete and no failing test case · 1 a test case failed or a test \
                   error ended a member · 2 the job, the lab file or the command line is wrong · 3 the lab failed · \
-                  4 a bug in Convoke · 130 cancelled. check: 0 clean or warnings only, 2 errors."
+                  4 a bug in Convoke · 130 cancelled. check and lab check: 0 clean or warnings only, 2 errors."
 )]
 pub(crate) struct Arguments {
     /// When to use colours (NO_COLOR is honoured)
@@ -52,6 +52,9 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Serve groups to LAVA and Convoke dispatchers
     Coordinator(CoordinatorArguments),
+    /// Look at the devices of a lab file
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Print a completion script for a shell
     Completions {
         /// Shell
@@ -158,6 +161,43 @@ pub(crate) enum CheckFormat {
     Human,
     /// One object a job, on standard output
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Print the devices: name, type, health, tags, and what configures them
+    List(LabListArguments),
+    /// Report what is wrong with the devices' configurations; of one device, print the configuration too
+    Check(LabCheckArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabListArguments {
+    /// The lab file
+    #[arg(long, value_name = "FILE", default_value = "lab.yaml")]
+    pub(crate) lab: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabCheckArguments {
+    /// Only this device, with its configuration as a job gets it
+    pub(crate) device: Option<String>,
+    /// The lab file
+    #[arg(long, value_name = "FILE", default_value = "lab.yaml")]
+    pub(crate) lab: PathBuf,
+    /// An entry of a job's `context` for the templates; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = context_entry)]
+    pub(crate) context: Vec<(String, serde_json::Value)>,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub(crate) format: CheckFormat,
+}
+
+/// A number is a number, anything else a text.
+fn context_entry(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("write KEY=VALUE")?;
+    let value = value.parse::<i64>().map_or_else(|_| value.into(), serde_json::Value::from);
+    Ok((key.to_owned(), value))
 }
 
 #[derive(Debug, Args)]

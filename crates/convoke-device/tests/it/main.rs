@@ -1,5 +1,6 @@
-//! Device configurations as LAVA renders them, and what is made of them.
+//! Device configurations as LAVA renders them, how they are rendered, and what is made of them.
 #![allow(clippy::unwrap_used)]
 
 mod dictionary;
 mod machine;
+mod templates;

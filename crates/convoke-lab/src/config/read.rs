@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_device::Dictionary;
+use convoke_device::template::TemplateFault;
+use convoke_job::diagnostic::Label;
 use convoke_job::legacy::{LegacyMap, Template};
 use convoke_job::{DeviceName, DeviceType, Diagnostic, Node, Source, Span, Tag, yaml};
 use convoke_schedule::{Health, WorkerEntry, nearest};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::fields::{Findings, join};
+use super::template::{DeviceTemplate, line};
 use super::{DeviceSettings, Lab, LabDevice, OnDemandMachines, QEMU, SANDBOX, SandboxSettings};
 
 /// Keys by place; the schema has the same ones.
-pub(super) const TOP: &[&str] = &["devices", "workers", "sandboxes", "legacy-map"];
+pub(super) const TOP: &[&str] = &["templates", "devices", "workers", "sandboxes", "legacy-map"];
 pub(super) const DEVICE: &[&str] =
     &["name", "type", "tags", "worker", "health", "dictionary", "environment", "os", "disk", "timeouts"];
 pub(super) const WORKER: &[&str] = &["job_limit"];
@@ -25,19 +28,98 @@ pub(super) const TEMPLATE: &[&str] = &["deploy", "image", "image_arg", "boot"];
 
 pub(super) fn read(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
     let folder = Path::new(source.name()).parent().unwrap_or(Path::new("")).to_owned();
-    document(source, |root, findings| Some(lab(root, &folder, findings)))
+    document(source, |root, findings| {
+        let templates = templates(root, &folder, findings);
+        Some(lab(root, &Files { folder, templates }, findings))
+    })
 }
 
 pub(super) fn read_device(source: &Source, device_type: Option<&DeviceType>) -> (Option<Lab>, Vec<Diagnostic>) {
-    let folder = Path::new(source.name()).parent().unwrap_or(Path::new("")).to_owned();
+    let place = Path::new(source.name());
+    if DeviceTemplate::is_one(place) {
+        return template_device(source, place, device_type);
+    }
+    let files = Files { folder: place.parent().unwrap_or(Path::new("")).to_owned(), templates: Vec::new() };
     document(source, |root, findings| {
         let device = match Dictionary::is_one(root) {
             true => lava_device(root, device_type, findings)?,
-            false => device(root, "", &folder, findings)?.0,
+            false => device(root, "", &files, findings)?.0,
         };
-        let sandboxes = SandboxSettings { on_demand: Some(0), ..SandboxSettings::default() };
-        Some(Lab { devices: vec![device], sandboxes, machines: OnDemandMachines::Never, ..Lab::default() })
+        Some(alone(device))
     })
+}
+
+/// A lab of one device.
+fn alone(device: LabDevice) -> Lab {
+    let sandboxes = SandboxSettings { on_demand: Some(0), ..SandboxSettings::default() };
+    Lab { devices: vec![device], sandboxes, machines: OnDemandMachines::Never, ..Lab::default() }
+}
+
+/// A device of which there is nothing but a dictionary to be rendered. Its file has its name, as in LAVA.
+fn template_device(source: &Source, place: &Path, device_type: Option<&DeviceType>) -> (Option<Lab>, Vec<Diagnostic>) {
+    let name = place.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let device_type = device_type.cloned().unwrap_or_else(|| DeviceType::new("unknown"));
+    let template = DeviceTemplate::new(place, &[], &name, device_type.as_str());
+    let rendered = template.render(&Map::new());
+    let wrong = |message: String| {
+        let labels = vec![Label { span: Span::new(0, 0), text: String::new() }];
+        Diagnostic { labels, ..Diagnostic::error("lab.template", "", Span::new(0, 0), message) }
+    };
+    let rendered = match rendered {
+        Ok(rendered) => rendered,
+        Err(fault) => return (None, vec![template_fault(&fault, Some(source), wrong)]),
+    };
+    let findings = rendered.findings.iter();
+    let findings = findings
+        .map(|finding| Diagnostic { severity: finding.severity, ..wrong(line(finding, &rendered.source)) })
+        .collect();
+    let lab = rendered.dictionary.map(|dictionary| {
+        let name = dictionary.hostname.clone().unwrap_or(name);
+        alone(LabDevice {
+            name: DeviceName::new(name),
+            device_type,
+            tags: Vec::new(),
+            worker: None,
+            health: Health::Good,
+            dictionary: Some(Arc::new(dictionary)),
+            template: Some(Arc::new(template)),
+            settings: DeviceSettings::default(),
+        })
+    });
+    (lab, findings)
+}
+
+/// A fault of a template, at its line when it is in `source`.
+fn template_fault(fault: &TemplateFault, source: Option<&Source>, wrong: impl Fn(String) -> Diagnostic) -> Diagnostic {
+    let mut finding = wrong(fault.to_string());
+    let own = source.zip(fault.place.as_ref()).filter(|(source, (place, _))| source.name() == place);
+    if let Some((source, (_, line))) = own {
+        let text = source.text();
+        let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
+        finding.labels = vec![Label { span: Span::new(start, end), text: String::new() }];
+    }
+    finding.help("template folders: `templates` of the lab file, the dictionary's, `../device-types`, those of LAVA")
+}
+
+/// Where the files are that a lab file names.
+struct Files {
+    /// The folder of the lab file.
+    folder: PathBuf,
+    /// `templates`.
+    templates: Vec<PathBuf>,
+}
+
+/// `templates`: folders that exist.
+fn templates(root: &Node, folder: &Path, findings: &mut Findings) -> Vec<PathBuf> {
+    let listed = findings.texts(root.get("templates"), "templates");
+    let span = root.get("templates").map(|node| node.span).unwrap_or_default();
+    let folders: Vec<PathBuf> = listed.iter().map(|name| folder.join(name)).collect();
+    for missing in folders.iter().filter(|folder| !folder.is_dir()) {
+        let message = format!("{} is no folder", missing.display());
+        findings.add(Diagnostic::error("lab.templates", "templates", span, message));
+    }
+    folders
 }
 
 /// A device of which there is nothing but its dictionary.
@@ -54,8 +136,32 @@ fn lava_device(root: &Node, device_type: Option<&DeviceType>, findings: &mut Fin
         worker: None,
         health: Health::Good,
         dictionary: Some(Arc::new(dictionary)),
+        template: None,
         settings: DeviceSettings::default(),
     })
+}
+
+/// A dictionary that is rendered for each job, and what it says for a job without `context`.
+fn template(
+    node: &Node,
+    path: &str,
+    place: &Path,
+    (name, device_type, files): (&str, &str, &Files),
+    findings: &mut Findings,
+) -> Option<(Arc<Dictionary>, Arc<DeviceTemplate>)> {
+    let wrong = |message: String| Diagnostic::error("lab.template", path, node.span, message);
+    let template = DeviceTemplate::new(place, &files.templates, name, device_type);
+    let rendered = match template.render(&Map::new()) {
+        Ok(rendered) => rendered,
+        Err(fault) => {
+            findings.add(template_fault(&fault, None, wrong));
+            return None;
+        }
+    };
+    for finding in &rendered.findings {
+        findings.add(Diagnostic { severity: finding.severity, ..wrong(line(finding, &rendered.source)) });
+    }
+    Some((Arc::new(rendered.dictionary?), Arc::new(template)))
 }
 
 /// `dictionary:`, in place or the path of a file.
@@ -88,10 +194,7 @@ fn dictionary(node: &Node, path: &str, folder: &Path, findings: &mut Findings) -
     let (dictionary, found) = Dictionary::read(&source);
     for finding in found {
         // A place in another file.
-        let at = finding.labels.first().map(|label| source.position(label.span.start));
-        let at = at.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
-        let message = format!("{}{at}: {}", source.name(), finding.message);
-        findings.add(Diagnostic { severity: finding.severity, ..wrong(message) });
+        findings.add(Diagnostic { severity: finding.severity, ..wrong(line(&finding, &source)) });
     }
     dictionary.map(Arc::new)
 }
@@ -108,12 +211,12 @@ fn document(
     (lab.filter(|_| sound), findings.0)
 }
 
-fn lab(root: &Node, folder: &Path, findings: &mut Findings) -> Lab {
+fn lab(root: &Node, files: &Files, findings: &mut Findings) -> Lab {
     findings.map(root, "", TOP);
     let workers = root.get("workers").map(|node| workers(node, findings)).unwrap_or_default();
     let mut devices: Vec<(LabDevice, Span)> = Vec::new();
     for (place, item) in findings.list(root.get("devices"), "devices").iter().enumerate() {
-        let Some((device, span)) = device(item, &format!("devices[{place}]"), folder, findings) else { continue };
+        let Some((device, span)) = device(item, &format!("devices[{place}]"), files, findings) else { continue };
         if let Some((_, first)) = devices.iter().find(|(known, _)| known.name == device.name) {
             let message = format!("device {} is listed twice", device.name);
             let path = format!("devices[{place}].name");
@@ -149,7 +252,7 @@ fn workers(node: &Node, findings: &mut Findings) -> BTreeMap<String, WorkerEntry
 }
 
 /// The device and the place of its name.
-fn device(item: &Node, path: &str, folder: &Path, findings: &mut Findings) -> Option<(LabDevice, Span)> {
+fn device(item: &Node, path: &str, files: &Files, findings: &mut Findings) -> Option<(LabDevice, Span)> {
     if item.as_map().is_none() {
         findings.wrong(path, item, "a mapping with `name` and `type`");
         return None;
@@ -170,11 +273,25 @@ fn device(item: &Node, path: &str, folder: &Path, findings: &mut Findings) -> Op
     let tags = tags(item, path, findings);
     let worker = item.get("worker").and_then(|node| findings.text(node, &join(path, "worker")));
     let health = item.get("health").map_or(Some(Health::Good), |node| health(node, &join(path, "health"), findings));
-    let dictionary =
-        item.get("dictionary").and_then(|node| dictionary(node, &join(path, "dictionary"), folder, findings));
+    let (dictionary, template) = match item.get("dictionary") {
+        None => (None, None),
+        Some(node) => {
+            let path = join(path, "dictionary");
+            let place =
+                node.as_text().map(|file| files.folder.join(file)).filter(|place| DeviceTemplate::is_one(place));
+            match place {
+                Some(place) => {
+                    let device =
+                        (name.as_deref().unwrap_or_default(), device_type.as_deref().unwrap_or_default(), files);
+                    template(node, &path, &place, device, findings).unzip()
+                }
+                None => (dictionary(node, &path, &files.folder, findings), None),
+            }
+        }
+    };
     let settings = settings(item, path, findings);
     let (name, device_type) = (DeviceName::new(name?), DeviceType::new(device_type?));
-    Some((LabDevice { name, device_type, tags, worker, health: health?, dictionary, settings }, span))
+    Some((LabDevice { name, device_type, tags, worker, health: health?, dictionary, template, settings }, span))
 }
 
 /// Names end up as host names and in file names.

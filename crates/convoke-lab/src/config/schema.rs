@@ -25,6 +25,9 @@ pub fn schema_text() -> String {
 #[derive(JsonSchema)]
 #[schemars(title = "Convoke lab file", deny_unknown_fields)]
 struct LabFile {
+    /// Folders of LAVA's device-type templates, relative to the lab file's folder; those of LAVA's package are always searched last.
+    #[schemars(default)]
+    templates: Vec<String>,
     /// The devices that exist.
     #[schemars(default)]
     devices: Vec<Device>,
@@ -55,7 +58,7 @@ struct Device {
     worker: Option<String>,
     /// Its health; `Good` when not given. Only devices that are `Good` or `Unknown` are used.
     health: Option<DeviceHealth>,
-    /// Its configuration: LAVA's device dictionary, rendered, or the path of a file with it.
+    /// Its configuration: LAVA's device dictionary, rendered, or the path of a file with it; `*.jinja2` is rendered for each job.
     dictionary: Option<DictionaryOrFile>,
     /// Variables of the test shell.
     #[schemars(default)]

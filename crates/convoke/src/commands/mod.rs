@@ -6,6 +6,7 @@ mod coordinator;
 mod dispatch;
 mod guarding;
 mod job;
+mod lab;
 mod report;
 mod run;
 mod service;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command, CoordinatorCommand};
+use crate::arguments::{Arguments, Command, CoordinatorCommand, LabCommand};
 use crate::failure::Failure;
 use crate::output;
 
@@ -34,6 +35,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             None => coordinator::coordinator(&arguments),
             Some(CoordinatorCommand::Status(arguments)) => status::status(arguments),
         },
+        Command::Lab(LabCommand::List(arguments)) => lab::list(&arguments),
+        Command::Lab(LabCommand::Check(arguments)) => lab::check(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "convoke", &mut script);
