@@ -37,6 +37,6 @@ impl Bundles {
         self.waits = 0;
         let raw = |text: &str| Json::parse(text.as_bytes()).unwrap_or(Json::Null);
         let all = self.bundles.iter().map(|(name, bundle)| (name.to_string(), raw(bundle))).collect();
-        Reply::AckWith(Json::Object(vec![("bundle".to_owned(), Json::Object(all))]).to_text())
+        Reply::AckWith(Json::Object(vec![("bundle".to_owned(), Json::Object(all))]).to_text().into())
     }
 }

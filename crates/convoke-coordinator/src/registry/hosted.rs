@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 
 use convoke_group::{
-    Answer, Call, Group, GroupName, Input, MemberName, MessageId, Output, Quiet, Refusal, RoleName, Time, WaitId,
+    Answer, Call, Group, GroupName, Input, MemberName, MessageId, Output, Quiet, Refusal, RoleName, Tell, Time, WaitId,
 };
 use serde_json::Value;
 
 use super::aggregate::Bundles;
 use super::doing::{About, Doing};
-use super::replies::Manner;
+use super::replies::{Common, Manner};
 use super::{Limits, Note, Step, Ticket};
 use crate::store::Entry;
 use crate::wire::{Ask, Reply, Request, TokenDigest};
@@ -40,12 +40,14 @@ pub(crate) struct Hosted {
     pub(super) names: HashMap<WaitId, String>,
     /// The named call for which a member was released last, and the requests of it that were answered so.
     released: HashMap<(MemberName, MessageId), (String, Vec<WaitId>)>,
+    /// Members that have finished and not left.
     pub(super) finished: BTreeSet<MemberName>,
     pub(super) bundles: Bundles,
     /// Bytes of messages by ID and sender; what limits count.
     pub(super) sizes: BTreeMap<MessageId, BTreeMap<MemberName, usize>>,
     bytes: usize,
     pub(super) doing: Doing,
+    common: Common,
     pub(super) heard: Time,
     /// When the last entry was made by a request.
     pub(super) kept: Time,
@@ -92,6 +94,7 @@ impl Hosted {
             sizes: BTreeMap::new(),
             bytes: 0,
             doing: Doing::default(),
+            common: Common::default(),
             heard: Time::default(),
             kept: Time::default(),
         }
@@ -149,6 +152,7 @@ impl Hosted {
             Ask::GroupData => (Call::Assemble, Manner::Assemble),
             Ask::Send { message_id, message } => {
                 self.count(&message_id, &member, message.len());
+                self.common.changes();
                 (Call::Send { message_id, message: Value::String(message) }, Manner::Send)
             }
             Ask::Wait { message_id } => (Call::Wait { message_id }, Manner::Wait),
@@ -229,7 +233,7 @@ impl Hosted {
     fn call(&mut self, open: Open, call: Call, deadline: Option<Time>, quiet: Quiet, now: Time, step: &mut Step) {
         let wait = WaitId(self.next_wait);
         self.next_wait += 1;
-        let (ticket, member) = (open.ticket, open.member.clone());
+        let (ticket, member, held) = (open.ticket, open.member.clone(), open.held);
         self.tickets.insert(ticket, wait);
         self.open.insert(wait, open);
         // A poll that finds its member where the last one left it changes nothing, and is not kept.
@@ -246,7 +250,9 @@ impl Hosted {
         let input = Input::Call { wait, member, call, deadline, quiet };
         let entry = kept.then(|| Entry::Input(input.clone()));
         let name = self.names.get(&wait).cloned();
-        self.apply(input, now, step);
+        // Who polls is only told to come again.
+        let tell = if held { Tell::Answers } else { Tell::Poll };
+        self.apply(input, now, tell, step);
         let polled = again && !self.tickets.contains_key(&ticket) && !self.releases.contains_key(&ticket);
         if let (Some(entry), false) = (entry, polled) {
             step.entries.insert(place, entry);
@@ -276,7 +282,7 @@ impl Hosted {
         if sync {
             self.keep(Input::Withdraw { wait }, now, step)
         } else {
-            self.apply(Input::Withdraw { wait }, now, step)
+            self.apply(Input::Withdraw { wait }, now, Tell::Answers, step)
         }
     }
 
@@ -288,7 +294,7 @@ impl Hosted {
     }
 
     pub(super) fn tick(&mut self, now: Time, step: &mut Step) {
-        self.apply(Input::Tick, now, step);
+        self.apply(Input::Tick, now, Tell::Answers, step);
     }
 
     /// The group ends: who is held comes again, and learns that it is gone.
@@ -300,9 +306,7 @@ impl Hosted {
 
     /// Every registered member has finished or left.
     pub(super) fn is_over(&self) -> bool {
-        let members = self.group.members();
-        !members.is_empty()
-            && members.iter().all(|member| member.left.is_some() || self.finished.contains(&member.name))
+        !self.group.members().is_empty() && self.finished.len() == self.group.living()
     }
 
     pub(super) fn holds(&self) -> bool {
@@ -334,7 +338,7 @@ impl Hosted {
     }
 
     fn knows(&self, member: &MemberName) -> bool {
-        self.group.members().iter().any(|known| known.name == *member)
+        self.group.has_member(member)
     }
 
     fn register(&mut self, member: MemberName, role: RoleName, now: Time, step: &mut Step) {
@@ -344,23 +348,30 @@ impl Hosted {
 
     fn clear(&mut self, ticket: Ticket, member: MemberName, leave: Option<String>, now: Time, step: &mut Step) {
         step.notes.push(Note::Finished { member: member.clone(), why: leave.clone() });
-        if self.finished.insert(member.clone()) {
+        if self.finish(&member) {
             step.entries.push(Entry::Finished { member: member.clone() });
         }
         if let Some(why) = leave {
             let why = if why.is_empty() { ENDED.to_owned() } else { why };
+            self.finished.remove(&member);
             self.keep(Input::Leave { member, why }, now, step);
         }
         step.replies.push((ticket, Some(Reply::Ack)));
     }
 
-    pub(super) fn keep(&mut self, input: Input, now: Time, step: &mut Step) {
-        step.entries.push(Entry::Input(input.clone()));
-        self.apply(input, now, step);
+    /// Notes that a member has finished; returns whether that is news. Who has left has left.
+    pub(super) fn finish(&mut self, member: &MemberName) -> bool {
+        let lives = self.group.member(member).is_some_and(|member| member.left.is_none());
+        lives && self.finished.insert(member.clone())
     }
 
-    fn apply(&mut self, input: Input, now: Time, step: &mut Step) {
-        for output in self.group.apply(input, now) {
+    pub(super) fn keep(&mut self, input: Input, now: Time, step: &mut Step) {
+        step.entries.push(Entry::Input(input.clone()));
+        self.apply(input, now, Tell::Answers, step);
+    }
+
+    fn apply(&mut self, input: Input, now: Time, tell: Tell, step: &mut Step) {
+        for output in self.group.apply_telling(input, now, tell) {
             match output {
                 Output::Answer { wait, member, answer } => self.answer(wait, &member, answer, step),
                 Output::Waiting { .. } => {}
@@ -385,7 +396,7 @@ impl Hosted {
             self.releases.insert(open.ticket, (wait, sync));
         }
         self.names.remove(&wait);
-        let reply = open.manner.reply(answer, &self.group, open.limited().is_some());
+        let reply = open.manner.reply(answer, &self.group, &mut self.common, open.limited().is_some());
         step.replies.push((open.ticket, Some(reply)));
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use convoke_group::{Answer, Call, GroupName, Input, MemberName, MessageId, Output, Time, WaitId};
+use convoke_group::{Answer, Call, GroupName, Input, MemberName, MessageId, Output, Tell, Time, WaitId};
 
 use super::Step;
 use super::hosted::Hosted;
@@ -50,7 +50,7 @@ impl Hosted {
                 self.names.insert(wait, call);
             }
             Entry::Finished { member } => {
-                self.finished.insert(member);
+                self.finish(&member);
             }
             Entry::Returned { member } => {
                 self.finished.remove(&member);
@@ -84,9 +84,12 @@ impl Hosted {
             Input::Withdraw { wait } => {
                 replay.uncollected.remove(wait);
             }
-            Input::Register { .. } | Input::Leave { .. } | Input::Tick => {}
+            Input::Leave { member, .. } => {
+                self.finished.remove(member);
+            }
+            Input::Register { .. } | Input::Tick => {}
         }
-        for output in self.group.apply(input, at) {
+        for output in self.group.apply_telling(input, at, Tell::Answers) {
             if let Output::Answer { wait, answer: Answer::Done { .. }, .. } = output
                 && let Some(sync) = replay.syncs.get(&wait)
             {

@@ -83,7 +83,7 @@ impl Hosted {
     /// The held requests of a member, as an answer to it.
     pub(super) fn waits_of(&self, member: &MemberName) -> Reply {
         match serde_json::to_value(self.group.waits_of(member)) {
-            Ok(waits) => Reply::AckWith(Json::from(&waits).to_text()),
+            Ok(waits) => Reply::AckWith(Json::from(&waits).to_text().into()),
             Err(error) => Reply::Nack(format!("the waits cannot be written: {error}")),
         }
     }

@@ -12,6 +12,8 @@ use super::stream::Stream;
 
 /// How long a caller that was answered may go on sending, or leave its side open.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long a caller may take to acknowledge its reply when the server ends.
+const LAST_LOOK: Duration = Duration::from_millis(500);
 /// First and longest pause between two looks at whether the other side has acknowledged everything.
 const LOOK: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(200));
 
@@ -33,8 +35,21 @@ pub(super) async fn close(stream: &mut Stream, ended: bool, end: &CancellationTo
 }
 
 /// Closes the connection, and says whether the other side has received everything that was written: it closed without a
-/// reset, or acknowledged the end of our side.
-pub(super) async fn has_arrived(stream: &mut Stream, ended: &mut bool, limit: Duration) -> bool {
+/// reset, or acknowledged the end of our side. When the server ends it has to do so soon, or counts as gone.
+pub(super) async fn has_arrived(
+    stream: &mut Stream,
+    ended: &mut bool,
+    limit: Duration,
+    end: &CancellationToken,
+) -> bool {
+    tokio::select! {
+        biased;
+        arrived = acknowledged(stream, ended, limit) => arrived,
+        () = async { end.cancelled().await; sleep(LAST_LOOK).await } => false,
+    }
+}
+
+async fn acknowledged(stream: &mut Stream, ended: &mut bool, limit: Duration) -> bool {
     if stream.shutdown().await.is_err() {
         return false;
     }
@@ -74,5 +89,27 @@ async fn drain(stream: &mut Stream) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A caller that neither reads nor closes does not hold the server's end up.
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_caller_counts_as_gone_soon_after_the_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut stream = Stream::Clear(listener.accept().await.unwrap().0);
+        let end = CancellationToken::new();
+        end.cancel();
+        let (began, limit) = (Instant::now(), Duration::from_secs(30));
+        assert!(!has_arrived(&mut stream, &mut false, limit, &end).await);
+        assert!(began.elapsed() < limit, "its own limit does not count then");
     }
 }

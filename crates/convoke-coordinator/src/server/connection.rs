@@ -282,7 +282,8 @@ impl OpenRequest<'_> {
 
     /// Ends the connection, which tells whether the reply arrived.
     async fn settle_at_end(&mut self, stream: &mut Stream, input: &mut Input) {
-        if closing::has_arrived(stream, &mut input.ended, self.shared.settings.request_time).await {
+        let Shared { settings, end, .. } = self.shared;
+        if closing::has_arrived(stream, &mut input.ended, settings.request_time, end).await {
             self.arrived();
         }
     }

@@ -88,7 +88,8 @@ pub(super) fn answer(settings: &TcpSettings, call: &Call, reply: Reply) -> Optio
             }),
         },
         Reply::GroupData(roles) => {
-            let messages = roles.into_iter().map(|(member, role)| (member, Value::String(role.into()))).collect();
+            let messages =
+                roles.iter().map(|(member, role)| (member.clone(), Value::String(role.as_str().to_owned()))).collect();
             Some(Answer::Done { messages })
         }
         Reply::Nack(reason) => Some(words::refused(settings, call, &reason)),

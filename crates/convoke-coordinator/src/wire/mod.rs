@@ -5,7 +5,7 @@
 //! | `json` | JSON that keeps key order and numbers as sent, written as Python writes it |
 //! | `frame` | eight hexadecimal digits, then the text |
 //! | `request` | what a dispatcher asks |
-//! | `reply` | what it is told |
+//! | `reply`, `roles` | what it is told |
 //! | `token` | what lets it in |
 //!
 //! A server reads requests and writes replies; a client writes requests and reads replies. Rules:
@@ -17,10 +17,12 @@ mod frame;
 mod json;
 mod reply;
 mod request;
+mod roles;
 mod token;
 
 pub use frame::{Decoded, Decoder, frame};
 pub use json::{Json, JsonError};
 pub use reply::{BadReply, Reply};
 pub use request::{Ask, Extras, Rejection, Request, Size};
+pub use roles::Roles;
 pub use token::{Token, TokenDigest};

@@ -5,10 +5,12 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use convoke_group::{MemberName, Messages, Refusal, RoleName};
 
 use super::json::{Json, write_text};
+use super::roles::Roles;
 
 /// One reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub enum Reply {
     /// Accepted.
     Ack,
     /// Satisfied, with the JSON text of `message`.
-    AckWith(String),
+    AckWith(Arc<str>),
     /// Cannot be served, now or later, and why. The reason is sent only to those who know extra fields.
     Nack(String),
     /// Not yet: ask again.
@@ -25,7 +27,7 @@ pub enum Reply {
     /// know extra fields.
     Refused(Box<Refusal>),
     /// The group is full: every member with its role.
-    GroupData(Vec<(MemberName, RoleName)>),
+    GroupData(Roles),
 }
 
 /// Why a message is no reply.
@@ -81,16 +83,8 @@ impl Reply {
                 }
             }
             Reply::GroupData(roles) => {
-                text.push_str(", \"roles\": {");
-                for (place, (member, role)) in roles.iter().enumerate() {
-                    if place > 0 {
-                        text.push_str(", ");
-                    }
-                    write_text(member.as_str(), &mut text);
-                    text.push_str(": ");
-                    write_text(role.as_str(), &mut text);
-                }
-                text.push('}');
+                text.push_str(", \"roles\": ");
+                text.push_str(roles.text());
             }
         }
         if extras {
@@ -121,7 +115,7 @@ impl Reply {
         let refusal = || serde_json::from_value(message.get("convoke_refusal")?.to_value()).ok().map(Box::new);
         let reply = match word {
             "wait" | "nack" if let Some(refusal) = refusal() => Reply::Refused(refusal),
-            "ack" => message.get("message").map_or(Reply::Ack, |message| Reply::AckWith(message.to_text())),
+            "ack" => message.get("message").map_or(Reply::Ack, |message| Reply::AckWith(message.to_text().into())),
             "nack" => {
                 let reason = message.get("reason").and_then(Json::as_text).unwrap_or_default();
                 Reply::Nack(reason.to_owned())

@@ -102,7 +102,7 @@ async fn a_wait_is_woken_by_the_send_and_gets_its_data() {
     let before = Instant::now();
     done(server.call(send("ready", json!({"ip": "10.0.0.1"})), limit(30)).await);
     let data: Message = serde_json::from_value(json!({"ip": "10.0.0.1"})).unwrap();
-    assert_eq!(done(waiting.await.unwrap()), [(MemberName::new("s1"), Value::Object(data))]);
+    assert_eq!(*done(waiting.await.unwrap()), [(MemberName::new("s1"), Value::Object(data))]);
     assert_eq!(Instant::now(), before, "no timer is between the send and the wake-up");
 }
 

@@ -170,11 +170,11 @@ mod tests {
             device: None,
         };
         let members = [member("9", "peer", 0), member("10", "host", 1), member("8", "peer", 2)];
-        let messages: Messages = vec![
+        let messages = Messages::from(vec![
             (MemberName::new("9"), json!({"ip": "nine", "only9": "x"})),
             (MemberName::new("10"), json!({"ip": "ten"})),
             (MemberName::new("8"), json!({"ip": "eight"})),
-        ];
+        ]);
         let found = pick(&["ip", "only9"], &messages, &["host".into()], &members).unwrap();
         assert_eq!(Value::Object(found), json!({"ip": "ten", "only9": "x"}));
         let found = pick(&["ip"], &messages, &[], &members).unwrap();

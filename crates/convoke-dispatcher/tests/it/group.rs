@@ -31,7 +31,7 @@ impl GroupClient for Mute {
     fn call(&self, call: Call, _options: CallOptions) -> LocalFuture<'_, Answer> {
         Box::pin(async move {
             if call == Call::Assemble {
-                return Answer::Done { messages: Vec::new() };
+                return Answer::Done { messages: Vec::new().into() };
             }
             std::future::pending().await
         })

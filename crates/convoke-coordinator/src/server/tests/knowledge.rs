@@ -57,7 +57,7 @@ impl Team {
                 true
             }
             (Act::Sync(id), Reply::AckWith(text)) => {
-                if *text != format!("\"{}\"", IDS[*id]) {
+                if **text != format!("\"{}\"", IDS[*id]) {
                     return wrong();
                 }
                 self.barrier(member, *id)?;

@@ -212,7 +212,7 @@ impl Hosted {
         }
         self.polls_after_the_last = 0;
         let bundles: Vec<String> = self.bundles.iter().map(|(name, bundle)| format!("\"{name}\": {bundle}")).collect();
-        Reply::AckWith(format!("{{\"bundle\": {{{}}}}}", bundles.join(", ")))
+        Reply::AckWith(format!("{{\"bundle\": {{{}}}}}", bundles.join(", ")).into())
     }
 
     fn apply(&mut self, input: Input) -> Vec<Expected> {
@@ -250,7 +250,7 @@ impl Hosted {
             (Answer::Done { .. }, What::Send { .. }) => Reply::Ack,
             (Answer::Done { .. }, What::Sync { id, own }) => {
                 let own = own.filter(|own| !matches!(*own, "{}" | "null"));
-                Reply::AckWith(own.map_or_else(|| format!("\"{id}\""), ToOwned::to_owned))
+                Reply::AckWith(own.map_or_else(|| format!("\"{id}\""), ToOwned::to_owned).into())
             }
             (Answer::Done { .. }, What::GroupData) => {
                 let mut roles = Vec::new();
@@ -270,7 +270,7 @@ impl Hosted {
                     .iter()
                     .map(|(member, value)| format!("\"{member}\": {}", value.as_str().unwrap_or_default()))
                     .collect();
-                Reply::AckWith(format!("{{{}}}", texts.join(", ")))
+                Reply::AckWith(format!("{{{}}}", texts.join(", ")).into())
             }
         }
     }
