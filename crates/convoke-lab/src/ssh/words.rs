@@ -8,7 +8,7 @@ pub(super) fn last(stderr: &str) -> String {
                 .iter()
                 .any(|start| line.starts_with(start))
     };
-    let line = stderr.lines().map(str::trim).filter(telling).next_back();
+    let line = stderr.lines().map(str::trim).rfind(telling);
     line.map_or_else(|| "it says nothing".to_owned(), |line| line.trim_end_matches('.').to_owned())
 }
 
