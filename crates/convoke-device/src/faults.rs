@@ -78,7 +78,7 @@ pub fn faults(root: &Node, dictionary: &Dictionary) -> Vec<Diagnostic> {
     let span = |name: &str| methods.iter().find(|(key, _)| key.text == name).map_or(boot.span, |(key, _)| key.span);
     let mut fault = |method: &str, message: String, help: &str| {
         let path = format!("actions.boot.methods.{method}");
-        found.push(Diagnostic::error("device.commands", path, span(method), message).help(help));
+        found.push(Diagnostic::warning("device.commands", path, span(method), message).help(help));
     };
     for method in dictionary.boot.names() {
         if method == "qemu" {
