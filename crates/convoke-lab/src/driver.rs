@@ -10,7 +10,7 @@ use convoke_job::MemberJob;
 use convoke_job::member::{Block, BlockKind};
 
 use crate::config::{QEMU, SANDBOX};
-use crate::{qemu, sandbox};
+use crate::{board, qemu, sandbox};
 
 /// What drives a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Driver {
     Sandbox,
     /// A QEMU machine.
     Qemu(Machine),
+    /// A board: a console and a power switch of the lab.
+    Board,
 }
 
 /// What is refused, and the block that asks for it; `None` when no block of the member would do.
@@ -47,10 +49,11 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
         (Some(dictionary), _) if dictionary.boot.method("qemu").is_some() => {
             Driver::Qemu(Machine::of_dictionary(dictionary).map_err(fault).map_err(all)?)
         }
+        (Some(dictionary), _) if dictionary.boot.method("minimal").is_some() => Driver::Board,
         (Some(dictionary), other) => {
             let methods = dictionary.boot.names().join(", ");
             let message = format!("no boot method of the device of type {other} can be driven: it has {methods}");
-            return Err(all(Refusal::new(message, "known: qemu; --rehearse puts a sandbox in its place")));
+            return Err(all(Refusal::new(message, "known: qemu, minimal; --rehearse puts a sandbox in its place")));
         }
     };
     for (index, block) in member.blocks.iter().enumerate() {
@@ -86,6 +89,7 @@ fn refusal(driver: &Driver, dictionary: Option<&Dictionary>, block: &Block) -> O
         (_, BlockKind::Test(_) | BlockKind::Command { .. }) => convoke_dispatcher::device::unsupported(block),
         (Driver::Sandbox, _) => sandbox::refusal_of(block),
         (Driver::Qemu(_), _) => qemu::refusal(block, dictionary),
+        (Driver::Board, _) => dictionary.and_then(|dictionary| board::refusal(block, dictionary)),
     }
 }
 

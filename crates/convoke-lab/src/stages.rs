@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use convoke_children::StageEntry;
 
-use crate::{qemu, sandbox};
+use crate::{board, qemu, sandbox};
 
 /// All stages by name.
 const STAGES: &[(&str, StageEntry)] = &[
@@ -16,6 +16,8 @@ const STAGES: &[(&str, StageEntry)] = &[
     ("init", StageEntry::Orphan(sandbox::init::run)),
     ("machine", StageEntry::Controlled(qemu::stage::run)),
     ("attach", StageEntry::Controlled(qemu::stage::attach)),
+    ("command", StageEntry::Controlled(board::stage::command)),
+    ("connect", StageEntry::Orphan(board::stage::connect)),
     ("shell", StageEntry::Plain(sandbox::shell_stage::run)),
 ];
 

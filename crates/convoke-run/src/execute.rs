@@ -12,6 +12,7 @@ use convoke_dispatcher::{DispatchOptions, MemberRun};
 use convoke_group::{GroupName, MemberName, RoleName};
 use convoke_job::member::Place;
 use convoke_journal::{Body, ErrorClass, Failure, Files, Health, Journal, MemberInfo, Recorder, View};
+use convoke_lab::board::BoardDevice;
 use convoke_lab::qemu::QemuDevice;
 use convoke_lab::sandbox::Ground;
 use tokio::sync::mpsc;
@@ -195,7 +196,7 @@ async fn start(
         .iter()
         .map(|member| match &member.device {
             PlannedDevice::Guest { host, name } => sandboxes[*host].as_ref().map(|host| host.guest(name.clone())),
-            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) => None,
+            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) | PlannedDevice::Board(_) => None,
         })
         .collect();
     let mut ready = Vec::with_capacity(plan.members.len());
@@ -203,12 +204,13 @@ async fn start(
     for (((member, sandbox), guest), info) in plan.members.into_iter().zip(sandboxes).zip(guests).zip(infos) {
         let host = match member.device {
             PlannedDevice::Guest { host, .. } => Some(host),
-            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) => None,
+            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) | PlannedDevice::Board(_) => None,
         };
         let device: Box<dyn Device> = match (sandbox, guest, member.device) {
             (Some(sandbox), ..) => kept.wrap(&member.label, sandbox),
             (None, Some(guest), _) => Box::new(guest),
             (None, None, PlannedDevice::Qemu(spec)) => Box::new(QemuDevice::new(*spec, ground.clone())?),
+            (None, None, PlannedDevice::Board(spec)) => Box::new(BoardDevice::new(*spec)),
             (None, None, _) => return Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device")),
         };
         recorder.member(

@@ -6,6 +6,7 @@ use convoke_device::qemu::Network;
 use convoke_dispatcher::device::Refusal;
 use convoke_job::member::Place;
 use convoke_job::{DeviceName, Job, MemberJob};
+use convoke_lab::board::BoardSpec;
 use convoke_lab::qemu::QemuSpec;
 use convoke_lab::sandbox::{GroundSettings, SandboxSpec};
 use convoke_lab::{Driver, Lab, Refused};
@@ -46,6 +47,8 @@ pub enum PlannedDevice {
     Sandbox(SandboxSpec),
     /// On a QEMU machine.
     Qemu(Box<QemuSpec>),
+    /// On a board.
+    Board(Box<BoardSpec>),
     /// In a shell of its own on another member's sandbox.
     Guest {
         /// Index of that member.
@@ -95,6 +98,7 @@ impl PlannedDevice {
         match self {
             PlannedDevice::Sandbox(spec) => Some(&spec.name),
             PlannedDevice::Qemu(spec) => Some(&spec.name),
+            PlannedDevice::Board(spec) => Some(&spec.name),
             PlannedDevice::Guest { .. } => None,
         }
     }
@@ -110,13 +114,13 @@ impl Plan {
             .filter_map(|member| match &member.device {
                 PlannedDevice::Sandbox(spec) => Some(spec.name.clone()),
                 PlannedDevice::Qemu(spec) => Some(spec.name.clone()),
-                PlannedDevice::Guest { .. } => None,
+                PlannedDevice::Board(_) | PlannedDevice::Guest { .. } => None,
             })
             .collect();
         let needed = |member: &PlannedMember| match &member.device {
             PlannedDevice::Sandbox(_) => true,
             PlannedDevice::Qemu(spec) => spec.machine.network != Network::AsGiven,
-            PlannedDevice::Guest { .. } => false,
+            PlannedDevice::Board(_) | PlannedDevice::Guest { .. } => false,
         };
         let settings = GroundSettings { names, network: self.network, disk_limit: None };
         self.members.iter().any(needed).then_some(settings)
@@ -259,6 +263,13 @@ fn device(name: String, device_type: String, member: &MemberJob, lab: &Lab) -> R
             dictionary,
             settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
             machine,
+        }))),
+        Ok(Driver::Board) => Ok(PlannedDevice::Board(Box::new(BoardSpec {
+            name,
+            device_type,
+            tags: listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect(),
+            dictionary: dictionary.unwrap_or_default(),
+            settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
         }))),
         Err(Refused { refusal, .. }) => Err(NoPlan::Refused { device: name, refusal }),
     }
