@@ -29,6 +29,17 @@ pub(crate) fn run() -> Result<(), String> {
     outcome
 }
 
+/// How fast a console is scanned: a program of the room that scans, for this one is not optimised.
+pub(crate) fn console() -> Result<(), String> {
+    run_command(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).current_dir(root()).args([
+        "bench",
+        "--package",
+        "convoke-overlay",
+        "--bench",
+        "console",
+    ]))
+}
+
 fn measure(program: &Path, folder: &Path) -> Result<(), String> {
     let job = |members: usize, steps: &str| Job { members, steps: steps.to_owned() };
     let one = job(1, "lava-sync go");

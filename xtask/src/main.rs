@@ -23,6 +23,8 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
   lint    formatting, clippy, rustdoc, shellcheck, dependency directions, house rules
   test    setup, lint, then every test
   bench   measures what docs/PERFORMANCE.md speaks of, release build
+  bench console
+          how fast a console is scanned, beside a plain copy
   bench coordinator [--quick]
           the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
   fuzz TARGET [SECONDS]   looks for an input that breaks the coordinator; TARGET is wire or service";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["lint"] => chores::lint(),
         ["test"] => chores::test(),
         ["bench"] => bench::run(),
+        ["bench", "console"] => bench::console(),
         ["bench", "coordinator"] => coordinator::run(false),
         ["bench", "coordinator", "--quick"] => coordinator::run(true),
         ["bench", "bare-server", port] => coordinator::bare_server(port),

@@ -36,7 +36,7 @@ mod tcp;
 pub mod wire;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
-pub use configuration::{Configuration, ConfigurationError};
+pub use configuration::{Configuration, ConfigurationError, KEYS};
 pub use event::{GroupEvent, WaitingCall};
 pub use guard::{Guard, TokensError, read_tokens};
 pub use local::LocalGroup;

@@ -160,6 +160,8 @@ pub struct BootRequest {
     pub context: Map<String, Value>,
     /// Prompts that will be waited for, regular expressions.
     pub prompts: Vec<String>,
+    /// For a guest: the address of its host, as a request of the deploy block has stored it (device-side.md §9.3).
+    pub host_address: Option<String>,
     /// Takes lines for the member's log.
     pub log: DeviceLog,
 }
@@ -182,7 +184,7 @@ impl BootRequest {
     /// A request without anything but its method.
     pub fn new(method: impl Into<String>, log: DeviceLog) -> BootRequest {
         let (parameters, context) = (Map::new(), Map::new());
-        BootRequest { method: method.into(), parameters, context, prompts: Vec::new(), log }
+        BootRequest { method: method.into(), parameters, context, prompts: Vec::new(), host_address: None, log }
     }
 }
 

@@ -62,6 +62,8 @@ pub struct DispatchOptions {
     pub base: PathBuf,
     /// `convoke 0.1.0`, for the log.
     pub program: String,
+    /// The public key, one line, that `authorize: ssh` in a deploy block puts onto the device.
+    pub authorized_key: Option<String>,
     /// What to report when `cancel` fires, set before firing it. Unset: class Canceled, `cancelled by the user`. A
     /// failure of class Canceled gives [`Health::Canceled`], any other [`Health::Incomplete`] (for example reason
     /// `host-gone`).
@@ -76,6 +78,7 @@ impl DispatchOptions {
             scratch: scratch.into(),
             base: PathBuf::from("."),
             program: program.into(),
+            authorized_key: None,
             stop: Arc::new(OnceLock::new()),
         }
     }

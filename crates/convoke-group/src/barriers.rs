@@ -25,17 +25,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::names::{MessageId, WaitId};
-use crate::roster::Slot;
+use crate::roster::{Roster, Slot};
+use crate::tally::Tally;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Barriers {
     barriers: BTreeMap<MessageId, Barrier>,
+    /// Where the calls are that are answered for their member's last round.
+    answers: BTreeMap<WaitId, (MessageId, Slot)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Barrier {
     /// Arrived at the open round.
     arrived: BTreeSet<Slot>,
+    /// Counts them.
+    tally: Tally,
     /// Arrived at a complete round, and not answered for it.
     owed: BTreeSet<Slot>,
     /// The calls answered for the member's last round, until it calls again.
@@ -54,17 +59,28 @@ pub(crate) enum Arrival {
 impl Barriers {
     pub(crate) fn arrive(&mut self, id: &MessageId, member: Slot, wait: WaitId) -> Arrival {
         let barrier = self.barriers.entry(id.clone()).or_default();
-        barrier.answered.remove(&member);
+        for answered in barrier.answered.remove(&member).into_iter().flatten() {
+            self.answers.remove(&answered);
+        }
         if barrier.owed.remove(&member) {
             barrier.answered.entry(member).or_default().insert(wait);
+            self.answers.insert(wait, (id.clone(), member));
             return Arrival::Owed;
         }
-        barrier.arrived.insert(member);
+        barrier.tally.done += usize::from(barrier.arrived.insert(member));
         Arrival::Open
     }
 
     pub(crate) fn has_arrived(&self, id: &MessageId, member: Slot) -> bool {
         self.barriers.get(id).is_some_and(|barrier| barrier.arrived.contains(&member))
+    }
+
+    /// How many members have arrived at the open round, and whether one has left without.
+    pub(crate) fn count(&mut self, id: &MessageId, roster: &Roster) -> (usize, bool) {
+        let Some(Barrier { arrived, tally, .. }) = self.barriers.get_mut(id) else {
+            return (0, !roster.gone().is_empty());
+        };
+        (tally.done, tally.lacks(roster.gone(), |slot| arrived.contains(&slot)))
     }
 
     pub(crate) fn is_owed(&self, id: &MessageId, member: Slot) -> bool {
@@ -75,25 +91,24 @@ impl Barriers {
     pub(crate) fn complete(&mut self, id: &MessageId, answers: &[(Slot, WaitId)]) {
         let Some(barrier) = self.barriers.get_mut(id) else { return };
         barrier.owed.append(&mut barrier.arrived);
+        barrier.tally = Tally::default();
         for (member, wait) in answers {
             barrier.owed.remove(member);
             barrier.answered.entry(*member).or_default().insert(*wait);
+            self.answers.insert(*wait, (id.clone(), *member));
         }
     }
 
     /// An answer did not reach its caller. When no other answer of the round did, the member is owed it again.
     pub(crate) fn undelivered(&mut self, wait: WaitId) {
-        for barrier in self.barriers.values_mut() {
-            let member = barrier.answered.iter().find(|(_, waits)| waits.contains(&wait)).map(|(member, _)| *member);
-            let Some(member) = member else { continue };
-            if let Some(waits) = barrier.answered.get_mut(&member) {
-                waits.remove(&wait);
-                if waits.is_empty() {
-                    barrier.answered.remove(&member);
-                    barrier.owed.insert(member);
-                }
+        let Some((id, member)) = self.answers.remove(&wait) else { return };
+        let Some(barrier) = self.barriers.get_mut(&id) else { return };
+        if let Some(waits) = barrier.answered.get_mut(&member) {
+            waits.remove(&wait);
+            if waits.is_empty() {
+                barrier.answered.remove(&member);
+                barrier.owed.insert(member);
             }
-            return;
         }
     }
 

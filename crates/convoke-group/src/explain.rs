@@ -35,6 +35,17 @@ impl Scene<'_> {
         }
     }
 
+    /// The limit was nothing, and nobody asks who is missing.
+    pub(crate) fn not_yet(self, member: Slot, key: &Key) -> Refusal {
+        Refusal::TimedOut {
+            what: what(key),
+            waiter: self.name(member),
+            missing: Vec::new(),
+            members: Vec::new(),
+            hint: None,
+        }
+    }
+
     pub(crate) fn members_left(self, member: Slot, key: &Key, gone: &[Slot]) -> Refusal {
         let without = if key.want == Want::Sync { "arriving" } else { "sending" };
         let words = |slot: &Slot| {

@@ -10,17 +10,19 @@
 //! Invariants, after every input: a parked call is neither satisfied nor lost; every call has had at most one answer;
 //! a parked call's deadline lies ahead. Time never runs backwards: an earlier `now` counts as the latest one seen.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use crate::barriers::{Arrival, Barriers};
 use crate::board::Board;
 use crate::explain::{Scene, for_asker, key_of, kind, what};
+use crate::messages::Messages;
 use crate::names::{GroupName, MemberName, MessageId, Time, WaitId};
 use crate::parking::{Key, Missing, Parked, Parking, Want};
-use crate::protocol::{Answer, Call, Input, Lacking, Messages, Output, Quiet, WaitView};
+use crate::protocol::{Answer, Call, Input, Lacking, Output, Quiet, Tell, WaitView};
 use crate::refusal::Refusal;
 use crate::roster::{Member, Roster, Slot};
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{Standing, Verdict, judge, standing};
 
 /// The state of one group.
 ///
@@ -99,18 +101,15 @@ impl Group {
 
     /// The parked calls in the order of parking.
     pub fn waits(&self) -> Vec<WaitView> {
-        self.parking.all().into_iter().map(|call| self.view(call)).collect()
+        self.views(&self.parking.all())
     }
 
     /// The parked calls of one member, in the order of their numbers.
     pub fn waits_of(&self, member: &MemberName) -> Vec<WaitView> {
         let Some(slot) = self.roster.find(member) else { return Vec::new() };
-        self.parking
-            .of_member(slot)
-            .into_iter()
-            .filter_map(|wait| self.parking.get(wait))
-            .map(|call| self.view(call))
-            .collect()
+        let calls: Vec<&Parked> =
+            self.parking.of_member(slot).into_iter().filter_map(|wait| self.parking.get(wait)).collect();
+        self.views(&calls)
     }
 
     /// Whom a call of this member lacks at the moment, parked or not; none for a send and for somebody who is no member.
@@ -132,15 +131,38 @@ impl Group {
         self.roster.find(member).is_some_and(|slot| self.barriers.is_owed(message_id, slot))
     }
 
+    /// Whether somebody has registered, whether it has left or not.
+    pub fn has_member(&self, name: &MemberName) -> bool {
+        self.roster.find(name).is_some()
+    }
+
+    /// A member by its name.
+    pub fn member(&self, name: &MemberName) -> Option<&Member> {
+        self.roster.find(name).map(|slot| self.roster.get(slot))
+    }
+
+    /// How many members have not left.
+    pub fn living(&self) -> usize {
+        self.roster.living()
+    }
+
     /// Takes one input and returns what it causes, in the order in which it happens: first what had already timed out,
     /// then the answer to the input, then those it wakes in the order in which they parked.
     pub fn apply(&mut self, input: Input, now: Time) -> Vec<Output> {
-        let mut out = Vec::new();
+        self.apply_telling(input, now, Tell::Everything)
+    }
+
+    /// [`Group::apply`] for a driver that does not want to be told everything. The rules and the answers are the same.
+    /// Who is missing is then not looked for: an arrival at a barrier costs the same however many wait at it.
+    pub fn apply_telling(&mut self, input: Input, now: Time, tell: Tell) -> Vec<Output> {
+        let mut out = Told { tell, outputs: Vec::new() };
         self.now = self.now.max(now);
         self.expire(&mut out);
         match input {
             Input::Register { member, role } => {
-                if self.roster.register(member, role) {
+                // As long as somebody is to come, who came only changes who is missing.
+                let told = |group: &Self| tell == Tell::Everything || group.roster.is_full();
+                if self.roster.register(member, role) && told(self) {
                     self.settle_all(&mut out);
                 }
             }
@@ -155,10 +177,10 @@ impl Group {
             Input::Tick => {}
         }
         self.settle_stuck(&mut out);
-        out
+        out.outputs
     }
 
-    fn expire(&mut self, out: &mut Vec<Output>) {
+    fn expire(&mut self, out: &mut Told) {
         while self.parking.next_deadline().is_some_and(|deadline| deadline <= self.now) {
             let Some(wait) = self.parking.first_to_end() else { return };
             let Some(call) = self.parking.get(wait) else { return };
@@ -174,7 +196,7 @@ impl Group {
         call: Call,
         deadline: Option<Time>,
         quiet: Quiet,
-        out: &mut Vec<Output>,
+        out: &mut Told,
     ) {
         if self.parking.get(wait).is_some() {
             // The number belongs to a call that will be answered; a second answer could not be told from it.
@@ -193,7 +215,7 @@ impl Group {
         let key = match (key_of(&call), call) {
             (Ok(key), _) => key,
             (Err(_), Call::Send { message_id, message }) => {
-                self.board.post(message_id.clone(), slot, message);
+                self.board.post(message_id.clone(), slot, self.roster.get(slot), message);
                 self.said_stuck = None;
                 out.push(Output::Answer { wait, member, answer: Answer::Done { messages: Messages::new() } });
                 for key in self.parking.keys_of(&message_id) {
@@ -227,7 +249,7 @@ impl Group {
         }
     }
 
-    fn leave(&mut self, member: &MemberName, why: String, out: &mut Vec<Output>) {
+    fn leave(&mut self, member: &MemberName, why: String, out: &mut Told) {
         let Some(slot) = self.roster.find(member) else { return };
         if self.roster.get(slot).left.is_some() {
             return;
@@ -242,7 +264,7 @@ impl Group {
         self.settle_all(out);
     }
 
-    fn settle_all(&mut self, out: &mut Vec<Output>) {
+    fn settle_all(&mut self, out: &mut Told) {
         for key in self.parking.keys() {
             self.settle(&key, None, out);
         }
@@ -250,36 +272,37 @@ impl Group {
 
     /// Answers or refuses everybody who waits for `key`, or says who is missing: to all when that has changed, else to
     /// `newcomer`.
-    fn settle(&mut self, key: &Key, newcomer: Option<WaitId>, out: &mut Vec<Output>) {
-        match judge(key, &self.roster, &self.board, &self.barriers) {
-            Verdict::Satisfied => self.release(key, out),
-            Verdict::Lost(gone) => {
+    fn settle(&mut self, key: &Key, newcomer: Option<WaitId>, out: &mut Told) {
+        let standing = standing(key, &self.roster, &mut self.board, &mut self.barriers);
+        debug_assert_eq!(standing, Standing::from(&judge(key, &self.roster, &self.board, &self.barriers)));
+        match standing {
+            Standing::Satisfied => self.release(key, out),
+            Standing::Lost => {
+                let judged = judge(key, &self.roster, &self.board, &self.barriers);
+                let Verdict::Lost(gone) = judged else { return };
                 for wait in self.parking.queue(key) {
                     let Some(call) = self.parking.get(wait) else { continue };
                     let refusal = self.scene().members_left(call.member, key, &gone);
                     self.refuse(wait, refusal, out);
                 }
             }
-            Verdict::NoSuchRole => {
+            Standing::NoSuchRole => {
                 let Want::Role(role) = &key.want else { return };
                 let refusal = self.scene().no_such_role(key, role);
                 for wait in self.parking.queue(key) {
                     self.refuse(wait, refusal.clone(), out);
                 }
             }
-            Verdict::Open(missing) => self.open(key, newcomer, missing, out),
+            Standing::Open => self.open(key, newcomer, out),
         }
     }
 
-    fn release(&mut self, key: &Key, out: &mut Vec<Output>) {
+    fn release(&mut self, key: &Key, out: &mut Told) {
         let calls: Vec<Parked> =
             self.parking.queue(key).into_iter().filter_map(|wait| self.parking.remove(wait)).collect();
         let messages = match key.want {
             Want::Sync | Want::Assembled => Messages::new(),
-            Want::Anybody | Want::Everybody | Want::Role(_) => {
-                let stored = self.board.messages(&key.id).iter();
-                stored.map(|(slot, value)| (self.roster.get(*slot).name.clone(), value.clone())).collect()
-            }
+            Want::Anybody | Want::Everybody | Want::Role(_) => self.board.messages(&key.id),
         };
         if key.want == Want::Sync {
             let answers: Vec<(Slot, WaitId)> = calls.iter().map(|call| (call.member, call.wait)).collect();
@@ -294,15 +317,22 @@ impl Group {
         }
     }
 
-    fn open(&mut self, key: &Key, newcomer: Option<WaitId>, missing: Missing, out: &mut Vec<Output>) {
+    fn open(&mut self, key: &Key, newcomer: Option<WaitId>, out: &mut Told) {
         if let Some(wait) = newcomer
             && let Some(call) = self.parking.get(wait)
             && call.deadline.is_some_and(|deadline| deadline <= self.now)
         {
             // A limit of nothing asks and does not wait.
-            let refusal = self.scene().timed_out(call.member, key);
+            let refusal = match out.tell {
+                Tell::Everything | Tell::Answers => self.scene().timed_out(call.member, key),
+                Tell::Poll => self.scene().not_yet(call.member, key),
+            };
             self.refuse(wait, refusal, out);
         }
+        if out.tell != Tell::Everything {
+            return;
+        }
+        let Verdict::Open(missing) = judge(key, &self.roster, &self.board, &self.barriers) else { return };
         let waits = if self.parking.tell(key, &missing) {
             self.parking.queue(key)
         } else {
@@ -327,7 +357,7 @@ impl Group {
 
     /// Answers a parked call with a refusal. Its member may act again, so that what its other calls said of being alone
     /// no longer holds.
-    pub(crate) fn refuse(&mut self, wait: WaitId, refusal: Refusal, out: &mut Vec<Output>) {
+    pub(crate) fn refuse(&mut self, wait: WaitId, refusal: Refusal, out: &mut Told) {
         let Some(call) = self.parking.remove(wait) else { return };
         self.parking.disturb(call.member);
         let member = self.roster.get(call.member).name.clone();
@@ -338,22 +368,42 @@ impl Group {
         Scene { roster: &self.roster, board: &self.board, barriers: &self.barriers }
     }
 
-    pub(crate) fn view(&self, call: &Parked) -> WaitView {
-        let member = self.roster.get(call.member);
-        let missing = self.scene().missing(call.member, &call.key);
-        WaitView {
-            wait: call.wait,
-            member: member.name.clone(),
-            role: member.role.clone(),
-            kind: kind(&call.key),
-            message_id: call.key.id.clone(),
-            wait_role: if let Want::Role(role) = &call.key.want { Some(role.clone()) } else { None },
-            since: call.since,
-            deadline: call.deadline,
-            quiet: call.quiet,
-            missing: self.scene().names(&missing.members),
-            unregistered: missing.unregistered,
+    /// Calls for people. Whom those lack that wait for the same is looked for once.
+    pub(crate) fn views(&self, calls: &[&Parked]) -> Vec<WaitView> {
+        let mut lacking: BTreeMap<(&Key, Option<Slot>), Missing> = BTreeMap::new();
+        let mut views = Vec::with_capacity(calls.len());
+        for call in calls {
+            let member = self.roster.get(call.member);
+            let asker = (call.key.want == Want::Anybody).then_some(call.member);
+            let missing = lacking.entry((&call.key, asker));
+            let missing = missing.or_insert_with(|| self.scene().missing(call.member, &call.key));
+            views.push(WaitView {
+                wait: call.wait,
+                member: member.name.clone(),
+                role: member.role.clone(),
+                kind: kind(&call.key),
+                message_id: call.key.id.clone(),
+                wait_role: if let Want::Role(role) = &call.key.want { Some(role.clone()) } else { None },
+                since: call.since,
+                deadline: call.deadline,
+                quiet: call.quiet,
+                missing: self.scene().names(&missing.members),
+                unregistered: missing.unregistered,
+            });
         }
+        views
+    }
+}
+
+/// What an input causes, and how much of it is told.
+pub(crate) struct Told {
+    tell: Tell,
+    outputs: Vec<Output>,
+}
+
+impl Told {
+    pub(crate) fn push(&mut self, output: Output) {
+        self.outputs.push(output);
     }
 }
 

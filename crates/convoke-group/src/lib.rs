@@ -18,11 +18,12 @@
 //! | module | is about |
 //! |---|---|
 //! | `names` | names, times, numbers |
-//! | `protocol` | what goes in and what comes out |
+//! | `protocol`, `messages` | what goes in and what comes out |
 //! | `refusal` | why a call failed |
 //! | `group` | the state machine |
 //! | `roster`, `board`, `barriers`, `parking` | its parts: members, messages, syncs, parked calls |
 //! | `verdict` | whether what a call waits for is there, can still come, or cannot |
+//! | `tally` | the counts that tell it without looking at every member |
 //! | `stuck` | when everybody waits |
 //! | `explain`, `near` | the words of a refusal |
 
@@ -30,6 +31,7 @@ mod barriers;
 mod board;
 mod explain;
 mod group;
+mod messages;
 mod names;
 mod near;
 mod parking;
@@ -37,10 +39,12 @@ mod protocol;
 mod refusal;
 mod roster;
 mod stuck;
+mod tally;
 mod verdict;
 
 pub use group::Group;
+pub use messages::Messages;
 pub use names::{GroupName, MemberName, MessageId, RoleName, Time, WaitId};
-pub use protocol::{Answer, Call, CallKind, Input, Lacking, Message, Messages, Output, Quiet, WaitView};
+pub use protocol::{Answer, Call, CallKind, Input, Lacking, Message, Output, Quiet, Tell, WaitView};
 pub use refusal::Refusal;
 pub use roster::Member;

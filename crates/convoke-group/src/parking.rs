@@ -139,8 +139,9 @@ impl Parking {
         self.by_member.get(&member).map(|waits| waits.iter().copied().collect()).unwrap_or_default()
     }
 
-    pub(crate) fn is_waiting(&self, member: Slot) -> bool {
-        self.by_member.contains_key(&member)
+    /// How many members have a parked call.
+    pub(crate) fn waiting(&self) -> usize {
+        self.by_member.len()
     }
 
     /// Whether one of the member's parked calls says that nothing else of it is alive.

@@ -4,15 +4,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::messages::Messages;
 use crate::names::{MemberName, MessageId, RoleName, Time, WaitId};
 use crate::refusal::Refusal;
 
 /// The data of one message: keys in the order sent, values as sent.
 pub type Message = Map<String, Value>;
-
-/// Messages under one ID: first sender first (coordinator-protocol.md §4.8). A value is normally an object, but any
-/// JSON value a client sent is kept.
-pub type Messages = Vec<(MemberName, Value)>;
 
 /// One call of the MultiNode API.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,6 +187,18 @@ pub enum Answer {
         /// Why.
         refusal: Refusal,
     },
+}
+
+/// How much a group tells its driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// Every output.
+    Everything,
+    /// No [`Output::Waiting`].
+    Answers,
+    /// As [`Tell::Answers`], and the input is a call that only asks: one with a limit of nothing is refused without naming
+    /// who is missing.
+    Poll,
 }
 
 /// A parked wait, for people.

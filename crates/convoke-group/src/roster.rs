@@ -34,11 +34,28 @@ pub(crate) struct Roster {
     size: usize,
     members: Vec<Member>,
     places: BTreeMap<MemberName, Slot>,
+    /// In the order of leaving.
+    gone: Vec<Slot>,
+    roles: BTreeMap<RoleName, Company>,
+}
+
+/// The members of one role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Company {
+    pub(crate) size: usize,
+    /// In the order of leaving.
+    pub(crate) gone: Vec<Slot>,
 }
 
 impl Roster {
     pub(crate) fn new(size: NonZeroUsize) -> Self {
-        Self { size: size.get(), members: Vec::new(), places: BTreeMap::new() }
+        Self {
+            size: size.get(),
+            members: Vec::new(),
+            places: BTreeMap::new(),
+            gone: Vec::new(),
+            roles: BTreeMap::new(),
+        }
     }
 
     /// Takes a member in. Returns whether the group changed: not for a known member, a nameless one or a stranger to a
@@ -48,12 +65,28 @@ impl Roster {
             return false;
         }
         self.places.insert(name.clone(), Slot(self.members.len()));
+        self.roles.entry(role.clone()).or_default().size += 1;
         self.members.push(Member { name, role, left: None });
         true
     }
 
+    /// Notes that a member has left, which it does once.
     pub(crate) fn leave(&mut self, slot: Slot, why: String) {
-        self.members[slot.0].left = Some(why);
+        let member = &mut self.members[slot.0];
+        member.left = Some(why);
+        self.gone.push(slot);
+        if let Some(company) = self.roles.get_mut(&member.role) {
+            company.gone.push(slot);
+        }
+    }
+
+    pub(crate) fn gone(&self) -> &[Slot] {
+        &self.gone
+    }
+
+    /// The members of a role; none when it has none.
+    pub(crate) fn company(&self, role: &RoleName) -> Option<&Company> {
+        self.roles.get(role)
     }
 
     pub(crate) fn find(&self, name: &MemberName) -> Option<Slot> {
@@ -76,6 +109,11 @@ impl Roster {
     /// Members that may still call.
     pub(crate) fn live(&self) -> impl Iterator<Item = (Slot, &Member)> {
         self.slots().filter(|(_, member)| member.left.is_none())
+    }
+
+    /// How many members may still call.
+    pub(crate) fn living(&self) -> usize {
+        self.members.len() - self.gone.len()
     }
 
     pub(crate) fn is_full(&self) -> bool {

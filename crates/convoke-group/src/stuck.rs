@@ -22,7 +22,7 @@
 //! **When it is only likely.** All are waiting, and some of them may have something else alive: that is said, once for
 //! the same waits until something is sent or satisfied, and the waits' own limits decide.
 
-use crate::group::Group;
+use crate::group::{Group, Told};
 use crate::names::WaitId;
 use crate::parking::{Key, Want};
 use crate::protocol::Output;
@@ -30,7 +30,7 @@ use crate::refusal::Refusal;
 use crate::roster::Slot;
 
 impl Group {
-    pub(crate) fn settle_stuck(&mut self, out: &mut Vec<Output>) {
+    pub(crate) fn settle_stuck(&mut self, out: &mut Told) {
         while self.everybody_waits() {
             if !self.roster.live().all(|(slot, _)| self.parking.is_blocked(slot)) {
                 self.say_stuck(out);
@@ -43,8 +43,9 @@ impl Group {
     }
 
     fn everybody_waits(&self) -> bool {
-        let mut live = self.roster.live().peekable();
-        self.roster.is_full() && live.peek().is_some() && live.all(|(slot, _)| self.parking.is_waiting(slot))
+        // Who has left has no parked call.
+        let living = self.roster.living();
+        self.roster.is_full() && living > 0 && self.parking.waiting() == living
     }
 
     fn stuck_refusal(&self, wait: WaitId) -> Option<Refusal> {
@@ -59,13 +60,13 @@ impl Group {
         Some(self.scene().all_waiting(call.member, &call.key, &self.parking.all()))
     }
 
-    fn say_stuck(&mut self, out: &mut Vec<Output>) {
+    fn say_stuck(&mut self, out: &mut Told) {
         let calls = self.parking.all();
         let state: Vec<(Slot, Key)> = calls.iter().map(|call| (call.member, call.key.clone())).collect();
         if self.said_stuck.as_ref() == Some(&state) {
             return;
         }
-        let waits = calls.into_iter().map(|call| self.view(call)).collect();
+        let waits = self.views(&calls);
         self.said_stuck = Some(state);
         out.push(Output::ProbablyStuck { waits });
     }

@@ -26,10 +26,57 @@ pub(crate) enum Verdict {
     NoSuchRole,
 }
 
+/// A verdict without who is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Satisfied,
+    Open,
+    Lost,
+    NoSuchRole,
+}
+
+impl From<&Verdict> for Standing {
+    fn from(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Satisfied => Self::Satisfied,
+            Verdict::Open(_) => Self::Open,
+            Verdict::Lost(_) => Self::Lost,
+            Verdict::NoSuchRole => Self::NoSuchRole,
+        }
+    }
+}
+
+/// The verdict by counts, without looking at every member: each arrival at a barrier asks for it.
+pub(crate) fn standing(key: &Key, roster: &Roster, board: &mut Board, barriers: &mut Barriers) -> Standing {
+    let of = |(done, lost): (usize, bool), needed: usize| match () {
+        () if lost => Standing::Lost,
+        () if done == needed && roster.is_full() => Standing::Satisfied,
+        () => Standing::Open,
+    };
+    match &key.want {
+        Want::Assembled => of((0, false), 0),
+        Want::Anybody => {
+            if board.has_any(&key.id) {
+                Standing::Satisfied
+            } else {
+                Standing::Open
+            }
+        }
+        Want::Everybody => of(board.count(&key.id, roster), roster.size()),
+        Want::Role(role) => match roster.company(role) {
+            Some(company) => of(board.count_role(&key.id, role, roster), company.size),
+            None if roster.is_full() => Standing::NoSuchRole,
+            None => Standing::Open,
+        },
+        Want::Sync => of(barriers.count(&key.id, roster), roster.size()),
+    }
+}
+
+/// The verdict with who is missing or lost, for words.
 pub(crate) fn judge(key: &Key, roster: &Roster, board: &Board, barriers: &Barriers) -> Verdict {
     match &key.want {
         Want::Assembled => Needs { members: Vec::new(), gone: Vec::new() }.verdict(roster),
-        Want::Anybody if !board.messages(&key.id).is_empty() => Verdict::Satisfied,
+        Want::Anybody if board.has_any(&key.id) => Verdict::Satisfied,
         Want::Anybody => {
             let members = roster.live().map(|(slot, _)| slot).collect();
             Verdict::Open(Missing { members, unregistered: roster.unregistered() })

@@ -10,7 +10,7 @@ use convoke_job::MemberJob;
 use convoke_job::member::{Block, BlockKind};
 
 use crate::config::{QEMU, SANDBOX};
-use crate::{board, qemu, sandbox};
+use crate::{board, qemu, sandbox, ssh};
 
 /// What drives a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Driver {
     Qemu(Machine),
     /// A board: a console and a power switch of the lab.
     Board,
+    /// A machine that is reached by ssh.
+    Ssh(ssh::Target),
 }
 
 /// What is refused, and the block that asks for it; `None` when no block of the member would do.
@@ -46,6 +48,9 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
             let help = "give it one in the lab file, `dictionary:`, or --rehearse to put a sandbox in its place";
             return Err(all(Refusal::new(message, help)));
         }
+        (Some(dictionary), _) if boots_by_ssh(dictionary, member) => {
+            Driver::Ssh(ssh::Target::of_dictionary(dictionary).map_err(all)?)
+        }
         (Some(dictionary), _) if dictionary.boot.method("qemu").is_some() => {
             Driver::Qemu(Machine::of_dictionary(dictionary).map_err(fault).map_err(all)?)
         }
@@ -53,7 +58,8 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
         (Some(dictionary), other) => {
             let methods = dictionary.boot.names().join(", ");
             let message = format!("no boot method of the device of type {other} can be driven: it has {methods}");
-            return Err(all(Refusal::new(message, "known: qemu, minimal; --rehearse puts a sandbox in its place")));
+            let help = "known: qemu, minimal, and ssh with a host; --rehearse puts a sandbox in its place";
+            return Err(all(Refusal::new(message, help)));
         }
     };
     for (index, block) in member.blocks.iter().enumerate() {
@@ -66,6 +72,9 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
     {
         let message = format!("{} is not installed on this machine", machine.program);
         return Err(all(Refusal::new(message, format!("install it; on Debian: {}", package(&machine.program)))));
+    }
+    if let Driver::Ssh(_) = &driver {
+        ssh_found().map_err(all)?;
     }
     if let Driver::Qemu(Machine { network: Network::Group { .. }, .. }) = &driver
         && let Err(error) = std::fs::File::options().read(true).write(true).open(TUN)
@@ -81,6 +90,46 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
     Ok(driver)
 }
 
+/// Whether the machine is one to log in to: it has an address, and the job or the machine knows no other way.
+fn boots_by_ssh(dictionary: &Dictionary, member: &MemberJob) -> bool {
+    let has_host = [&dictionary.boot, &dictionary.deploy]
+        .into_iter()
+        .filter_map(|actions| actions.method("ssh")?.get("host"))
+        .any(|host| host.as_str().is_some_and(|host| !host.is_empty()));
+    let asks =
+        member.blocks.iter().any(|block| matches!(&block.kind, BlockKind::Boot { method, .. } if method == "ssh"));
+    has_host && (asks || dictionary.boot.names() == ["ssh"])
+}
+
+/// How a guest of a device with this configuration logs in, when that can do what the guest's job asks for.
+///
+/// # Errors
+/// The first thing that cannot be done.
+pub fn guest(host: Option<&Dictionary>, member: &MemberJob) -> Result<ssh::Target, Refused> {
+    for (index, block) in member.blocks.iter().enumerate() {
+        let refusal = convoke_dispatcher::device::unsupported(block).or_else(|| ssh::refusal(block));
+        if let Some(refusal) = refusal {
+            return Err(Refused { block: Some(index), refusal });
+        }
+    }
+    let all = |refusal| Refused { block: None, refusal };
+    let target = host.map(ssh::Target::of_dictionary).transpose().map_err(all)?.unwrap_or_default();
+    target.public_key().map_err(all)?;
+    ssh_found().map_err(all)?;
+    // Its address comes from the host.
+    Ok(ssh::Target { host: None, ..target })
+}
+
+fn ssh_found() -> Result<(), Refusal> {
+    match ["ssh", "scp"].into_iter().find(|program| !qemu::found(program)) {
+        Some(program) => {
+            let message = format!("{program} is not installed on this machine");
+            Err(Refusal::new(message, "install it; on Debian: apt install openssh-client"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Where network interfaces of machines come from.
 const TUN: &str = "/dev/net/tun";
 
@@ -88,6 +137,7 @@ fn refusal(driver: &Driver, dictionary: Option<&Dictionary>, block: &Block) -> O
     match (driver, &block.kind) {
         (_, BlockKind::Test(_) | BlockKind::Command { .. }) => convoke_dispatcher::device::unsupported(block),
         (Driver::Sandbox, _) => sandbox::refusal_of(block),
+        (Driver::Ssh(_), _) => ssh::refusal(block),
         (Driver::Qemu(_), _) => qemu::refusal(block, dictionary),
         (Driver::Board, _) => dictionary.and_then(|dictionary| board::refusal(block, dictionary)),
     }

@@ -30,11 +30,16 @@ fn refusals(job: &Job, lab: &Lab) -> Vec<Diagnostic> {
     let mut seen: Vec<String> = Vec::new();
     for member in job.split("check", 1) {
         let role = member.role().map(ToString::to_string).unwrap_or_default();
-        let Place::Device { device_type, device, tags, .. } = &member.place else { continue };
         if seen.contains(&role) {
             continue;
         }
         seen.push(role.clone());
+        let Place::Device { device_type, device, tags, .. } = &member.place else {
+            if let Err(refused) = crate::driver::guest(None, &member) {
+                found.push(refusal_of(job, &role, None, refused));
+            }
+            continue;
+        };
         let fits = |known: &&LabDevice| {
             known.health.exists()
                 && known.device_type == *device_type
@@ -57,18 +62,23 @@ fn refusals(job: &Job, lab: &Lab) -> Vec<Diagnostic> {
                 Err(why) => refused = refused.or(Some((name, why))),
             }
         }
-        let Some((name, Refused { block, refusal })) = refused else { continue };
-        let mine = job
-            .actions
-            .iter()
-            .filter(|action| action.roles.is_empty() || action.roles.iter().any(|known| known.as_str() == role));
-        let place = block.and_then(|index| mine.clone().nth(index)).map(|action| (action.path.clone(), action.span));
-        let (path, span) = place.or_else(|| type_of(job, &role)).unwrap_or_default();
-        let who = name.map(|name| format!("device {name}: ")).unwrap_or_default();
-        let finding = Diagnostic::error("device.refused", path, span, format!("{who}{}", refusal.message));
-        found.push(finding.help(refusal.help));
+        let Some((name, refused)) = refused else { continue };
+        found.push(refusal_of(job, &role, name, refused));
     }
     found
+}
+
+fn refusal_of(job: &Job, role: &str, device: Option<&convoke_job::DeviceName>, refused: Refused) -> Diagnostic {
+    let Refused { block, refusal } = refused;
+    let mut mine = job
+        .actions
+        .iter()
+        .filter(|action| action.roles.is_empty() || action.roles.iter().any(|known| known.as_str() == role));
+    let place = block.and_then(|index| mine.nth(index)).map(|action| (action.path.clone(), action.span));
+    let (path, span) = place.or_else(|| type_of(job, role)).unwrap_or_default();
+    let who = device.map(|name| format!("device {name}: ")).unwrap_or_default();
+    let finding = Diagnostic::error("device.refused", path, span, format!("{who}{}", refusal.message));
+    finding.help(refusal.help)
 }
 
 /// Path and place of the device type of a role.

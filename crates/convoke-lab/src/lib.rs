@@ -8,6 +8,7 @@
 //! | [`inventory`] | whether the lab has what a job asks for, and who gets what |
 //! | [`qemu`] | QEMU machines |
 //! | [`sandbox`] | devices made of namespaces on this machine |
+//! | [`ssh`] | machines reached by ssh, and guests |
 //! | [`stages`] | what `main` calls first: the parts that run in processes of their own |
 
 pub mod board;
@@ -16,6 +17,7 @@ pub mod driver;
 pub mod inventory;
 pub mod qemu;
 pub mod sandbox;
+pub mod ssh;
 pub mod stages;
 
 pub use config::Lab;

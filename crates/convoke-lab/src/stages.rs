@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use convoke_children::StageEntry;
 
-use crate::{board, qemu, sandbox};
+use crate::{board, qemu, sandbox, ssh};
 
 /// All stages by name.
 const STAGES: &[(&str, StageEntry)] = &[
@@ -15,6 +15,7 @@ const STAGES: &[(&str, StageEntry)] = &[
     ("sandbox", StageEntry::Controlled(sandbox::enter_stage::run)),
     ("init", StageEntry::Orphan(sandbox::init::run)),
     ("machine", StageEntry::Controlled(qemu::stage::run)),
+    ("login", StageEntry::Controlled(ssh::stage::run)),
     ("attach", StageEntry::Controlled(qemu::stage::attach)),
     ("command", StageEntry::Controlled(board::stage::command)),
     ("connect", StageEntry::Orphan(board::stage::connect)),

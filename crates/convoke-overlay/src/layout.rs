@@ -42,6 +42,8 @@ pub struct OverlayPlan {
     pub distro: Option<String>,
     /// Storage, addresses and other device data for `lava-target-*`: file name under `device/` and text.
     pub device_files: Vec<(String, String)>,
+    /// A public key, one line, with which one may log in to the device as root (device-side.md §9.4).
+    pub authorized_key: Option<String>,
     /// Pause before each signal (`character_delays.test` of the device), for slow serial lines.
     pub character_delay: Option<Duration>,
 }

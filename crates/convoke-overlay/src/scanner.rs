@@ -13,8 +13,8 @@
 //! What is not obeyed: the echo of what the dispatcher typed; a STARTRUN or ENDRUN of a suite that is not this stage's;
 //! a suite that was started before (a log that is listed); words of the runner about foreign suites. A program on the
 //! device that prints a signal of the *running* suite, exactly as a helper would, cannot be told from that helper: it
-//! runs with the same rights and reads the same files. Only the numbered and checked signals of the second link (§8.4)
-//! protect from such text when it is printed by accident.
+//! runs with the same rights and reads the same files. On the checked link (§8.4) such text has no checksum, and is obeyed
+//! only when nothing about it is odd.
 
 mod checked;
 pub(crate) mod clean;

@@ -1,7 +1,9 @@
 //! Which member runs on what: decided before anything is started, without side effects.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use convoke_device::Dictionary;
 use convoke_device::qemu::Network;
 use convoke_dispatcher::device::Refusal;
 use convoke_job::member::Place;
@@ -9,6 +11,7 @@ use convoke_job::{DeviceName, Job, MemberJob};
 use convoke_lab::board::BoardSpec;
 use convoke_lab::qemu::QemuSpec;
 use convoke_lab::sandbox::{GroundSettings, SandboxSpec};
+use convoke_lab::ssh::{SshSpec, Target};
 use convoke_lab::{Driver, Lab, Refused};
 use convoke_schedule::{Assigned, Shortage, Wanted, allocate};
 
@@ -49,6 +52,17 @@ pub enum PlannedDevice {
     Qemu(Box<QemuSpec>),
     /// On a board.
     Board(Box<BoardSpec>),
+    /// On a machine that is reached by ssh.
+    Ssh(Box<SshSpec>),
+    /// Logged in to another member's device by ssh.
+    Login {
+        /// Index of that member.
+        host: usize,
+        /// Its name.
+        name: String,
+        /// How.
+        target: Box<Target>,
+    },
     /// In a shell of its own on another member's sandbox.
     Guest {
         /// Index of that member.
@@ -84,7 +98,7 @@ pub enum NoPlan {
     },
     /// Guests log in to their host over ssh.
     #[error(
-        "role {role} is a connection to another device: guests can only be rehearsed so far, with `convoke run --rehearse`"
+        "role {role} is a connection to another member's device, and that is not here: run the whole group with `convoke run`"
     )]
     Guest {
         /// The guest's role.
@@ -98,8 +112,33 @@ impl PlannedDevice {
         match self {
             PlannedDevice::Sandbox(spec) => Some(&spec.name),
             PlannedDevice::Qemu(spec) => Some(&spec.name),
+            PlannedDevice::Ssh(spec) => Some(&spec.name),
             PlannedDevice::Board(spec) => Some(&spec.name),
-            PlannedDevice::Guest { .. } => None,
+            PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
+        }
+    }
+}
+
+impl PlannedDevice {
+    /// Whether it is in the group's own network.
+    pub(crate) fn is_on_ground(&self) -> bool {
+        match self {
+            PlannedDevice::Sandbox(_) => true,
+            PlannedDevice::Qemu(spec) => spec.machine.network != Network::AsGiven,
+            PlannedDevice::Board(_)
+            | PlannedDevice::Ssh(_)
+            | PlannedDevice::Login { .. }
+            | PlannedDevice::Guest { .. } => false,
+        }
+    }
+
+    /// Its configuration.
+    pub(crate) fn dictionary(&self) -> Option<&Arc<Dictionary>> {
+        match self {
+            PlannedDevice::Qemu(spec) => spec.dictionary.as_ref(),
+            PlannedDevice::Ssh(spec) => Some(&spec.dictionary),
+            PlannedDevice::Board(spec) => Some(&spec.dictionary),
+            PlannedDevice::Sandbox(_) | PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
         }
     }
 }
@@ -114,16 +153,14 @@ impl Plan {
             .filter_map(|member| match &member.device {
                 PlannedDevice::Sandbox(spec) => Some(spec.name.clone()),
                 PlannedDevice::Qemu(spec) => Some(spec.name.clone()),
-                PlannedDevice::Board(_) | PlannedDevice::Guest { .. } => None,
+                PlannedDevice::Board(_)
+                | PlannedDevice::Ssh(_)
+                | PlannedDevice::Login { .. }
+                | PlannedDevice::Guest { .. } => None,
             })
             .collect();
-        let needed = |member: &PlannedMember| match &member.device {
-            PlannedDevice::Sandbox(_) => true,
-            PlannedDevice::Qemu(spec) => spec.machine.network != Network::AsGiven,
-            PlannedDevice::Board(_) | PlannedDevice::Guest { .. } => false,
-        };
         let settings = GroundSettings { names, network: self.network, disk_limit: None };
-        self.members.iter().any(needed).then_some(settings)
+        self.members.iter().any(|member| member.device.is_on_ground()).then_some(settings)
     }
 }
 
@@ -140,16 +177,21 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
         .filter(|(_, member)| matches!(member.place, Place::Device { .. }))
         .filter_map(|(index, member)| Some((member.role()?.to_string(), index)))
         .collect();
+    let mut logins = if rehearsal { BTreeMap::new() } else { logins(&members, &assigned, &hosts)? };
     let planned = members
         .into_iter()
         .zip(assigned)
         .map(|(job, device)| {
             let device = match (device, &job.place) {
                 (Some(device), _) => device,
-                (None, Place::Guest { host_role }) => PlannedDevice::Guest {
-                    host: hosts.get(host_role.as_str()).copied().unwrap_or_default(),
-                    name: format!("{}-guest-{}", host_role, job.sub_id),
-                },
+                (None, Place::Guest { host_role }) => {
+                    let host = hosts.get(host_role.as_str()).copied().unwrap_or_default();
+                    let name = format!("{}-guest-{}", host_role, job.sub_id);
+                    match logins.remove(&job.sub_id.0) {
+                        Some(target) => PlannedDevice::Login { host, name, target: Box::new(target) },
+                        None => PlannedDevice::Guest { host, name },
+                    }
+                }
                 (None, Place::Device { .. }) => unreachable!("every device member was given a device"),
             };
             planned(job, device)
@@ -164,6 +206,27 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
     })
 }
 
+/// How each guest logs in, by its number.
+fn logins(
+    members: &[MemberJob],
+    assigned: &[Option<PlannedDevice>],
+    hosts: &HashMap<String, usize>,
+) -> Result<BTreeMap<u32, Target>, NoPlan> {
+    let mut found = BTreeMap::new();
+    for member in members {
+        let Place::Guest { host_role } = &member.place else { continue };
+        let host = hosts.get(host_role.as_str()).and_then(|index| assigned[*index].as_ref());
+        let dictionary = host.and_then(PlannedDevice::dictionary);
+        let refused = |Refused { refusal, .. }| {
+            let device = host.and_then(PlannedDevice::name).unwrap_or_default().to_owned();
+            NoPlan::Refused { device, refusal }
+        };
+        let target = convoke_lab::driver::guest(dictionary.map(Arc::as_ref), member).map_err(refused)?;
+        found.insert(member.sub_id.0, target);
+    }
+    Ok(found)
+}
+
 /// The plan of one member of a group whose others run elsewhere, on the only device of `lab`.
 pub fn plan_member(job: MemberJob, lab: &Lab) -> Result<Plan, NoPlan> {
     if let (Place::Device { device_type: wanted, .. }, Some(device)) = (&job.place, lab.devices.first())
@@ -171,6 +234,9 @@ pub fn plan_member(job: MemberJob, lab: &Lab) -> Result<Plan, NoPlan> {
     {
         let (wanted, device_type) = (wanted.to_string(), device.device_type.to_string());
         return Err(NoPlan::OtherType { device: device.name.to_string(), device_type, wanted });
+    }
+    if let Place::Guest { .. } = &job.place {
+        return Err(NoPlan::Guest { role: job.role().map(ToString::to_string).unwrap_or_default() });
     }
     let assigned = from_lab(std::slice::from_ref(&job), lab)?;
     let group = job.group.as_ref().map(|group| group.target_group.clone()).unwrap_or_default();
@@ -227,7 +293,8 @@ fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<PlannedDevice
                 device: device.as_ref().map(ToString::to_string),
                 worker: worker.clone(),
             }),
-            Place::Guest { .. } => return Err(NoPlan::Guest { role: role.unwrap_or_default() }),
+            // On their hosts' devices.
+            Place::Guest { .. } => {}
         }
     }
     let assignments = allocate(&wanted, &lab.inventory()).map_err(NoPlan::Shortage)?;
@@ -270,6 +337,14 @@ fn device(name: String, device_type: String, member: &MemberJob, lab: &Lab) -> R
             tags: listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect(),
             dictionary: dictionary.unwrap_or_default(),
             settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
+        }))),
+        Ok(Driver::Ssh(target)) => Ok(PlannedDevice::Ssh(Box::new(SshSpec {
+            name,
+            device_type,
+            tags: listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect(),
+            dictionary: dictionary.unwrap_or_default(),
+            settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
+            target,
         }))),
         Err(Refused { refusal, .. }) => Err(NoPlan::Refused { device: name, refusal }),
     }

@@ -209,7 +209,7 @@ pub(crate) struct ReportArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_long_help = coordinator_keys())]
 pub(crate) struct CoordinatorArguments {
     #[command(subcommand)]
     pub(crate) command: Option<CoordinatorCommand>,
@@ -235,6 +235,15 @@ pub(crate) struct CoordinatorArguments {
     /// How much is logged
     #[arg(long, value_enum, ignore_case = true, default_value_t = LogLevel::Info, value_name = "LEVEL")]
     pub(crate) loglevel: LogLevel,
+}
+
+/// The keys of the coordinator's configuration file.
+fn coordinator_keys() -> String {
+    let mut text = "Keys of the configuration file (JSON), with their defaults; others are ignored:".to_owned();
+    for (key, says) in convoke_coordinator::KEYS {
+        text.push_str(&format!("\n  {key:<28} {says}"));
+    }
+    text
 }
 
 /// Who is let in.

@@ -96,7 +96,7 @@ impl Hub {
             self.take(&mut shard, &group, step);
         }
         if self.store.is_some() {
-            tracing::info!("{count} groups were kept");
+            tracing::info!("{count} {} kept", if count == 1 { "group was" } else { "groups were" });
         }
     }
 
@@ -319,7 +319,8 @@ async fn rounds(hub: Arc<Hub>, store: Arc<dyn Store>, group: GroupName) {
         let mut shard = hub.shard(&group);
         let Some(journal) = shard.journals.get_mut(&group) else { return };
         match result {
-            Ok(()) => journal.succeeded(&round),
+            Ok(()) if journal.succeeded(&round) => hub.observer.kept_again(&group),
+            Ok(()) => {}
             Err(error) => {
                 hub.observer.not_kept(&group, &error);
                 journal.failed();

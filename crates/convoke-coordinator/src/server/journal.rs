@@ -24,6 +24,8 @@ pub(super) struct Journal {
     queue: VecDeque<Change>,
     queued: u64,
     running: bool,
+    /// The last round failed.
+    failing: bool,
     progress: watch::Sender<Progress>,
 }
 
@@ -57,7 +59,7 @@ pub(super) struct Kept {
 impl Journal {
     pub(super) fn new() -> Self {
         let (progress, _) = watch::channel(Progress::default());
-        Self { queue: VecDeque::new(), queued: 0, running: false, progress }
+        Self { queue: VecDeque::new(), queued: 0, running: false, failing: false, progress }
     }
 
     pub(super) fn keep(&mut self, at: Time, entries: Vec<Entry>) {
@@ -119,14 +121,17 @@ impl Journal {
         Some(Round::Keep(last, count))
     }
 
-    pub(super) fn succeeded(&mut self, round: &Round) {
+    /// True when the rounds before had failed.
+    pub(super) fn succeeded(&mut self, round: &Round) -> bool {
         let count = if let Round::Keep(_, count) = round { *count } else { 1 };
         self.queue.drain(..count);
         self.progress.send_modify(|progress| progress.kept += count as u64);
+        std::mem::take(&mut self.failing)
     }
 
     pub(super) fn failed(&mut self) {
         self.running = false;
+        self.failing = true;
         self.progress.send_modify(|progress| progress.failures += 1);
     }
 }

@@ -22,7 +22,7 @@ pub enum ListenError {
     /// Somebody else has the port.
     #[error(
         "{address}: the port is in use: stop the program that has it (`ss -ltnp` names it, often lava-coordinator), or \
-         choose another with --listen"
+         choose another port"
     )]
     InUse {
         /// Which.

@@ -70,6 +70,8 @@ use places::{Most, Places};
 
 /// How long connections have to end when the server does.
 const LAST_REPLIES: Duration = Duration::from_secs(5);
+/// Open files beside connections: listeners, the state, callers for status and metrics.
+const OWN_FILES: usize = 128;
 /// How often groups that nobody uses are looked for, and what could not be kept is tried again.
 const TIDY: Duration = Duration::from_secs(60);
 
@@ -113,6 +115,24 @@ impl Default for ServerSettings {
             group: Limits::default(),
             expiry: Expiry::default(),
         }
+    }
+}
+
+impl ServerSettings {
+    /// Takes no more connections than this many open files have room for, beside those that the server itself needs.
+    /// Returns how many it would have taken, when that was more.
+    pub fn fit(&mut self, open_files: u64) -> Option<usize> {
+        let files = usize::try_from(open_files).unwrap_or(usize::MAX);
+        let most = files.saturating_sub(OWN_FILES).max(files / 2).max(1);
+        let asked = self.connections;
+        if asked <= most {
+            return None;
+        }
+        self.connections = most;
+        // The same shares as without the limit: one address leaves a quarter to others, half may be idle.
+        self.connections_per_address = self.connections_per_address.min((most * 3 / 4).max(1));
+        self.idle_connections = self.idle_connections.min(most / 2);
+        Some(asked)
     }
 }
 

@@ -114,6 +114,13 @@ impl Observer {
         }
     }
 
+    /// What of a group could not be kept before is kept now.
+    pub(super) fn kept_again(&self, group: &GroupName) {
+        if self.reports.may(Kind::State) {
+            tracing::info!(group = &*brief(group.as_str(), NAME), "kept now");
+        }
+    }
+
     /// Something of a group could not be kept.
     pub(super) fn not_kept(&self, group: &GroupName, error: &StoreError) {
         if self.reports.may(Kind::State) {

@@ -8,6 +8,8 @@ fn lavas_file_is_understood_and_unknown_keys_are_ignored() {
     let read = Configuration::read(text).unwrap();
     assert_eq!(read, Configuration { port: Some(3080), ..Configuration::default() });
     assert_eq!(Configuration::read("{}").unwrap(), Configuration::default());
+    // They may be misspelt, so they can be told.
+    assert_eq!(Configuration::unknown_keys(text), ["new"]);
 }
 
 #[test]
@@ -17,6 +19,10 @@ fn what_is_wrong_is_said_with_line_and_column() {
         (
             "{\n \"port\": \"3079\"\n}",
             "2:15: the configuration cannot be read: invalid type: string \"3079\", expected u16",
+        ),
+        (
+            "{\"max_connections\": 0}",
+            "1:21: the configuration cannot be read: invalid value: integer `0`, expected a nonzero usize",
         ),
         ("", "1:1: the configuration cannot be read: EOF while parsing a value"),
     ] {

@@ -113,8 +113,9 @@ async fn a_request_is_understood_however_it_comes() {
     }
     assert_eq!(unframed(&read(&mut stream).await), ACK);
     // The largest request of LAVA's client, and the number of a client as its text.
-    let large = "x".repeat(65_000);
-    let more = format!(r#", "messageID": "large", "message": {{"k": "{large}"}}"#);
+    let more = |large: &str| format!(r#", "messageID": "large", "message": {{"k": "{large}"}}"#);
+    let large = "x".repeat(65_534 - request_of("a", "peer", "lava_send", &more("")).len());
+    let more = more(&large);
     assert_eq!(coordinator.ask("a", "lava_send", &more).await, ACK);
     let back = ack_with(&format!(r#"{{"a": {{"k": "{large}"}}}}"#));
     assert_eq!(coordinator.ask("b", "lava_wait", &id("large")).await, back);

@@ -205,6 +205,18 @@ fn a_group_ends_when_every_member_has_cleared() {
             ("b", "lava_wait", r#", "messageID": "m", "group_size": 2"#, WAIT),
         ],
     );
+    // All who are there clear before the group is full.
+    let early = r#", "group_size": 3, "messageID": "m""#;
+    check(
+        &[],
+        &[
+            ("a", "lava_send", early, ACK),
+            ("b", "lava_send", M, ACK),
+            ("b", "clear_group", "", ACK),
+            ("a", "clear_group", "", ACK),
+            ("a", "lava_wait", M, NACK),
+        ],
+    );
     // A finished member still belongs to the group: nobody is refused because of it.
     check(PAIR, &[("a", "clear_group", "", ACK), ("b", "lava_sync", S, WAIT), ("b", "lava_wait_all", M, WAIT)]);
 }

@@ -174,6 +174,49 @@ async fn segments_are_put_together() {
     coordinator.end().await;
 }
 
+/// §1 rule 4: LAVA's client reads the header, then as many blocks as it announces, and takes what each read gives.
+#[tokio::test]
+async fn a_reply_is_there_as_a_whole_when_its_first_byte_is() {
+    let coordinator = Coordinator::start();
+    coordinator.assemble(&[("a", "client"), ("b", "server")]).await;
+    let message = format!(r#"{{"k": "{}"}}"#, "x".repeat(4000));
+    let send = format!(r#", "messageID": "m", "message": {message}"#);
+    assert_eq!(coordinator.ask("a", "lava_send", &send).await, ACK);
+    let expected = framed(&ack_with(&format!(r#"{{"a": {message}}}"#)));
+    for _ in 0..200 {
+        let mut stream = coordinator.connect().await;
+        stream.write_all(&framed(&request_of("b", "server", "lava_wait", &id("m")))).await.unwrap();
+        stream.readable().await.unwrap();
+        let mut reply = vec![0; 2 * expected.len()];
+        let count = stream.try_read(&mut reply).unwrap();
+        assert_eq!(count, expected.len());
+        assert_eq!(reply[..count], expected);
+    }
+    coordinator.end().await;
+}
+
+/// §2: what LAVA's client and its status script send, with the fields that a server does not know or need.
+#[tokio::test]
+async fn captured_requests_are_served() {
+    let coordinator = Coordinator::start();
+    let base = r#""port": 3079, "blocksize": 4096, "poll_delay": 3, "host": "localhost", "hostname": "worker01""#;
+    let member = r#""client_name": "102", "group_name": "82e8a308eb50499792e481643f3ed7c0", "role": "server""#;
+    let roles = r#"{"response": "group_data", "roles": {"102": "server"}}"#;
+    for (request, reply) in [
+        (r#""request": "group_data", "group_size": 1"#, roles),
+        (r#""request": "lava_wait", "messageID": "m", "nodeID": "102""#, WAIT),
+        (r#""request": "lava_send", "messageID": "m", "message": null, "new": [{}]"#, ACK),
+    ] {
+        assert_eq!(coordinator.json(&format!("{{{base}, {member}, {request}}}")).await, reply, "{request}");
+    }
+    // After it has registered few fields are enough, and nobody has to close its side.
+    let few = r#"{"client_name": "102", "group_name": "82e8a308eb50499792e481643f3ed7c0", "request": "lava_wait", "messageID": "m"}"#;
+    let mut stream = coordinator.connect().await;
+    stream.write_all(&framed(few)).await.unwrap();
+    assert_eq!(unframed(&read(&mut stream).await), ack_with(r#"{"102": {}}"#));
+    coordinator.end().await;
+}
+
 /// RST right after the connection has come up, many at once, from threads that do nothing else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resets_right_after_connecting_harm_nobody() {

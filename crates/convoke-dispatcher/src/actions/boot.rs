@@ -68,6 +68,7 @@ fn request(ctx: &Context, action: &PlannedAction) -> BootRequest {
         parameters: block.map(|block| block.parameters.clone()).unwrap_or_default(),
         context: ctx.job.context.clone(),
         prompts: ctx.prompts.clone(),
+        host_address: host_address(ctx, action),
         log: DeviceLog(ctx.log.clone()),
     }
 }
@@ -79,10 +80,9 @@ pub(crate) fn guest_address(ctx: &Context, action: &PlannedAction) -> Result<(),
     else {
         return Ok(());
     };
-    let stored = ctx.stored.get(&action.namespace).and_then(|space| space.get(id));
-    match stored.and_then(|data| data.get(key)) {
+    match host_address(ctx, action) {
         Some(address) => {
-            ctx.log.info(format_args!("the host's address is {}", address.as_str().unwrap_or(&address.to_string())));
+            ctx.log.info(format_args!("the host's address is {address}"));
             Ok(())
         }
         None => Err(ActionError::job(format!(
@@ -91,6 +91,15 @@ pub(crate) fn guest_address(ctx: &Context, action: &PlannedAction) -> Result<(),
         ))
         .reason("guest.unreachable")),
     }
+}
+
+/// The address that a request has stored under the block's `hostID` and `host_key`.
+fn host_address(ctx: &Context, action: &PlannedAction) -> Option<String> {
+    let BlockKind::Boot { host_address: Some((id, key)), .. } = &ctx.job.blocks[action.block?].kind else {
+        return None;
+    };
+    let address = ctx.stored.get(&action.namespace)?.get(id)?.get(key)?;
+    Some(address.as_str().map_or_else(|| address.to_string(), str::to_owned))
 }
 
 /// Records what the kernel has said of itself since it was asked last: LAVA's result `kernel-messages`.

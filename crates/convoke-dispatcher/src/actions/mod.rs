@@ -58,6 +58,7 @@ pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: 
     set_pace(ctx, action);
     match action.name {
         "lava-overlay" => overlay::describe(ctx, action),
+        "ssh-authorize" if !ctx.options.rehearsal => overlay::authorize(ctx, action),
         "inline-repo-action" | "git-repo-action" | "url-repo-action" => {
             overlay::fetch_definition(ctx, action, deadline).await
         }

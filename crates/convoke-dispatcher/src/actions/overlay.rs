@@ -180,6 +180,22 @@ async fn archive(ctx: &Context, action: &PlannedAction) -> Result<OverlayArchive
     })
 }
 
+/// Whether the action's block says `authorize: ssh`.
+fn authorizes(ctx: &Context, action: &PlannedAction) -> bool {
+    action.block.is_some_and(|block| ctx.job.blocks[block].parameters.get("authorize") == Some(&Value::from("ssh")))
+}
+
+/// Says whose key is put onto the device.
+pub(crate) fn authorize(ctx: &Context, action: &PlannedAction) -> Outcome {
+    match &ctx.options.authorized_key {
+        // A deploy to ssh has the action too; its keys are the admin's business.
+        _ if !authorizes(ctx, action) => {}
+        Some(_) => ctx.log.info("root of the device will take the key of the group's guests"),
+        None => ctx.log.warning("no key is put onto the device: the group has no guests that would log in with one"),
+    }
+    Ok(None)
+}
+
 fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
     let job = &ctx.job;
     let os = action.block.and_then(|block| match &job.blocks[block].kind {
@@ -200,6 +216,7 @@ fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
         stages: ctx.stages.staged(),
         distro: os.or_else(|| ctx.info.os.clone()),
         device_files: ctx.info.files.clone(),
+        authorized_key: authorizes(ctx, action).then(|| ctx.options.authorized_key.clone()).flatten(),
         character_delay: Some(ctx.info.configuration.character_delays.test).filter(|delay| !delay.is_zero()),
     }
 }

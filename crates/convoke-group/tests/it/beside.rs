@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use convoke_group::{
-    Answer, Call, Group, GroupName, Input, MemberName, MessageId, Messages, Output, Quiet, Refusal, RoleName, Time,
-    WaitId,
+    Answer, Call, Group, GroupName, Input, MemberName, MessageId, Messages, Output, Quiet, Refusal, RoleName, Tell,
+    Time, WaitId,
 };
 use serde_json::json;
 
@@ -209,5 +209,27 @@ impl Beside {
             assert_eq!(&group.apply(input.clone(), *now), outputs);
         }
         assert_eq!(group, self.group);
+        self.answers_are_the_same(Tell::Answers);
+        self.answers_are_the_same(Tell::Poll);
+    }
+
+    /// What a driver wants to be told changes nothing but what it is told.
+    fn answers_are_the_same(&self, tell: Tell) {
+        let mut group = Group::new(GroupName::new("g"), NonZeroUsize::new(self.world.size()).unwrap());
+        for (input, now, outputs) in &self.log {
+            let told = group.apply_telling(input.clone(), *now, tell);
+            let answers = outputs.iter().filter(|output| !matches!(output, Output::Waiting { .. }));
+            let nameless = |output: &Output| match output {
+                Output::Answer { wait, member, answer: Answer::Refused { refusal: Refusal::TimedOut { .. } } }
+                    if tell == Tell::Poll =>
+                {
+                    format!("{wait:?} of {member} timed out")
+                }
+                output => format!("{output:?}"),
+            };
+            let answers: Vec<String> = answers.map(nameless).collect();
+            assert_eq!(told.iter().map(nameless).collect::<Vec<_>>(), answers, "{tell:?}");
+        }
+        assert_eq!(group.waits(), self.group.waits());
     }
 }

@@ -84,7 +84,7 @@ fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
     let mut faults = Vec::new();
     for (label, image) in images.into_iter().flatten() {
         if let Err(error) = Resource::from_value(image) {
-            let help = "see docs/machines.md for what images may be";
+            let help = "docs/artifacts.md says what images may be";
             faults.push(Refusal::new(format!("image {label}: {}", error.message), help));
         }
         let arg = image.as_object().and_then(image_arg);
@@ -307,11 +307,17 @@ impl Device for QemuDevice {
                 ActionError::new(class, error.message)
             })?;
             // As LAVA does it (device-side.md §2).
-            let before_test = vec![
+            let mut before_test = vec![
                 format!("mkdir {folder}"),
                 format!("mount /dev/disk/by-uuid/{} -t ext2 {folder}", disk.uuid),
                 format!("ls -la {folder}/bin/lava-test-runner"),
             ];
+            if deployment.parameters.contains_key("authorize") {
+                // The disk is mounted below the overlay's folder: what belongs elsewhere is copied there.
+                before_test.push(format!(
+                    "mkdir -p -m 700 /root/.ssh && cp -p {folder}/authorized_keys /root/.ssh/authorized_keys"
+                ));
+            }
             self.disk = Some(disk);
             Ok(Deployed { before_test })
         })

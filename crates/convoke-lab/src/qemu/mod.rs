@@ -20,7 +20,7 @@
 //! | `messages` | what goes over the control channels |
 
 mod device;
-mod messages;
+pub(crate) mod messages;
 mod qmp;
 pub(crate) mod stage;
 

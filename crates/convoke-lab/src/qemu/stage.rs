@@ -61,7 +61,7 @@ pub(crate) fn attach(control: Control) -> Result<(), StageFailure> {
 }
 
 /// Enters the namespaces that come first, and gives the rest.
-fn enter(namespaces: Namespaces, fds: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, StageFailure> {
+pub(crate) fn enter(namespaces: Namespaces, fds: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, StageFailure> {
     let mut fds = fds.into_iter();
     let mut next = || fds.next().ok_or_else(|| StageFailure::new("a namespace is missing"));
     // The user namespace first: it is what gives the right to the other.

@@ -160,3 +160,29 @@ fn what_a_device_cannot_do_stands_at_the_block_that_asks_for_it() {
            [use `to: tmpfs` with `images`] 6:{to: overlay}"],
     );
 }
+
+#[test]
+fn images_that_cannot_be_had_are_told_before_a_run() {
+    let job_of = |image: &str| {
+        Source::new(
+            "job.yaml",
+            format!(
+                "job_name: x\nvisibility: public\ntimeouts: {{job: {{minutes: 9}}}}\ndevice_type: qemu\nactions:\n\
+                 - deploy: {{to: tmpfs, images: {{rootfs: {image}}}}}\n"
+            ),
+        )
+    };
+    for (image, words) in [
+        ("{url: 'scp://host/x', image_arg: '{rootfs}'}", "image rootfs: scp is not supported"),
+        ("{url: 'http://host/x', image_arg: '{rootfs}', sha256sum: abc}", "image rootfs: \"abc\" is no sha256sum"),
+        (
+            "{url: 'http://host/x', image_arg: '{rootfs}', overlays: {lava: true}}",
+            "image rootfs: `overlays` needs `format`",
+        ),
+    ] {
+        let source = job_of(image);
+        let found = check_inventory(&job(&source), &Lab::default());
+        let said: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
+        assert!(said.len() == 1 && said[0].contains(words), "{said:?}");
+    }
+}

@@ -36,6 +36,9 @@ pub fn entries(plan: &OverlayPlan) -> Result<Vec<Entry>, OverlayError> {
         out.parents("device", name);
         out.file(&format!("device/{name}"), 0o644, text.clone());
     }
+    if let Some(key) = &plan.authorized_key {
+        authorized(&mut out, key)?;
+    }
     out.directory("results");
     out.directory("tests");
     let mut suites = std::collections::HashSet::new();
@@ -105,6 +108,20 @@ fn multinode(out: &mut Files, group: &GroupTable) -> Result<(), OverlayError> {
     out.file("multinode/role", 0o644, format!("{}\n", group.role));
     out.file("multinode/group", 0o644, table(false));
     out.file("multinode/all", 0o644, table(true));
+    Ok(())
+}
+
+/// Root's list of keys, and the same in the results directory for an overlay of which only that reaches the device.
+fn authorized(out: &mut Files, key: &str) -> Result<(), OverlayError> {
+    if key.is_empty() || key.chars().any(char::is_control) {
+        return Err(OverlayError::plan("authorized key", "must be one line"));
+    }
+    let text = format!("{key}\n");
+    out.file("authorized_keys", 0o600, text.clone());
+    let folder = "root/.ssh".to_owned();
+    out.entries.push(Entry { path: folder.clone(), mode: 0o700, kind: EntryKind::Directory });
+    let file = EntryKind::File(text.into_bytes());
+    out.entries.push(Entry { path: format!("{folder}/authorized_keys"), mode: 0o600, kind: file });
     Ok(())
 }
 

@@ -69,7 +69,11 @@ impl Damage {
         for &byte in bytes {
             self.bytes += 1;
             self.since += usize::from(records);
-            if records && self.record_every > 0 && self.since >= self.record_every && self.bytes % FIFO as u64 == 0 {
+            if records
+                && self.record_every > 0
+                && self.since >= self.record_every
+                && self.bytes.is_multiple_of(FIFO as u64)
+            {
                 self.since = 0;
                 out.extend(b"[   12.345678] usb 1-1: new high-speed USB device number 7 using xhci\r\n");
             }
@@ -87,6 +91,9 @@ impl Damage {
     }
 }
 
+/// What each call is answered; nothing is later.
+type Answers<'a> = Box<dyn FnMut(&DeviceRequest) -> Option<Reply> + 'a>;
+
 /// A dispatcher with its device.
 pub(crate) struct Dispatcher<'a> {
     pub(crate) console: Console,
@@ -94,7 +101,7 @@ pub(crate) struct Dispatcher<'a> {
     pub(crate) link: Link,
     pub(crate) damage: Damage,
     clock: Duration,
-    answer: Box<dyn FnMut(&DeviceRequest) -> Option<Reply> + 'a>,
+    answer: Answers<'a>,
     /// Calls without an answer so far.
     pub(crate) waiting: VecDeque<(u16, DeviceRequest)>,
     /// Everything that was found, and each call when it was asked.
@@ -173,7 +180,7 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    pub(crate) fn to_the_end(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.serve(|_| false);
     }
 

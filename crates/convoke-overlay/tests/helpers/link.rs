@@ -2,6 +2,7 @@
 //! happens when the other side does not know it.
 
 use convoke_overlay::link::Reply;
+use convoke_overlay::scanner::Scanner;
 use convoke_overlay::signal::{DeviceRequest, Signal};
 
 use crate::console::Console;
@@ -41,7 +42,7 @@ fn every_call_goes_through() {
             "five" => Some(Reply::Nack("9102 has left the group".into())),
             _ => nothing(),
         });
-        dispatcher.to_the_end();
+        dispatcher.finish();
         let ids: Vec<_> = dispatcher.calls();
         let pairs = [("a", "2"), ("b", ""), ("free-space", "5G")].map(|(key, value)| (key.into(), value.into()));
         let wanted = [
@@ -112,7 +113,7 @@ fn any_text_arrives_as_it_was_sent() {
                 Some(Reply::Ok(vec![("9102".into(), "k".into(), odd_texts()[number].clone())]))
             }
         });
-        dispatcher.to_the_end();
+        dispatcher.finish();
         drop(dispatcher);
         assert_eq!(sent, texts);
         for (number, text) in texts.iter().enumerate() {
@@ -140,7 +141,7 @@ fn long_texts_have_no_limit() {
             }
             _ => Some(Reply::Ok(vec![("9102".into(), "k".into(), text.clone())])),
         });
-        dispatcher.to_the_end();
+        dispatcher.finish();
         drop(dispatcher);
         assert!(sent == text);
         assert!(device.read("cache.txt") == format!("9102:k={}\n", in_cache(&text)));
@@ -163,7 +164,7 @@ fn calls_of_one_device_run_side_by_side() {
             let (id, _) = dispatcher.waiting.pop_back().unwrap();
             dispatcher.reply(id, &Reply::Ok(Vec::new()));
         }
-        dispatcher.to_the_end();
+        dispatcher.finish();
         let seen = String::from_utf8_lossy(&dispatcher.raw).replace('\r', "");
         assert!(seen.contains("\nover\n"), "{seen}");
     });
@@ -178,7 +179,7 @@ fn a_helper_that_is_ended_takes_its_request_back() {
             "c" => Some(data(&[("9102", "c", "3")])),
             _ => None,
         });
-        dispatcher.to_the_end();
+        dispatcher.finish();
         let seen = String::from_utf8_lossy(&dispatcher.raw).replace('\r', "");
         assert!(seen.contains("\nended 143\n") || seen.contains("\nended 124\n"), "{seen}");
         assert!(dispatcher.waiting.is_empty(), "{:?}\n{seen}", dispatcher.waiting);
@@ -192,7 +193,7 @@ fn leaves_the_terminal_as_it_was() {
         let device = linked(shell);
         let mut dispatcher = Dispatcher::new(start(&device, "lava-wait m\nlava-send n\nlava-wait o\n"), |_| nothing());
         let before = format!("{:?}", dispatcher.console.modes());
-        dispatcher.to_the_end();
+        dispatcher.finish();
         assert_eq!(format!("{:?}", dispatcher.console.modes()), before);
     });
 }
@@ -205,7 +206,7 @@ fn without_an_answer_the_old_form_is_used() {
         let steps = "lava-send m k=1\nlava-send n 'k=a>b' || echo status $?\nlava-test-case t --result pass\n";
         let mut dispatcher = Dispatcher::new(start(&device, steps), |_| nothing());
         dispatcher.deaf = true;
-        dispatcher.to_the_end();
+        dispatcher.finish();
         let seen = String::from_utf8_lossy(&dispatcher.raw).replace('\r', "");
         assert!(seen.contains("<LAVA_MULTI_NODE> <LAVA_SEND m k=1>\n"), "{seen}");
         assert!(seen.contains("which the console line cannot carry; nothing sent\nstatus 1\n"), "{seen}");
@@ -227,7 +228,7 @@ fn one_helper_may_fall_back_alone() {
             String::from_utf8_lossy(&dispatcher.raw).contains("<LAVA_MULTI_NODE> <LAVA_WAIT m>")
         });
         dispatcher.console.type_bytes(b"<LAVA_WAIT_COMPLETE 9102:a=1>\n");
-        dispatcher.to_the_end();
+        dispatcher.finish();
         assert_eq!(device.read("cache.txt"), "9102:a=1\n");
         assert_eq!(dispatcher.cases(), ["t Pass"]);
     });
@@ -250,7 +251,7 @@ fn old_helpers_are_understood_beside() {
         let mut dispatcher = Dispatcher::new(start(&device, steps), |_| nothing());
         dispatcher.serve(|dispatcher| dispatcher.calls().len() == 1);
         dispatcher.console.type_bytes(b"<LAVA_WAIT_COMPLETE 9102:a=1>\n");
-        dispatcher.to_the_end();
+        dispatcher.finish();
         let seen = String::from_utf8_lossy(&dispatcher.raw).replace('\r', "");
         assert!(seen.contains("\ngot <LAVA_WAIT_COMPLETE 9102:a=1>\n"), "{seen}");
         assert_eq!(dispatcher.cases(), ["ours Pass", "theirs Pass"]);
@@ -269,7 +270,7 @@ fn names_of_cases_may_be_anything() {
                      lava-test-case 'x#1' --result unknown\nlava-test-set start 'the set'\n\
                      lava-test-reference r --result pass --reference 'http://x/y z'\nlava-test-event 'a > b'\n";
         let mut dispatcher = Dispatcher::new(start(&device, steps), |_| nothing());
-        dispatcher.to_the_end();
+        dispatcher.finish();
         assert_eq!(dispatcher.cases(), ["a b>c Pass", "100% Fail", "grün Skip", "x#1 Unknown"]);
         let has = |wanted: Signal| assert!(dispatcher.signals.contains(&wanted), "{:?}", dispatcher.signals);
         has(Signal::TestSetStart("the set".into()));
@@ -277,5 +278,40 @@ fn names_of_cases_may_be_anything() {
         has(Signal::StartTestCase("100%".into()));
         let odd = dispatcher.signals.iter().any(|s| matches!(s, Signal::Warning { .. } | Signal::Ignored { .. }));
         assert!(!odd, "{:?}", dispatcher.signals);
+    });
+}
+
+/// The kernel drops what is written to its log too fast. What it kept comes as its records, cut by nothing; the rest is
+/// asked for again and comes on the console.
+#[test]
+fn signals_on_the_kernels_log_have_numbers_too() {
+    each_shell(|shell| {
+        let device = linked(shell);
+        device.write("kmsg", "");
+        let kmsg = device.path("kmsg");
+        let mount = "mount --bind \"$0\" /dev/kmsg; exec \"$@\"";
+        let before = ["/usr/bin/unshare", "-Urm", "/bin/sh", "-c", mount, kmsg.to_str().unwrap()];
+        let device = device.inside(&before).set("KMSG", "true");
+        let steps = "for i in 1 2 3 4 5; do lava-test-case \"case $i\" --result pass; done\n";
+        let mut dispatcher = Dispatcher::new(start(&device, steps), |_| nothing());
+        // The log's lines come here only when the test lets them: none does.
+        dispatcher.finish();
+        let wanted = ["case 1 Pass", "case 2 Pass", "case 3 Pass", "case 4 Pass", "case 5 Pass"];
+        assert_eq!(dispatcher.cases(), wanted);
+        drop(dispatcher);
+
+        let mut scanner = Scanner::new(vec![("0_suite".into(), "7_1.1.3.1".into())]);
+        scanner.begin_checked();
+        let mut text = String::from("<LAVA_SIGNAL_STARTRUN 0_suite 7_1.1.3.1>\r\n");
+        for (number, line) in device.read("kmsg").lines().enumerate() {
+            // In the middle of what something else prints.
+            text.push_str(&format!("user te[   12.{number:06}] {}\r\nxt\r\n", line.strip_prefix("<0>").unwrap()));
+        }
+        let cases = scanner.feed(text.as_bytes()).into_iter().filter_map(|signal| match signal {
+            Signal::TestCase { case, result, .. } => Some(format!("{case} {result:?}")),
+            _ => None,
+        });
+        // A file in the place of the log keeps only what was written last.
+        assert_eq!(cases.collect::<Vec<_>>(), ["case 5 Pass"]);
     });
 }

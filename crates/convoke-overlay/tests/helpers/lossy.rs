@@ -18,7 +18,7 @@ fn results_arrive_whole_over_a_lossy_line() {
                      lava-test-case \"case-$i\" --result $r\ndone\n";
         let damage = Damage::new(seed, 700, 300);
         let mut dispatcher = Dispatcher::new(start(&device, steps), |_| None).damaged(damage);
-        dispatcher.to_the_end();
+        dispatcher.finish();
         let mut found = dispatcher.cases();
         found.sort_by_key(|case| case[5..].split(' ').next().unwrap().parse::<u32>().unwrap());
         let verdicts = ["Pass", "Fail", "Skip"];
@@ -30,13 +30,8 @@ fn results_arrive_whole_over_a_lossy_line() {
             &dispatcher.signals[dispatcher.signals.len() - 2..],
             [Signal::EndRun { .. }, Signal::RunnerExit]
         ));
-        eprintln!(
-            "{} seed {seed}: {} of {} bytes damaged, {} frames again, 60 of 60 results",
-            shell.name,
-            dispatcher.damage.done,
-            dispatcher.damage.bytes,
-            dispatcher.link.repeated()
-        );
+        // Or the line would have proved nothing.
+        assert!(dispatcher.damage.done > 0);
     });
 }
 
@@ -78,15 +73,9 @@ fn messages_arrive_whole_over_a_lossy_line() {
             }
         })
         .damaged(damage);
-        dispatcher.to_the_end();
-        eprintln!(
-            "{} seed {seed}: {} of {} bytes damaged, {} frames again, {} messages each way",
-            shell.name,
-            dispatcher.damage.done,
-            dispatcher.damage.bytes,
-            dispatcher.link.repeated(),
-            texts.len()
-        );
+        dispatcher.finish();
+        // Or the line would have proved nothing.
+        assert!(dispatcher.damage.done > 5 && dispatcher.link.repeated() > 0);
         let calls = dispatcher.calls().len();
         drop(dispatcher);
         assert_eq!(sent, texts, "seed {seed}");

@@ -22,16 +22,25 @@ use crate::log;
 const LAVA_CONFIG: &str = "/etc/lava-coordinator/lava-coordinator.conf";
 
 pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, Failure> {
-    log::start(arguments.logfile.as_deref(), arguments.loglevel)?;
+    // Written to its end when this returns.
+    let _log = log::start(arguments.logfile.as_deref(), arguments.loglevel)?;
     let configured = configuration(arguments.config.as_deref())?;
     let configuration = configured.clone().unwrap_or_default();
     let port = configuration.port.unwrap_or(DEFAULT_PORT);
     let listen = arguments.listen.iter().map(|text| address("--listen", text, port)).collect::<Result<Vec<_>, _>>()?;
     let metrics = arguments.metrics.as_deref().map(metrics_address).transpose()?;
     let guarding = Guarding::read(&arguments.guard, &configuration)?;
-    let settings = ServerSettings { guard: guarding.guard(), ..configuration.settings() };
+    let mut settings = ServerSettings { guard: guarding.guard(), ..configuration.settings() };
+    if let Some(files) = raise_open_files()
+        && let Some(asked) = settings.fit(files)
+    {
+        tracing::warn!(
+            "max_connections is {} and not {asked}: the system allows {files} open files (`ulimit -Hn`, LimitNOFILE= of a \
+             unit)",
+            settings.connections
+        );
+    }
     let store = arguments.state.as_deref().map(open_state).transpose()?;
-    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -55,6 +64,8 @@ pub(crate) fn coordinator(arguments: &CoordinatorArguments) -> Result<ExitCode, 
         }
         if listen.is_empty() && configured.is_some() {
             tracing::info!("listening on all addresses, as remote dispatchers need it; --listen restricts it");
+        } else if listen.is_empty() {
+            tracing::info!("there is no {LAVA_CONFIG}: listening for this machine only; --listen :{port} opens it to others");
         }
         let server = guarding.attach(server)?;
         if let Some(address) = metrics {
@@ -97,6 +108,9 @@ fn configuration(path: Option<&Path>) -> Result<Option<Configuration>, Failure> 
         Err(error) => return Err(Failure::User(format!("{}: cannot be read: {error}", path.display()))),
     };
     let read = Configuration::read(&text).map_err(|error| Failure::User(format!("{}:{error}", path.display())))?;
+    for key in Configuration::unknown_keys(&text) {
+        tracing::warn!(key, "{}: there is no such key, it is ignored", path.display());
+    }
     Ok(Some(read))
 }
 
@@ -136,10 +150,13 @@ fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> 
     signal(kind).map_err(|error| Failure::Lab(format!("signals cannot be listened to: {error}")))
 }
 
-/// Every held request is an open file; the system's usual limit is low, and may be raised to a higher one.
-fn raise_open_files() {
+/// Every held request is an open file; the system's usual limit is low, and may be raised to a higher one. Returns the limit
+/// that there is then, when there is one.
+fn raise_open_files() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
-        tracing::warn!("the limit of open files cannot be raised");
+    if current == maximum || setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok() {
+        return maximum;
     }
+    tracing::warn!("the limit of open files cannot be raised");
+    current
 }

@@ -4,6 +4,7 @@
 //! them ends the program, and again on SIGHUP, where it is logged and changes nothing.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use convoke_coordinator::wire::Token;
@@ -35,6 +36,10 @@ impl Guarding {
         let tokens = token_file.as_deref().map(tokens).transpose()?.unwrap_or_default();
         let require = arguments.require_token || configuration.require_token;
         let tls = tls(arguments, configuration)?;
+        let key = arguments.tls_key.as_deref().or(configuration.tls_key.as_deref());
+        for path in token_file.as_deref().into_iter().chain(key.filter(|_| tls.is_some())) {
+            warn_of_readers(path);
+        }
         Ok(Self { guard: Guard::new(&tokens, require), token_file, tls })
     }
 
@@ -64,11 +69,15 @@ impl Guarding {
 
     /// Reads the files again.
     pub(crate) fn reload(&self) {
+        if self.token_file.is_none() && self.tls.is_none() {
+            tracing::info!("SIGHUP: there are no tokens or certificates to read again; the log file needs none");
+        }
         if let Some(path) = &self.token_file {
             match tokens(path) {
                 Ok(tokens) => {
                     self.guard.replace(&tokens);
                     tracing::info!("{}: {} tokens are read again", path.display(), tokens.len());
+                    warn_of_readers(path);
                 }
                 Err(error) => tracing::error!("the tokens stay as they were: {error}"),
             }
@@ -79,6 +88,16 @@ impl Guarding {
                 Err(error) => tracing::error!("certificates stay as they were: {error}"),
             }
         }
+    }
+}
+
+/// A secret that every user of the machine can read is none.
+fn warn_of_readers(path: &Path) {
+    if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o004 != 0) {
+        let path = path.display();
+        tracing::warn!(
+            "{path}: every user of this machine can read it: `chmod 640 {path}`, with the group that needs it"
+        );
     }
 }
 

@@ -139,6 +139,41 @@ fn lavas_file_and_options_listen_on_all_addresses_and_say_so() {
     assert!(logfile.exists());
 }
 
+/// In a machine of its own: the port is LAVA's, and the file stands where LAVA has it.
+#[test]
+fn without_options_lavas_file_opens_all_addresses_and_without_it_loopback_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = file(dir.path(), r#"{"port": 3079, "coordinator_hostname": "localhost", "poll_dealy": 3}"#);
+    let log = |put: &str| {
+        let enter = format!(
+            "set -e; ip link set lo up; mount -t tmpfs tmpfs /etc; mkdir /etc/lava-coordinator; {put} exec \"$0\" coordinator"
+        );
+        let mut child = Command::new("unshare")
+            .args(["--map-root-user", "--mount", "--net", "sh", "-c", &enter, env!("CARGO_BIN_EXE_convoke")])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut log = String::new();
+        while !log.contains("open to everybody") {
+            log += &lines.next().unwrap_or_else(|| panic!("it has ended: {log}")).unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        log
+    };
+    let without = log("");
+    assert!(without.contains("listening on 127.0.0.1:3079") && !without.contains("0.0.0.0"), "{without}");
+    assert!(without.contains("listening for this machine only"), "{without}");
+    let with = log(&format!("cp {file} /etc/lava-coordinator/;"));
+    assert!(with.contains("listening on 0.0.0.0:3079") && with.contains("listening on all addresses"), "{with}");
+    assert!(with.contains("there is no such key, it is ignored key=\"poll_dealy\""), "{with}");
+    let explicit =
+        log(&format!("cp {file} /etc/lava-coordinator/; set -- --listen 127.0.0.1; exec \"$0\" coordinator \"$@\";"));
+    assert!(explicit.contains("listening on 127.0.0.1:3079") && !explicit.contains("0.0.0.0"), "{explicit}");
+}
+
 #[test]
 fn what_keeps_it_from_starting_is_explained() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,9 +1,13 @@
 //! A coordinator that keeps strangers out: tokens and TLS from the command line.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,10 +18,13 @@ use crate::harness::{Place, Run, User};
 
 const TOKEN: &str = "0123456789abcdef-the-token";
 
+/// How long it may take to say something that it is known to say; the longest, so that a test ends that waits in vain.
+const SAYS: Duration = Duration::from_secs(60);
+
 /// A coordinator whose log is read while it runs.
 struct Coordinator {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: Receiver<String>,
     said: String,
     clear: u16,
     tls: u16,
@@ -32,7 +39,9 @@ impl Coordinator {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (line, log) = channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|said| line.send(said)));
         let mut this = Self { child, log, said: String::new(), clear: 0, tls: 0 };
         this.clear = port(&this.says("listening on 127.0.0.1:"));
         this.tls = port(&this.says("listening for TLS on 127.0.0.1:"));
@@ -44,9 +53,10 @@ impl Coordinator {
     #[track_caller]
     fn says(&mut self, text: &str) -> String {
         loop {
-            let mut line = String::new();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "it never said {text:?}:\n{}", self.said);
+            let line = self.log.recv_timeout(SAYS);
+            let line = line.unwrap_or_else(|_| panic!("it never said {text:?}:\n{}", self.said));
             self.said.push_str(&line);
+            self.said.push('\n');
             if let Some((_, rest)) = line.split_once(text) {
                 return rest.trim_end().to_owned();
             }
@@ -68,7 +78,10 @@ impl Coordinator {
     /// Ends it, and gives everything it ever said.
     fn end(mut self) -> String {
         self.signal(Signal::SIGTERM);
-        self.log.read_to_string(&mut self.said).unwrap();
+        for line in &self.log {
+            self.said.push_str(&line);
+            self.said.push('\n');
+        }
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.said);
         std::mem::take(&mut self.said)
     }
@@ -163,9 +176,9 @@ fn the_log_says_who_took_the_wrong_port_or_has_no_certificate() {
     let place = place();
     let mut coordinator = Coordinator::start(&place.path(""), &GUARDED);
     assert!(say(coordinator.tls, b"00000002{}").contains("this port takes only TLS"));
-    coordinator.says("no TLS: the caller speaks in clear, and this port takes only TLS");
+    coordinator.says("the caller speaks in clear, and this port takes only TLS");
     assert_eq!(say(coordinator.clear, &[0x16, 3, 1, 2, 0]), "");
-    coordinator.says("closed without a reply: the message is one of TLS, and this port takes none");
+    coordinator.says("the message is one of TLS, and this port takes none");
     assert_eq!(say(coordinator.tls, b""), "");
     coordinator.end();
 }
@@ -213,6 +226,21 @@ fn what_cannot_guard_is_refused_at_start() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(says), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn secrets_that_everybody_can_read_are_pointed_out() {
+    let place = place();
+    let may_read = |file: &str, mode| std::fs::set_permissions(place.path(file), Permissions::from_mode(mode)).unwrap();
+    may_read("tokens", 0o640);
+    may_read("server.key", 0o644);
+    let log = Coordinator::start(&place.path(""), &GUARDED).end();
+    assert!(log.contains("server.key: every user of this machine can read it: `chmod 640 server.key`"), "{log}");
+    assert!(!log.contains("tokens: every user"), "{log}");
+    may_read("tokens", 0o644);
+    may_read("server.key", 0o600);
+    let log = Coordinator::start(&place.path(""), &GUARDED).end();
+    assert!(log.contains("tokens: every user") && !log.contains("key: every user"), "{log}");
 }
 
 /// The same from the configuration file.

@@ -12,14 +12,15 @@ use crate::harness::{Place, Running, User, fixture, repository};
 
 const ROLES: [&str; 2] = ["server", "client"];
 
-/// Every call of the API; `start` is a barrier three times over.
+/// Every call of the API; `start` is a barrier three times over. Nobody comes to a barrier before the other has left the last
+/// one, which is made sure by what they exchange between: LAVA's coordinator lets who comes earlier through at once.
 const SERVER: &[&str] = &[
     "lava-sync start",
     r#"lava-send ready zone=b note="two words""#,
     "lava-wait done",
     "sed 's/^/cache /' /tmp/lava_multi_node_cache.txt",
-    "lava-send both n=1",
     "lava-sync start",
+    "lava-send both n=1",
     "lava-wait-all both",
     "sort /tmp/lava_multi_node_cache.txt | sed 's/^/all /'",
     "lava-sync start",
@@ -29,8 +30,8 @@ const CLIENT: &[&str] = &[
     "lava-wait-all ready server",
     "sed 's/^/cache /' /tmp/lava_multi_node_cache.txt",
     "lava-send done result=42",
-    "lava-send both n=2",
     "lava-sync start",
+    "lava-send both n=2",
     "lava-wait-all both",
     "sort /tmp/lava_multi_node_cache.txt | sed 's/^/all /'",
     "lava-sync start",
@@ -52,8 +53,8 @@ fn expected() -> [Said; 2] {
         "multinode-sync-start pass",
         "multinode-send-ready pass",
         "multinode-wait-done pass",
-        "multinode-send-both pass",
         "multinode-sync-start pass",
+        "multinode-send-both pass",
         "multinode-wait_all-both pass",
         "multinode-sync-start pass",
         "0_serve pass",
@@ -63,8 +64,8 @@ fn expected() -> [Said; 2] {
         "multinode-sync-start pass",
         "multinode-wait_all-ready pass",
         "multinode-send-done pass",
-        "multinode-send-both pass",
         "multinode-sync-start pass",
+        "multinode-send-both pass",
         "multinode-wait_all-both pass",
         "multinode-sync-start pass",
         "0_ask pass",
@@ -80,7 +81,7 @@ fn expected() -> [Said; 2] {
 /// Splits the job and puts in what LAVA's server adds: who is in the group.
 fn members(place: &Place, server: &[&str], client: &[&str]) {
     let images = std::fs::canonicalize(repository()).unwrap().join("target/images");
-    assert!(images.join("built-from").exists(), "the guest images are built by `cargo xtask setup`");
+    assert!(images.join("built-from").exists(), "there are no guest images: `cargo xtask images` builds them once");
     let job = std::fs::read_to_string(fixture("lava-run/job.yaml")).unwrap();
     let job = job.replace("IMAGES", images.to_str().unwrap());
     let job = job.replace("SERVER", &json!(server).to_string()).replace("CLIENT", &json!(client).to_string());

@@ -1,11 +1,11 @@
 //! The coordinator as a service: its manager, its unit and manual page, its log, its end.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -118,6 +118,43 @@ fn a_flood_of_broken_requests_is_left_out_of_the_log() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_stops_nobody() {
+    let coordinator = Coordinator::start(&["--listen", "127.0.0.1:0", "--loglevel", "DEBUG"]);
+    // Some 250 bytes of log each, into a pipe that takes 64 KiB.
+    for _ in 0..500 {
+        assert_eq!(coordinator.ask("a", "lava_send"), "00000013{\"response\": \"ack\"}");
+    }
+    coordinator.signal(Signal::SIGTERM);
+}
+
+#[test]
+fn it_takes_no_more_connections_than_it_may_have_open_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("conf");
+    std::fs::write(&config, r#"{"port": 0}"#).unwrap();
+    let log = |files: &str| {
+        let program = env!("CARGO_BIN_EXE_convoke");
+        let mut child = Command::new("prlimit")
+            .args([files, program, "coordinator", "--config", config.to_str().unwrap(), "--logfile", "-"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while !said.contains("open to everybody") {
+            said += &lines.next().unwrap().unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        said
+    };
+    let lowered = "max_connections is 372 and not 16384: the system allows 500 open files";
+    assert!(log("--nofile=300:500").contains(lowered));
+    // What is only the soft limit is raised.
+    assert!(!log("--nofile=300:17000").contains("max_connections"));
+}
+
+#[test]
 fn a_configuration_of_wrong_types_is_refused_with_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("lava-coordinator.conf");
@@ -148,7 +185,7 @@ fn options(arguments: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_manual_page_names_every_option_and_no_other() {
+fn the_manual_page_names_every_option_and_no_other_and_docs_name_them_too() {
     let page = std::fs::read_to_string(dist("convoke-coordinator.8")).unwrap();
     let after = |words: &str| -> BTreeSet<String> {
         let named = page.lines().filter_map(|line| line.split(words).nth(1));
@@ -158,6 +195,10 @@ fn the_manual_page_names_every_option_and_no_other() {
     assert!(all.contains("metrics") && all.contains("waiting"), "{all:?}");
     assert_eq!(after(".It Fl -"), all);
     assert_eq!(after("Op Fl -").union(&BTreeSet::from(["all".to_owned()])).cloned().collect::<BTreeSet<_>>(), all);
+    let told = std::fs::read_to_string(dist("../docs/coordinator.md")).unwrap();
+    for option in &all {
+        assert!(told.contains(&format!("--{option}")), "docs/coordinator.md does not name --{option}");
+    }
     let lint =
         Command::new("mandoc").args(["-Tlint", "-W", "warning"]).arg(dist("convoke-coordinator.8")).output().unwrap();
     assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
