@@ -5,7 +5,7 @@
 //! ends, when convoke asks for it, or when convoke is gone.
 
 use std::io;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -22,7 +22,13 @@ use crate::foreign::{self, Foreign};
 /// When it cannot be started or the kernel refuses to tell of its children.
 pub fn run(control: &Control, program: &Foreign, stdio: [Stdio; 3]) -> io::Result<Option<ExitStatus>> {
     rustix::process::set_child_subreaper(Some(Pid::INIT))?;
-    let mut child = foreign::spawn(program, stdio)?.into_child();
+    let status = until_end(control, foreign::spawn(program, stdio)?.into_child())?;
+    end_all()?;
+    Ok(status)
+}
+
+/// Waits for the program, and kills it when it is not wanted any more.
+fn until_end(control: &Control, mut child: Child) -> io::Result<Option<ExitStatus>> {
     let pidfd = rustix::process::pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
     let ended = loop {
         let mut fds = [PollFd::new(&pidfd, PollFlags::IN), PollFd::new(control, PollFlags::IN | PollFlags::RDHUP)];
@@ -33,9 +39,11 @@ pub fn run(control: &Control, program: &Foreign, stdio: [Stdio; 3]) -> io::Resul
             Err(error) => return Err(error.into()),
         }
     };
-    let status = if ended { Some(child.wait()?) } else { None };
-    end_all()?;
-    Ok(status)
+    if !ended {
+        child.kill()?;
+    }
+    let status = child.wait()?;
+    Ok(ended.then_some(status))
 }
 
 /// Kills and reaps every descendant. What loses its parent on the way becomes a child of this process.
