@@ -33,6 +33,7 @@ const PACKAGES: &[(&str, &str)] = &[
     (qemu::SYSTEM, "guests run in it"),
     ("ser2net", "a board's serial line is behind it in tests"),
     ("shellcheck", "lints the helpers"),
+    ("socat", "the serial line of examples/board-serial.yaml"),
     ("systemd", "its systemd-analyze checks the unit"),
     ("util-linux", "tests make namespaces and change users"),
     ("xz-utils", "archives are packed with it"),

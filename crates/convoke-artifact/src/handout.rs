@@ -72,6 +72,11 @@ impl HandOut {
         format!("http://{}{}", self.address, self.offer.path)
     }
 
+    /// The same for a device that knows this machine by another address, when it listens at all of them.
+    pub fn url_at(&self, host: &str) -> String {
+        format!("http://{host}:{}{}", self.address.port(), self.offer.path)
+    }
+
     /// Whether somebody has taken all of it.
     pub fn taken(&self) -> bool {
         self.offer.taken.load(Ordering::Acquire)

@@ -64,6 +64,12 @@ pub fn run(control: &Control, foreign: &Foreign) -> io::Result<ForeignOutput> {
 #[derive(Debug)]
 pub struct Running(Child);
 
+impl Running {
+    pub(crate) fn into_child(self) -> Child {
+        self.0
+    }
+}
+
 /// Starts a program with these as its standard input, output and error. Descriptors that are not marked to be closed at
 /// exec are the program's too, under the same numbers.
 ///

@@ -25,6 +25,7 @@
 //! | [`entry`] | what `main` calls first: is this process a stage, and which |
 //! | [`launch`] | starting a stage from inside a stage |
 //! | [`foreign`] | running a program that is not ours from inside a stage |
+//! | [`tree`] | the same, together with whatever that program starts |
 
 pub mod control;
 pub mod entry;
@@ -32,6 +33,7 @@ pub mod foreign;
 pub mod launch;
 pub mod process;
 pub mod stage;
+pub mod tree;
 
 mod spawner;
 mod watch;

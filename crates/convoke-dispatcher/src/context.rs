@@ -44,6 +44,8 @@ pub(crate) struct Context {
     pub(crate) stored: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
     /// The overlay made by the running deploy, not yet handed over.
     pub(crate) overlay: Option<OverlayArchive>,
+    /// The overlay that the device is to fetch itself.
+    pub(crate) transfer: Option<OverlayArchive>,
     /// What the running deploy has downloaded, not yet handed over.
     pub(crate) images: Vec<Image>,
     /// What the device says is to be typed before a test, once after each boot.
@@ -82,6 +84,7 @@ impl Context {
             prompts: Vec::new(),
             stored: BTreeMap::new(),
             overlay: None,
+            transfer: None,
             images: Vec::new(),
             before_test: Vec::new(),
             prepared: false,

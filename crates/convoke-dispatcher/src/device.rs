@@ -273,6 +273,11 @@ pub trait Device: Send {
         false
     }
 
+    /// What it was waiting for when its future was dropped, in a few words: for the message of a limit that has passed.
+    fn doing(&self) -> Option<String> {
+        None
+    }
+
     /// Ends it. Harmless when repeated or never booted.
     fn power_off(&mut self) -> DeviceFuture<'_, ()>;
 }

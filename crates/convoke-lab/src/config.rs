@@ -19,6 +19,7 @@ pub mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +103,10 @@ pub struct DeviceSettings {
     pub environment: Vec<(String, String)>,
     /// Distro when a job's deploy does not say `os`.
     pub os: Option<String>,
+    /// Address of this machine as the device sees it; `None` is that of the default route.
+    pub dispatcher_ip: Option<String>,
+    /// Folder of the file that lists it, in which its commands run; empty is the current one.
+    pub folder: PathBuf,
     /// Most bytes that may be written to a sandbox's disk.
     pub disk: Option<u64>,
     /// Limits of actions by name (job-definition.md §3.3 step 3).
@@ -176,6 +181,8 @@ impl Lab {
         DeviceSettings {
             environment: inherited.chain(&own.environment).cloned().collect(),
             os: own.os.clone().or_else(|| common.os.clone()),
+            dispatcher_ip: own.dispatcher_ip.clone(),
+            folder: own.folder.clone(),
             disk: own.disk.or(common.disk),
             action_timeouts: pairs(&common.action_timeouts, &own.action_timeouts),
             connection_timeouts: pairs(&common.connection_timeouts, &own.connection_timeouts),

@@ -10,7 +10,7 @@ use convoke_job::MemberJob;
 use convoke_job::member::{Block, BlockKind};
 
 use crate::config::{QEMU, SANDBOX};
-use crate::{qemu, sandbox, ssh};
+use crate::{board, qemu, sandbox, ssh};
 
 /// What drives a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Driver {
     Sandbox,
     /// A QEMU machine.
     Qemu(Machine),
+    /// A board: a console and a power switch of the lab.
+    Board,
     /// A machine that is reached by ssh.
     Ssh(ssh::Target),
 }
@@ -52,13 +54,12 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
         (Some(dictionary), _) if dictionary.boot.method("qemu").is_some() => {
             Driver::Qemu(Machine::of_dictionary(dictionary).map_err(fault).map_err(all)?)
         }
+        (Some(dictionary), _) if dictionary.boot.method("minimal").is_some() => Driver::Board,
         (Some(dictionary), other) => {
             let methods = dictionary.boot.names().join(", ");
             let message = format!("no boot method of the device of type {other} can be driven: it has {methods}");
-            return Err(all(Refusal::new(
-                message,
-                "known: qemu, and ssh with a host; --rehearse puts a sandbox in its place",
-            )));
+            let help = "known: qemu, minimal, and ssh with a host; --rehearse puts a sandbox in its place";
+            return Err(all(Refusal::new(message, help)));
         }
     };
     for (index, block) in member.blocks.iter().enumerate() {
@@ -138,6 +139,7 @@ fn refusal(driver: &Driver, dictionary: Option<&Dictionary>, block: &Block) -> O
         (Driver::Sandbox, _) => sandbox::refusal_of(block),
         (Driver::Ssh(_), _) => ssh::refusal(block),
         (Driver::Qemu(_), _) => qemu::refusal(block, dictionary),
+        (Driver::Board, _) => dictionary.and_then(|dictionary| board::refusal(block, dictionary)),
     }
 }
 

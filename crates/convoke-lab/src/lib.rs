@@ -2,6 +2,7 @@
 //!
 //! | module | is about |
 //! |---|---|
+//! | [`board`] | boards: a console and a power switch of the lab |
 //! | [`config`] | the lab file |
 //! | [`driver`] | which kind of device serves a member, and what it cannot do |
 //! | [`inventory`] | whether the lab has what a job asks for, and who gets what |
@@ -10,6 +11,7 @@
 //! | [`ssh`] | machines reached by ssh, and guests |
 //! | [`stages`] | what `main` calls first: the parts that run in processes of their own |
 
+pub mod board;
 pub mod config;
 pub mod driver;
 pub mod inventory;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use convoke_children::StageEntry;
 
-use crate::{qemu, sandbox, ssh};
+use crate::{board, qemu, sandbox, ssh};
 
 /// All stages by name.
 const STAGES: &[(&str, StageEntry)] = &[
@@ -17,6 +17,8 @@ const STAGES: &[(&str, StageEntry)] = &[
     ("machine", StageEntry::Controlled(qemu::stage::run)),
     ("login", StageEntry::Controlled(ssh::stage::run)),
     ("attach", StageEntry::Controlled(qemu::stage::attach)),
+    ("command", StageEntry::Controlled(board::stage::command)),
+    ("connect", StageEntry::Orphan(board::stage::connect)),
     ("shell", StageEntry::Plain(sandbox::shell_stage::run)),
 ];
 

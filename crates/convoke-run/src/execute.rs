@@ -12,6 +12,7 @@ use convoke_dispatcher::{DispatchOptions, MemberRun};
 use convoke_group::{GroupName, MemberName, RoleName};
 use convoke_job::member::Place;
 use convoke_journal::{Body, ErrorClass, Failure, Files, Health, Journal, MemberInfo, Recorder, View};
+use convoke_lab::board::BoardDevice;
 use convoke_lab::qemu::QemuDevice;
 use convoke_lab::sandbox::Ground;
 use convoke_lab::ssh::{KeyPair, SshDevice};
@@ -195,6 +196,7 @@ async fn start(
         others.push(match &member.device {
             PlannedDevice::Qemu(spec) => Some(Box::new(QemuDevice::new((**spec).clone(), ground.clone())?)),
             PlannedDevice::Ssh(spec) => Some(Box::new(SshDevice::primary((**spec).clone()))),
+            PlannedDevice::Board(spec) => Some(Box::new(BoardDevice::new((**spec).clone()))),
             PlannedDevice::Sandbox(_) | PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
         });
     }
@@ -216,7 +218,9 @@ async fn start(
                 let guest = SshDevice::guest(name.clone(), info, (**target).clone(), ground, logins.pair.clone()?);
                 Some(Box::new(guest) as Box<dyn Device>)
             }
-            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) | PlannedDevice::Ssh(_) => None,
+            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) | PlannedDevice::Ssh(_) | PlannedDevice::Board(_) => {
+                None
+            }
         })
         .collect();
     let mut ready = Vec::with_capacity(plan.members.len());
@@ -227,7 +231,9 @@ async fn start(
     {
         let host = match member.device {
             PlannedDevice::Guest { host, .. } | PlannedDevice::Login { host, .. } => Some(host),
-            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) | PlannedDevice::Ssh(_) => None,
+            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) | PlannedDevice::Ssh(_) | PlannedDevice::Board(_) => {
+                None
+            }
         };
         let device: Box<dyn Device> = match (sandbox, other.or(guest)) {
             (Some(sandbox), _) => kept.wrap(&member.label, sandbox),

@@ -8,6 +8,7 @@ use convoke_device::qemu::Network;
 use convoke_dispatcher::device::Refusal;
 use convoke_job::member::Place;
 use convoke_job::{DeviceName, Job, MemberJob};
+use convoke_lab::board::BoardSpec;
 use convoke_lab::qemu::QemuSpec;
 use convoke_lab::sandbox::{GroundSettings, SandboxSpec};
 use convoke_lab::ssh::{SshSpec, Target};
@@ -49,6 +50,8 @@ pub enum PlannedDevice {
     Sandbox(SandboxSpec),
     /// On a QEMU machine.
     Qemu(Box<QemuSpec>),
+    /// On a board.
+    Board(Box<BoardSpec>),
     /// On a machine that is reached by ssh.
     Ssh(Box<SshSpec>),
     /// Logged in to another member's device by ssh.
@@ -110,6 +113,7 @@ impl PlannedDevice {
             PlannedDevice::Sandbox(spec) => Some(&spec.name),
             PlannedDevice::Qemu(spec) => Some(&spec.name),
             PlannedDevice::Ssh(spec) => Some(&spec.name),
+            PlannedDevice::Board(spec) => Some(&spec.name),
             PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
         }
     }
@@ -121,7 +125,10 @@ impl PlannedDevice {
         match self {
             PlannedDevice::Sandbox(_) => true,
             PlannedDevice::Qemu(spec) => spec.machine.network != Network::AsGiven,
-            PlannedDevice::Ssh(_) | PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => false,
+            PlannedDevice::Board(_)
+            | PlannedDevice::Ssh(_)
+            | PlannedDevice::Login { .. }
+            | PlannedDevice::Guest { .. } => false,
         }
     }
 
@@ -130,6 +137,7 @@ impl PlannedDevice {
         match self {
             PlannedDevice::Qemu(spec) => spec.dictionary.as_ref(),
             PlannedDevice::Ssh(spec) => Some(&spec.dictionary),
+            PlannedDevice::Board(spec) => Some(&spec.dictionary),
             PlannedDevice::Sandbox(_) | PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
         }
     }
@@ -145,7 +153,10 @@ impl Plan {
             .filter_map(|member| match &member.device {
                 PlannedDevice::Sandbox(spec) => Some(spec.name.clone()),
                 PlannedDevice::Qemu(spec) => Some(spec.name.clone()),
-                PlannedDevice::Ssh(_) | PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
+                PlannedDevice::Board(_)
+                | PlannedDevice::Ssh(_)
+                | PlannedDevice::Login { .. }
+                | PlannedDevice::Guest { .. } => None,
             })
             .collect();
         let settings = GroundSettings { names, network: self.network, disk_limit: None };
@@ -323,6 +334,13 @@ fn device(name: String, device_type: String, member: &MemberJob, lab: &Lab) -> R
             dictionary,
             settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
             machine,
+        }))),
+        Ok(Driver::Board) => Ok(PlannedDevice::Board(Box::new(BoardSpec {
+            name,
+            device_type,
+            tags: listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect(),
+            dictionary: dictionary.unwrap_or_default(),
+            settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
         }))),
         Ok(Driver::Ssh(target)) => Ok(PlannedDevice::Ssh(Box::new(SshSpec {
             name,

@@ -29,7 +29,8 @@ pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &
     }
     let request = request(ctx, action);
     let work = async |ctx: &mut Context| ctx.device().boot(request).await;
-    let console = ctx.guard(action.name, Nature::Lab, deadline, work).await.map_err(|error| unreachable(ctx, error))?;
+    let console = ctx.guard(action.name, Nature::Lab, deadline, work).await;
+    let console = console.map_err(|error| doing(ctx, deadline, error)).map_err(|error| unreachable(ctx, error))?;
     ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
     ctx.console = Some(ConsoleLink::open(console, ctx.kernel_console, &ctx.log));
     ctx.booted = true;
@@ -42,7 +43,17 @@ pub(crate) async fn reset(ctx: &mut Context, action: &PlannedAction, deadline: &
     start(ctx, action, deadline).await?;
     let request = request(ctx, action);
     let work = async |ctx: &mut Context| ctx.device().reset(request).await;
-    ctx.guard(action.name, Nature::Lab, deadline, work).await
+    ctx.guard(action.name, Nature::Lab, deadline, work).await.map_err(|error| doing(ctx, deadline, error))
+}
+
+/// Adds what the device was doing when a limit passed.
+pub(crate) fn doing(ctx: &mut Context, deadline: &Deadline, mut error: ActionError) -> ActionError {
+    if deadline.remaining().is_zero()
+        && let Some(doing) = ctx.device().doing()
+    {
+        error.message = format!("{}; {doing}", error.message);
+    }
+    error
 }
 
 /// What the action's block asks of the device.
@@ -141,7 +152,17 @@ async fn exchange(
     let Some(link) = &ctx.console else { return Ok(()) };
     let attached = link.attach();
     let talk = Talk { ctx, link, attached: &attached, action, deadline };
-    talk.until(std::slice::from_ref(&login.login_prompt)).await?;
+    let block = action.block.map(|block| &ctx.job.blocks[block].parameters);
+    let login_prompt = std::slice::from_ref(&login.login_prompt);
+    if block.is_some_and(|block| block.get("reset") == Some(&Value::Bool(false))) {
+        // It has been up for long and says nothing by itself; somebody may be logged in.
+        let prompts: Vec<String> = login_prompt.iter().chain(ctx.wanted_prompts()).cloned().collect();
+        if talk.wait(&prompts, Some("")).await? > 0 {
+            return Ok(());
+        }
+    } else {
+        talk.until(login_prompt).await?;
+    }
     link.type_line(&login.username);
     if let Some((prompt, password)) = &login.password {
         talk.until(std::slice::from_ref(prompt)).await?;

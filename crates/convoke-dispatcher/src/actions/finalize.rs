@@ -2,7 +2,7 @@
 
 use convoke_job::pipeline::PlannedAction;
 
-use crate::actions::Outcome;
+use crate::actions::{Outcome, boot};
 use crate::context::Context;
 use crate::limits::{Deadline, Nature};
 
@@ -11,6 +11,6 @@ pub(crate) async fn power_off(ctx: &mut Context, action: &PlannedAction, deadlin
     ctx.console = None;
     match tokio::time::timeout_at(deadline.at, ctx.device().power_off()).await {
         Ok(result) => result.map(|()| None),
-        Err(_) => Err(deadline.passed(action.name, Nature::Lab)),
+        Err(_) => Err(boot::doing(ctx, deadline, deadline.passed(action.name, Nature::Lab))),
     }
 }

@@ -6,6 +6,7 @@
 //! | [`overlay`] | definitions fetched, the overlay made and handed to the device |
 //! | [`images`] | what a deploy block downloads |
 //! | [`boot`] | booting, logging in, the first prompt |
+//! | [`transfer`] | the overlay, fetched by the device itself |
 //! | [`shell`] | test blocks of every kind |
 //! | [`interactive`] | MultiNode steps of an interactive script in a rehearsal |
 //! | [`finalize`] | the end of every member |
@@ -20,6 +21,7 @@ pub(crate) mod interactive;
 pub(crate) mod overlay;
 pub(crate) mod requests;
 pub(crate) mod shell;
+pub(crate) mod transfer;
 
 use convoke_job::member::BlockKind;
 use convoke_job::pipeline::PlannedAction;
@@ -63,6 +65,7 @@ pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: 
         "test-overlay" | "test-install-overlay" | "test-runscript-overlay" => Ok(overlay::prepared(ctx, action)),
         "compress-overlay" => overlay::compress(ctx, action, deadline).await,
         "scp-deploy" => boot::guest_address(ctx, action).map(|()| rehearsed(ctx, action)),
+        "overlay-unpack" => transfer::run(ctx, action, deadline).await,
         "login-action" => boot::login(ctx, action, deadline).await,
         "expect-shell-connection" => boot::expect_shell(ctx, action, deadline).await,
         name if boot::STARTERS.contains(&name) => {

@@ -223,6 +223,12 @@ fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
 
 /// Gives the device what the block has made.
 pub(crate) async fn hand_over(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
+    if let Some(BlockKind::Deploy { to, .. }) = action.block.map(|block| &ctx.job.blocks[block].kind)
+        && to == "overlay"
+    {
+        // Nothing but the overlay, for a device that fetches it when it is up.
+        ctx.transfer = ctx.overlay.take();
+    }
     let deployment = match action.block.map(|block| &ctx.job.blocks[block]) {
         Some(Block { kind: BlockKind::Deploy { to, .. }, parameters, .. }) => Deployment {
             to: to.clone(),

@@ -19,8 +19,19 @@ use super::{DeviceSettings, Lab, LabDevice, OnDemandMachines, QEMU, SANDBOX, San
 
 /// Keys by place; the schema has the same ones.
 pub(super) const TOP: &[&str] = &["templates", "devices", "workers", "sandboxes", "legacy-map"];
-pub(super) const DEVICE: &[&str] =
-    &["name", "type", "tags", "worker", "health", "dictionary", "environment", "os", "disk", "timeouts"];
+pub(super) const DEVICE: &[&str] = &[
+    "name",
+    "type",
+    "tags",
+    "worker",
+    "health",
+    "dictionary",
+    "environment",
+    "os",
+    "dispatcher_ip",
+    "disk",
+    "timeouts",
+];
 pub(super) const WORKER: &[&str] = &["job_limit"];
 pub(super) const SANDBOXES: &[&str] = &["on_demand", "tags", "network", "environment", "os", "disk", "timeouts"];
 pub(super) const TIMEOUTS: &[&str] = &["actions", "connections"];
@@ -42,7 +53,7 @@ pub(super) fn read_device(source: &Source, device_type: Option<&DeviceType>) -> 
     let files = Files { folder: place.parent().unwrap_or(Path::new("")).to_owned(), templates: Vec::new() };
     document(source, |root, findings| {
         let device = match Dictionary::is_one(root) {
-            true => lava_device(root, device_type, findings)?,
+            true => lava_device(root, device_type, &files.folder, findings)?,
             false => device(root, "", &files, findings)?.0,
         };
         Some(alone(device))
@@ -83,7 +94,10 @@ fn template_device(source: &Source, place: &Path, device_type: Option<&DeviceTyp
             health: Health::Good,
             dictionary: Some(Arc::new(dictionary)),
             template: Some(Arc::new(template)),
-            settings: DeviceSettings::default(),
+            settings: DeviceSettings {
+                folder: place.parent().unwrap_or(Path::new("")).to_owned(),
+                ..DeviceSettings::default()
+            },
         })
     });
     (lab, findings)
@@ -123,7 +137,12 @@ fn templates(root: &Node, folder: &Path, findings: &mut Findings) -> Vec<PathBuf
 }
 
 /// A device of which there is nothing but its dictionary.
-fn lava_device(root: &Node, device_type: Option<&DeviceType>, findings: &mut Findings) -> Option<LabDevice> {
+fn lava_device(
+    root: &Node,
+    device_type: Option<&DeviceType>,
+    folder: &Path,
+    findings: &mut Findings,
+) -> Option<LabDevice> {
     let (dictionary, found) = Dictionary::of(root);
     found.into_iter().for_each(|finding| findings.add(finding));
     let dictionary = dictionary?;
@@ -137,7 +156,7 @@ fn lava_device(root: &Node, device_type: Option<&DeviceType>, findings: &mut Fin
         health: Health::Good,
         dictionary: Some(Arc::new(dictionary)),
         template: None,
-        settings: DeviceSettings::default(),
+        settings: DeviceSettings { folder: folder.to_owned(), ..DeviceSettings::default() },
     })
 }
 
@@ -289,7 +308,7 @@ fn device(item: &Node, path: &str, files: &Files, findings: &mut Findings) -> Op
             }
         }
     };
-    let settings = settings(item, path, findings);
+    let settings = DeviceSettings { folder: files.folder.clone(), ..settings(item, path, findings) };
     let (name, device_type) = (DeviceName::new(name?), DeviceType::new(device_type?));
     Some((LabDevice { name, device_type, tags, worker, health: health?, dictionary, template, settings }, span))
 }
@@ -339,6 +358,7 @@ fn worker_exists(
 fn settings(node: &Node, path: &str, findings: &mut Findings) -> DeviceSettings {
     let environment = findings.environment(node.get("environment"), &join(path, "environment"));
     let os = node.get("os").and_then(|node| findings.text(node, &join(path, "os")));
+    let dispatcher_ip = node.get("dispatcher_ip").and_then(|node| findings.text(node, &join(path, "dispatcher_ip")));
     let disk = node.get("disk").and_then(|node| findings.bytes(node, &join(path, "disk")));
     let path = join(path, "timeouts");
     let timeouts = node.get("timeouts");
@@ -350,7 +370,15 @@ fn settings(node: &Node, path: &str, findings: &mut Findings) -> DeviceSettings 
     };
     let action_timeouts = of("actions", findings);
     let connection_timeouts = of("connections", findings);
-    DeviceSettings { environment, os, disk, action_timeouts, connection_timeouts }
+    DeviceSettings {
+        environment,
+        os,
+        dispatcher_ip,
+        folder: Default::default(),
+        disk,
+        action_timeouts,
+        connection_timeouts,
+    }
 }
 
 /// Without a word about it, sandboxes are made on demand unless the file lists sandboxes of its own.

@@ -65,6 +65,8 @@ struct Device {
     environment: BTreeMap<String, Text>,
     /// Distro when a job's deploy does not say `os`.
     os: Option<String>,
+    /// Address of this machine as a board sees it; that of the default route when not given.
+    dispatcher_ip: Option<String>,
     /// Most that may be written to a sandbox's disk.
     disk: Option<Size>,
     /// Limits that hold on this device.

@@ -53,7 +53,7 @@ pub(crate) mod ground_stage;
 pub(crate) mod init;
 mod messages;
 pub(crate) mod network;
-mod pty;
+pub(crate) mod pty;
 pub(crate) mod refusal;
 pub(crate) mod shell_stage;
 mod skeleton;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
 mod bad_input;
+mod boards;
 mod commands;
 mod coordinator;
 mod dispatch;

@@ -1,0 +1,242 @@
+//! One board as a device.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use convoke_device::Dictionary;
+use convoke_dispatcher::device::{
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, DeviceLog, Refusal,
+};
+use convoke_dispatcher::error::{ActionError, ErrorClass};
+use convoke_job::member::{Block, BlockKind};
+use serde_json::Value;
+
+use super::command;
+use super::connect::{self, Connection};
+use super::place::{self, Place};
+use crate::config::DeviceSettings;
+
+/// What is fixed about a board.
+#[derive(Clone, Debug)]
+pub struct BoardSpec {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub device_type: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Its configuration.
+    pub dictionary: Arc<Dictionary>,
+    /// What the lab file says of it.
+    pub settings: DeviceSettings,
+}
+
+/// Why a board with this configuration cannot do what a block asks for.
+pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
+    let refuse = |message: String, help: &str| Some(Refusal::new(message, help));
+    match &block.kind {
+        BlockKind::Deploy { to, .. } if to != "overlay" => refuse(
+            format!("a board on a serial line has no deploy to {to}"),
+            "use `to: overlay`, with `transfer_overlay` in the boot block",
+        ),
+        BlockKind::Deploy { .. } => None,
+        BlockKind::Boot { method, .. } if method != "minimal" => {
+            refuse(format!("a board on a serial line has no boot method {method}"), "use `method: minimal`")
+        }
+        BlockKind::Boot { .. } if dictionary.boot.method("minimal").is_none() => {
+            let methods = dictionary.boot.names().join(", ");
+            refuse(
+                format!("the device has no boot method minimal: it has {methods}"),
+                "add it to `actions.boot.methods`",
+            )
+        }
+        BlockKind::Boot { .. } => boot_faults(block, dictionary),
+        BlockKind::Test(_) | BlockKind::Command { .. } => None,
+    }
+}
+
+fn boot_faults(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
+    let transfer = block.parameters.get("transfer_overlay").and_then(|transfer| transfer.get("transfer_method"));
+    if let Some(method) = transfer.and_then(Value::as_str).filter(|method| *method != "http") {
+        let message = format!("an overlay cannot be transferred by {method}");
+        return Some(Refusal::new(message, "use `transfer_method: http`, which is also meant when nothing is said"));
+    }
+    if block.parameters.contains_key("soft_reboot") {
+        return Some(Refusal::new("a board is not rebooted by `soft_reboot`", "leave it out: the power is switched"));
+    }
+    let lacking = |key: &str, commands: &[String]| {
+        let asked = block.parameters.get(key) == Some(&Value::Bool(true));
+        (asked && commands.is_empty()).then(|| {
+            let help = format!("add it to the device's `commands`, or leave out `{key}: true`");
+            Refusal::new(format!("the device has no {key}"), help)
+        })
+    };
+    let commands = &dictionary.commands;
+    let lacking = lacking("pre_power_command", &commands.pre_power).or(lacking("pre_os_command", &commands.pre_os));
+    lacking.or(connection(dictionary).err())
+}
+
+/// Where the board's console is.
+fn connection(dictionary: &Dictionary) -> Result<Place, Refusal> {
+    match place::primary(&dictionary.commands) {
+        Some(text) => Place::read(text),
+        None => Err(Refusal::new(
+            "nothing says how to connect to the device's console",
+            "add `commands: {connect: …}`, or tag one of `commands.connections` with `primary`",
+        )),
+    }
+}
+
+/// What is known of the power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Power {
+    Unknown,
+    On,
+    Off,
+}
+
+/// One board.
+pub struct BoardDevice {
+    info: DeviceInfo,
+    dictionary: Arc<Dictionary>,
+    folder: PathBuf,
+    power: Power,
+    connection: Option<Connection>,
+    doing: Option<String>,
+}
+
+impl BoardDevice {
+    /// A board of which nothing is known but what is written.
+    pub fn new(spec: BoardSpec) -> BoardDevice {
+        let BoardSpec { name, device_type, tags, dictionary, settings } = spec;
+        let constants = &dictionary.constants;
+        let limits =
+            |own: &[(String, Duration)], more: &[(String, Duration)]| own.iter().chain(more).cloned().collect();
+        let info = DeviceInfo {
+            name,
+            device_type,
+            results_dir: constants.results_dir.clone(),
+            shell: constants.shell.clone(),
+            environment: dictionary.environment.iter().chain(&settings.environment).cloned().collect(),
+            prompts: constants.default_prompt.iter().cloned().collect(),
+            dispatcher_ip: settings.dispatcher_ip.or_else(own_address).unwrap_or_default(),
+            os: settings.os,
+            tags,
+            files: Vec::new(),
+            action_timeouts: limits(&dictionary.timeouts.actions, &settings.action_timeouts),
+            connection_timeouts: limits(&dictionary.timeouts.connections, &settings.connection_timeouts),
+            configuration: Arc::clone(&dictionary),
+        };
+        BoardDevice { info, dictionary, folder: settings.folder, power: Power::Unknown, connection: None, doing: None }
+    }
+
+    async fn disconnect(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.close().await;
+        }
+    }
+
+    async fn run(&mut self, what: &str, commands: &[String], log: Option<&DeviceLog>) -> Result<(), ActionError> {
+        for text in commands {
+            self.doing = Some(format!("{what} `{text}` was running"));
+            command::run(what, text, &self.folder, log).await?;
+            self.doing = None;
+        }
+        Ok(())
+    }
+
+    /// Switches the power off and on, with what is to be done before and after.
+    async fn cycle(&mut self, request: &BootRequest) -> Result<(), ActionError> {
+        let commands = self.dictionary.commands.clone();
+        let log = Some(&request.log);
+        let asked = |key: &str| request.parameters.get(key) == Some(&Value::Bool(true));
+        if asked("pre_power_command") {
+            self.run("pre_power_command", &commands.pre_power, log).await?;
+        }
+        self.power = Power::Unknown;
+        if !commands.hard_reset.is_empty() {
+            self.run("hard_reset", &commands.hard_reset, log).await?;
+        } else if !commands.power_on.is_empty() {
+            self.run("power_off", &commands.power_off, log).await?;
+            self.run("power_on", &commands.power_on, log).await?;
+        } else {
+            request.log.warning("the device has neither hard_reset nor power_on: it is taken as it is");
+        }
+        self.power = Power::On;
+        if asked("pre_os_command") {
+            self.run("pre_os_command", &commands.pre_os, log).await?;
+        }
+        match self.connection.as_ref().is_some_and(Connection::is_over) {
+            // Whoever waits for a prompt next hears why.
+            true => request.log.warning("the connection to the console has ended"),
+            false => request.log.debug("the power is on"),
+        }
+        Ok(())
+    }
+}
+
+impl Device for BoardDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn refusal(&self, block: &Block) -> Option<Refusal> {
+        refusal(block, &self.dictionary)
+    }
+
+    fn deploy(&mut self, _deployment: Deployment) -> DeviceFuture<'_, Deployed> {
+        // The device fetches its overlay itself, once it is up.
+        Box::pin(async { Ok(Deployed::default()) })
+    }
+
+    fn boot(&mut self, request: BootRequest) -> DeviceFuture<'_, Console> {
+        Box::pin(async move {
+            self.disconnect().await;
+            let place = connection(&self.dictionary).map_err(|Refusal { message, help }| {
+                ActionError::new(ErrorClass::Configuration, format!("{message}: {help}"))
+            })?;
+            let text = place::primary(&self.dictionary.commands).unwrap_or_default().to_owned();
+            request.log.info(format_args!("connecting: {text}"));
+            self.doing = Some(format!("the connection `{text}` was being made"));
+            let (console, connection) = connect::open(&place, &self.folder).await?;
+            self.doing = None;
+            self.connection = Some(connection);
+            Ok(console)
+        })
+    }
+
+    fn reset(&mut self, request: BootRequest) -> DeviceFuture<'_, ()> {
+        Box::pin(async move { self.cycle(&request).await })
+    }
+
+    fn kernel_console(&self) -> bool {
+        true
+    }
+
+    fn doing(&self) -> Option<String> {
+        self.doing.clone()
+    }
+
+    fn power_off(&mut self) -> DeviceFuture<'_, ()> {
+        Box::pin(async move {
+            self.disconnect().await;
+            if self.power == Power::Off {
+                return Ok(());
+            }
+            let commands = self.dictionary.commands.power_off.clone();
+            self.run("power_off", &commands, None).await?;
+            self.power = Power::Off;
+            Ok(())
+        })
+    }
+}
+
+/// The address from which this machine reaches others: the one that its default route uses. Nothing is sent.
+fn own_address() -> Option<String> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // An address that is nobody's (RFC 5737).
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip().to_string())
+}
