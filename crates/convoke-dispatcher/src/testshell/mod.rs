@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`shell`] | the loop |
 //! | [`signals`] | what each signal does |
-//! | [`line`] | the checked link |
+//! | `line` | the checked link |
 //! | [`suites`] | which suite is open, what it reported, how it ends |
 //! | [`requests`] | MultiNode requests, each on its own |
 //! | [`reboot`] | a device that boots while a suite is open |
