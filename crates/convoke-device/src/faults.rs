@@ -60,7 +60,7 @@ pub fn faults(root: &Node, dictionary: &Dictionary) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (place, known) in KEYS {
         let mut parts = place.split('.').filter(|part| !part.is_empty());
-        let Some(node) = parts.try_fold(root, |node, part| node.get(part)) else { continue };
+        let Some(node) = parts.try_fold(root, Node::get) else { continue };
         for (key, _) in node.as_map().unwrap_or_default().iter().filter(|(key, _)| !known.contains(&key.text.as_str()))
         {
             let Some(near) = known.iter().find(|name| is_slip(&key.text, name) && node.get(name).is_none()) else {

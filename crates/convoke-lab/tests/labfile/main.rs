@@ -4,3 +4,4 @@
 
 mod config;
 mod inventory;
+mod templates;
