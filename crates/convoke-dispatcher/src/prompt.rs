@@ -1,7 +1,7 @@
 //! Waiting for a prompt on a console (device-side.md §3).
 //!
 //! The check line is typed at once, again after half of the limit and then every tenth of it: a kernel message may have
-//! cut the prompt. The limit is the action's connection limit, never beyond its deadline.
+//! cut the prompt. Where a helper may still be asking, Ctrl-C goes before each of these, from the first tenth on. The limit is the action's connection limit, never beyond its deadline.
 
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) struct Wait<'a> {
     pub(crate) prompts: &'a [String],
     /// The line that provokes a prompt; empty forces one with a bare LF, `None` types nothing.
     pub(crate) check: Option<&'a str>,
+    /// A helper of an attempt that was cut off may still be asking.
+    pub(crate) cut_off: bool,
     /// The action's connection limit.
     pub(crate) connection: Duration,
     /// The action's deadline.
@@ -54,7 +56,7 @@ pub(crate) async fn wait(
     attached: &Attached<'_>,
     wait: Wait<'_>,
 ) -> Result<Seen, ActionError> {
-    let Wait { name, prompts, check, connection, deadline, .. } = wait;
+    let Wait { name, prompts, check, cut_off, connection, deadline, .. } = wait;
     let mut matcher = matcher(prompts)?;
     let limit = connection.min(deadline.remaining());
     let started = Instant::now();
@@ -62,7 +64,12 @@ pub(crate) async fn wait(
     let again = |line: Option<&str>| line.into_iter().for_each(|line| link.type_line(line));
     again(check);
     let mut bytes = Vec::new();
-    let mut next_check = if check.is_some() { limit / 2 } else { limit };
+    let tenth = (limit / 10).max(Duration::from_millis(1));
+    let mut next_check = match check {
+        None => limit,
+        Some(_) if cut_off => tenth,
+        Some(_) => limit / 2,
+    };
     let mut quiet_at = None;
     loop {
         tokio::select! {
@@ -103,8 +110,11 @@ pub(crate) async fn wait(
                     return Err(no_prompt(&wait, link));
                 }
                 log.debug(format_args!("{name}: no prompt yet, trying again"));
+                if cut_off {
+                    link.interrupt();
+                }
                 again(check);
-                next_check = (next_check + (limit / 10).max(Duration::from_millis(1))).min(limit);
+                next_check = (next_check + tenth).min(limit);
             }
         }
     }

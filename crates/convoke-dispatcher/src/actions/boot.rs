@@ -202,6 +202,7 @@ impl Talk<'_> {
             name: self.action.name,
             prompts,
             check,
+            cut_off: false,
             connection: self.action.connection_limit,
             deadline: self.deadline,
             nature: Nature::Job,

@@ -70,6 +70,7 @@ impl Checked<'_> {
             name: self.action.name,
             prompts: &prompts,
             check: None,
+            cut_off: false,
             connection: self.action.connection_limit,
             deadline: self.deadline,
             nature: Nature::Job,

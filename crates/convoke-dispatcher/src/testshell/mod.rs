@@ -71,6 +71,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         began: Instant::now(),
         members: ctx.members().iter().map(|member| member.name.clone()).collect(),
         number,
+        again,
         failed_install: None,
         exited: false,
         stopped: None,
@@ -87,8 +88,8 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
             done = shell.prepare(&attached, line) => done?,
         }
     }
-    shell.start(again);
-    shell.early(&early, again);
+    shell.start();
+    shell.early(&early);
     let result = shell.scan(&attached).await;
     shell.finish(result)
 }

@@ -43,6 +43,8 @@ pub(super) struct Shell<'a> {
     pub(super) members: Vec<String>,
     /// The stage.
     pub(super) number: usize,
+    /// An earlier attempt was cut off.
+    pub(super) again: bool,
     /// Suites whose installation failed.
     pub(super) failed_install: Option<String>,
     /// The runner has ended.
@@ -67,6 +69,7 @@ impl Shell<'_> {
             name: self.action.name,
             prompts: self.ctx.wanted_prompts(),
             check: Some(line),
+            cut_off: self.again,
             connection: self.action.connection_limit,
             deadline: self.deadline,
             nature: Nature::Test,
@@ -75,13 +78,13 @@ impl Shell<'_> {
     }
 
     /// Types the lines that start the runner.
-    pub(super) fn start(&mut self, again: bool) {
+    pub(super) fn start(&mut self) {
         let dir = self.ctx.results_dir();
         let stage = format!("{dir}/{}", self.number);
         self.ctx.log.debug(format_args!("using {dir}, stage {}", self.number));
         self.type_line(&format!("export SHELL={}", self.ctx.info.shell));
         self.type_line(&format!(". {dir}/environment"));
-        if again {
+        if self.again {
             // The runner has renamed its list so that a reboot does not run it again.
             let conf = format!("{stage}/lava-test-runner.conf");
             self.type_line(&format!("for f in {conf}-*; do [ ! -e \"$f\" ] || mv \"$f\" {conf}; done"));
@@ -97,7 +100,8 @@ impl Shell<'_> {
 
     /// What came before the runner was started: only requests of processes that an earlier block left behind count, and
     /// of an attempt that was cut off only its sends.
-    pub(super) fn early(&mut self, bytes: &[u8], again: bool) {
+    pub(super) fn early(&mut self, bytes: &[u8]) {
+        let again = self.again;
         let mut scanner = Scanner::new(Vec::new());
         let mut signals = scanner.feed(bytes);
         signals.extend(scanner.flush());
