@@ -44,7 +44,7 @@ impl Job {
     /// in their numbers only. For a look at a large group that does not make all of it.
     pub fn first_of_each_role(&self) -> Vec<MemberJob> {
         let JobKind::Group(group) = &self.kind else { return self.split("", 0) };
-        self.some_definitions(group, "", |_| 1)
+        self.some_definitions(group, "group", |_| 1)
             .iter()
             .filter_map(|definition| MemberJob::from_definition(&Node::from_value(definition), JobId(0)).0)
             .collect()
