@@ -8,10 +8,12 @@
 //! | [`repositories`] | the files of repositories at hand |
 //! | [`played`] | what one play of them under the rules of a group came to |
 
+mod follow;
 pub mod model;
 pub mod played;
 mod read;
 pub mod repositories;
+mod shell;
 
 pub use model::{Block, Call, Choice, Definition, Flow, Member, Origin, Place, Read, Repeat, Step, Text, Unknown, Why};
 pub use played::{Met, Played, PlayedCall};
