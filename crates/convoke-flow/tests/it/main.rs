@@ -2,4 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod jobs;
+mod one;
+mod readable;
+mod repositories;
+mod scripts;
+mod shells;
 mod show;
