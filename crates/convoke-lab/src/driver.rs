@@ -138,7 +138,7 @@ fn refusal(driver: &Driver, dictionary: Option<&Dictionary>, block: &Block) -> O
         (_, BlockKind::Test(_) | BlockKind::Command { .. }) => convoke_dispatcher::device::unsupported(block),
         (Driver::Sandbox, _) => sandbox::refusal_of(block),
         (Driver::Ssh(_), _) => ssh::refusal(block),
-        (Driver::Qemu(_), _) => qemu::refusal(block, dictionary),
+        (Driver::Qemu(_), _) => qemu::refusal(block),
         (Driver::Board, _) => dictionary.and_then(|dictionary| board::refusal(block, dictionary)),
     }
 }

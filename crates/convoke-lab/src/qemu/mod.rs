@@ -25,4 +25,4 @@ mod qmp;
 pub(crate) mod stage;
 
 pub(crate) use device::found;
-pub use device::{QemuDevice, QemuSpec, refusal};
+pub use device::{QemuDevice, refusal};
