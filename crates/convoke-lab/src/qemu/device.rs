@@ -39,7 +39,7 @@ pub fn refusal(block: &Block) -> Option<Refusal> {
         BlockKind::Deploy { .. } if block.parameters.contains_key("uefi") => {
             refuse("`uefi` is not taken".into(), "give the firmware as an image with `image_arg: -bios {NAME}`")
         }
-        BlockKind::Deploy { .. } => image_faults(&block.parameters).into_iter().next(),
+        BlockKind::Deploy { .. } => image_fault(&block.parameters),
         BlockKind::Boot { method, .. } if method != "qemu" => {
             refuse(format!("a QEMU machine has no boot method {method}"), "use `method: qemu`")
         }
@@ -54,22 +54,18 @@ pub fn refusal(block: &Block) -> Option<Refusal> {
     }
 }
 
-/// What is wrong with how a deploy block's images are used.
-fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
-    let images = parameters.get("images").and_then(Value::as_object);
-    let labels: Vec<&str> = images.into_iter().flatten().map(|(label, _)| label.as_str()).collect();
-    let mut faults = Vec::new();
-    for (label, image) in images.into_iter().flatten() {
+/// The first thing that is wrong with how a deploy block's images are used.
+fn image_fault(parameters: &Map<String, Value>) -> Option<Refusal> {
+    let images = parameters.get("images").and_then(Value::as_object)?;
+    let labels: Vec<&str> = images.keys().map(String::as_str).collect();
+    images.iter().find_map(|(label, image)| {
         if let Err(error) = Resource::from_value(image) {
             let help = "docs/artifacts.md says what images may be";
-            faults.push(Refusal::new(format!("image {label}: {}", error.message), help));
+            return Some(Refusal::new(format!("image {label}: {}", error.message), help));
         }
-        let arg = image.as_object().and_then(image_arg);
-        if let Some(Err(Fault { message, help })) = arg.map(|arg| qemu::check_image_arg(&arg, &labels)) {
-            faults.push(Refusal { message, help });
-        }
-    }
-    faults
+        let Fault { message, help } = qemu::check_image_arg(&image_arg(image.as_object()?)?, &labels).err()?;
+        Some(Refusal { message, help })
+    })
 }
 
 /// `image_arg`: text, or a list of it.
