@@ -77,15 +77,6 @@ fn image_arg(image: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// Where a program is, as a shell finds it.
-pub(crate) fn found(program: &str) -> bool {
-    if program.contains('/') {
-        return Path::new(program).exists();
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).exists())
-}
-
 /// One machine.
 pub struct QemuDevice {
     info: DeviceInfo,
