@@ -12,6 +12,7 @@
 //! | [`ids`] | a newtype for every name and number |
 //! | [`legacy`] | the 2014 JSON format, made into a v2 document |
 //! | [`member`] | what one member runs: the input of a dispatcher |
+//! | [`console_test`] | monitors and interactive scripts |
 //! | [`mod@read`] | from a document to a checked job |
 //! | [`job`] | a checked job |
 //! | `split` | a member's definition for each member, on [`Job`] |
@@ -19,6 +20,7 @@
 //! | [`mod@pipeline`] | what a member does on a device, action by action, with every limit |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
+pub mod console_test;
 pub mod diagnostic;
 pub mod ids;
 pub mod job;
