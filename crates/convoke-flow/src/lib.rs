@@ -1,0 +1,13 @@
+//! The flow of a job: which calls each member makes in which order, what each of them waits for, and whether the job can
+//! end. Pure: texts in, findings out.
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`model`] | the calls of every member, with what is unknown about them |
+//! | [`played`] | what one play of them under the rules of a group came to |
+
+pub mod model;
+pub mod played;
+
+pub use model::{Block, Call, Choice, Definition, Flow, Member, Origin, Place, Read, Repeat, Step, Text, Unknown, Why};
+pub use played::{Met, Played, PlayedCall};
