@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_coordinator::{GroupClient, LocalGroup, TcpClient};
+use convoke_dispatcher::device::DeviceInfo;
 use convoke_dispatcher::error::ActionError;
 use convoke_dispatcher::{DispatchOptions, MemberRun};
 use convoke_group::{GroupName, MemberName, RoleName};
@@ -165,7 +166,13 @@ fn info(member: &PlannedMember) -> MemberInfo {
             Place::Guest { host_role } => format!("guest of {host_role}"),
         },
         essential: group.is_some_and(|group| group.essential),
+        played: false,
     }
+}
+
+/// Where the others reach a device, as far as the lab knows.
+fn addresses(device: &DeviceInfo) -> Vec<String> {
+    device.files.iter().filter(|(name, _)| name == "ip").map(|(_, text)| text.trim().to_owned()).collect()
 }
 
 /// Makes devices and group, and everything each member needs.
@@ -192,6 +199,7 @@ async fn start(
             Body::DeviceAllocated {
                 device: device.info().name.clone(),
                 device_type: device.info().device_type.clone(),
+                addresses: addresses(device.info()),
             },
         );
         let client = match (&remote, &group, &member.job.group) {
