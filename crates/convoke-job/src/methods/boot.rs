@@ -18,8 +18,8 @@ pub(super) fn tree(method: &str, block: &Block, context: &TreeContext) -> Method
             action("boot-sandbox", children)
         }
         "qemu" | "qemu-nfs" => {
-            let mut children = vec![action("boot-qemu-image", vec![leaf("execute-qemu")]).retrying(), login()];
-            children.extend(shell());
+            let mut children = vec![action("boot-qemu-image", vec![leaf("execute-qemu")]).retrying()];
+            children.extend(session(block, context));
             action("boot-image-retry", children)
         }
         "u-boot" => {
@@ -103,12 +103,15 @@ fn session(block: &Block, context: &TreeContext) -> Vec<ActionTree> {
     let mut children = vec![login()];
     if context.shell {
         children.push(leaf("expect-shell-connection"));
-        if block.parameters.contains_key("transfer_overlay") {
-            children.push(leaf("overlay-unpack"));
-        }
+        children.extend(transfer(block));
         children.push(leaf("export-device-env"));
     }
     children
+}
+
+/// The device fetches its overlay, once its shell is there.
+fn transfer(block: &Block) -> Option<ActionTree> {
+    block.parameters.contains_key("transfer_overlay").then(|| leaf("overlay-unpack"))
 }
 
 fn reset(block: &Block) -> ActionTree {

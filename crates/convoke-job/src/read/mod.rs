@@ -16,6 +16,7 @@ mod environment;
 mod guests;
 mod hints;
 mod inline;
+mod left;
 mod member;
 mod monitor;
 mod notify;

@@ -1,0 +1,5 @@
+//! The promises of the room, one module each.
+#![allow(clippy::unwrap_used)]
+
+mod jobs;
+mod show;
