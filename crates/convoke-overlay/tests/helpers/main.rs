@@ -9,6 +9,7 @@
 mod console;
 mod device;
 mod dispatcher;
+mod tally;
 
 mod anything;
 mod cases;
