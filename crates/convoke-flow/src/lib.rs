@@ -5,9 +5,11 @@
 //! |---|---|
 //! | [`model`] | the calls of every member, with what is unknown about them |
 //! | [`played`] | what one play of them under the rules of a group came to |
+//! | [`table`] | the flow table, before a run and after it |
 
 pub mod model;
 pub mod played;
+pub mod table;
 
 pub use model::{Block, Call, Choice, Definition, Flow, Member, Origin, Place, Read, Repeat, Step, Text, Unknown, Why};
 pub use played::{Met, Played, PlayedCall};
