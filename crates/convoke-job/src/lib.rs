@@ -11,6 +11,7 @@
 //! | [`yaml`] | YAML 1.1 as LAVA reads it, into that tree |
 //! | [`ids`] | a newtype for every name and number |
 //! | [`legacy`] | the 2014 JSON format, made into a v2 document |
+//! | [`downloads`] | the names of what a deploy to `downloads` leaves |
 //! | [`member`] | what one member runs: the input of a dispatcher |
 //! | [`mod@read`] | from a document to a checked job |
 //! | [`job`] | a checked job |
@@ -20,6 +21,7 @@
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
 pub mod diagnostic;
+pub mod downloads;
 pub mod ids;
 pub mod job;
 pub mod legacy;

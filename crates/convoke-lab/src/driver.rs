@@ -3,6 +3,8 @@
 //! One function answers for `check`, for the plan of a run, and for a device file: what is refused here is never found out
 //! halfway through a run.
 
+use std::path::Path;
+
 use convoke_device::Dictionary;
 use convoke_device::qemu::{Fault, Machine, Network};
 use convoke_dispatcher::device::Refusal;
@@ -68,7 +70,7 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
         }
     }
     if let Driver::Qemu(machine) = &driver
-        && !qemu::found(&machine.program)
+        && !is_installed(&machine.program)
     {
         let message = format!("{} is not installed on this machine", machine.program);
         return Err(all(Refusal::new(message, format!("install it; on Debian: {}", package(&machine.program)))));
@@ -121,13 +123,22 @@ pub fn guest(host: Option<&Dictionary>, member: &MemberJob) -> Result<ssh::Targe
 }
 
 fn ssh_found() -> Result<(), Refusal> {
-    match ["ssh", "scp"].into_iter().find(|program| !qemu::found(program)) {
+    match ["ssh", "scp"].into_iter().find(|program| !is_installed(program)) {
         Some(program) => {
             let message = format!("{program} is not installed on this machine");
             Err(Refusal::new(message, "install it; on Debian: apt install openssh-client"))
         }
         None => Ok(()),
     }
+}
+
+/// Whether a shell would find a program.
+fn is_installed(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).exists();
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(program).exists())
 }
 
 /// Where network interfaces of machines come from.
@@ -138,7 +149,7 @@ fn refusal(driver: &Driver, dictionary: Option<&Dictionary>, block: &Block) -> O
         (_, BlockKind::Test(_) | BlockKind::Command { .. }) => convoke_dispatcher::device::unsupported(block),
         (Driver::Sandbox, _) => sandbox::refusal_of(block),
         (Driver::Ssh(_), _) => ssh::refusal(block),
-        (Driver::Qemu(_), _) => qemu::refusal(block, dictionary),
+        (Driver::Qemu(_), _) => qemu::refusal(block),
         (Driver::Board, _) => dictionary.and_then(|dictionary| board::refusal(block, dictionary)),
     }
 }

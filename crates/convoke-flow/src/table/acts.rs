@@ -55,6 +55,8 @@ pub(crate) enum What<'a> {
     Blocks(Vec<&'a str>),
     /// A script that is not known, in words.
     Script(&'a str),
+    /// The member failed.
+    Stopped,
 }
 
 impl What<'_> {
@@ -64,6 +66,7 @@ impl What<'_> {
             What::Call { kind, .. } => *kind,
             What::Blocks(_) => Kind::Blocks,
             What::Script(_) => Kind::Script,
+            What::Stopped => Kind::Stopped,
         }
     }
 
@@ -78,6 +81,7 @@ impl What<'_> {
             What::Call { .. } => "group assembly".into(),
             What::Blocks(blocks) => blocks.join(" & "),
             What::Script(words) => (*words).to_owned(),
+            What::Stopped => "stopped".into(),
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Taker {
     pub role: String,
     /// How people call it: `client.2`.
     pub label: String,
+    /// When and why it failed, when it did: seconds since the run started, and words.
+    pub stopped: Option<(f64, String)>,
 }
 
 /// A call that was made.
@@ -70,8 +72,7 @@ impl Table {
         let mut calls: Vec<&CallMade> = calls.iter().filter(|call| is_told(call)).collect();
         calls.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
         let labels: HashMap<u32, &str> = takers.iter().map(|taker| (taker.sub_id, taker.label.as_str())).collect();
-        let mut acts: Vec<Act<'_>> =
-            calls.iter().enumerate().map(|(order, call)| act(call, order, &labels)).collect();
+        let mut acts: Vec<Act<'_>> = calls.iter().enumerate().map(|(order, call)| act(call, order, &labels)).collect();
         let mut made: HashMap<u32, Vec<usize>> = HashMap::new();
         for (index, call) in calls.iter().enumerate() {
             made.entry(call.member).or_default().push(index);
@@ -80,7 +81,7 @@ impl Table {
         for taker in takers {
             let made = made.remove(&taker.sub_id).unwrap_or_default();
             let planned = plan.map(|plan| planned(plan, taker.sub_id)).unwrap_or_default();
-            sequences.push(merge(&made, &planned, &calls, &mut acts));
+            sequences.push(merge(taker, &made, &planned, &calls, &mut acts));
         }
         let facts = Facts::of(&calls, takers);
         let who = who(takers);
@@ -156,7 +157,13 @@ fn planned(plan: &Table, sub_id: u32) -> Vec<&Cell> {
 
 /// What a member did, with what was planned between it and after it. Of what was planned, a call that hangs on something
 /// and did not come is no call that was not reached.
-fn merge<'a>(made: &[usize], planned: &[&'a Cell], calls: &[&'a CallMade], acts: &mut Vec<Act<'a>>) -> Vec<usize> {
+fn merge<'a>(
+    taker: &'a Taker,
+    made: &[usize],
+    planned: &[&'a Cell],
+    calls: &[&'a CallMade],
+    acts: &mut Vec<Act<'a>>,
+) -> Vec<usize> {
     let mut sequence = Vec::with_capacity(made.len() + 1);
     let mut rest = planned;
     for &index in made {
@@ -173,7 +180,18 @@ fn merge<'a>(made: &[usize], planned: &[&'a Cell], calls: &[&'a CallMade], acts:
         let blocks = rest.iter().take_while(|cell| cell.kind == Kind::Blocks);
         blocks.for_each(|cell| sequence.push(add(cell, End::Done, 0, acts)));
     }
-    let certain = |cell: &&&Cell| !matches!(cell.kind, Kind::Blocks | Kind::Script) && cell.notes.is_empty();
+    // A call that failed says itself where its member stopped.
+    let failed = made.last().is_some_and(|last| acts[*last].end == End::Never);
+    if let (Some((at_s, why)), false) = (&taker.stopped, failed) {
+        let order = calls.partition_point(|call| call.at_s <= *at_s);
+        let refused = Some(why.clone());
+        let came = Came { member: taker.sub_id, at_s: *at_s, waited_s: None, waited_for: Vec::new(), refused };
+        let (what, end, came) = (What::Stopped, End::Never, Some(came));
+        sequence.push(acts.len());
+        acts.push(Act { what, end, notes: Vec::new(), order, limit_s: None, place: None, came });
+    }
+    let certain =
+        |cell: &&&Cell| !matches!(cell.kind, Kind::Blocks | Kind::Script | Kind::Stopped) && cell.notes.is_empty();
     for cell in rest.iter().filter(certain) {
         sequence.push(add(cell, End::NotReached, usize::MAX, acts));
     }

@@ -164,6 +164,7 @@ impl Placing<'_, '_, '_> {
         self.cells[cell].until = match self.acts[index].end {
             End::Done => Some(from.iter().map(|other| self.cells[*other].row).max().unwrap_or(row).max(row)),
             End::Unknown | End::NotReached => Some(row),
+            End::Never if self.cells[cell].kind == Kind::Stopped => Some(row),
             End::Never => None,
         };
         self.cells[cell].from = from;

@@ -144,6 +144,8 @@ pub enum Kind {
     Blocks,
     /// A script of which not even the calls are known.
     Script,
+    /// The end of a member that failed elsewhere than in a call; only after a run.
+    Stopped,
 }
 
 /// What comes of a cell.

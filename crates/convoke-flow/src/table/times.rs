@@ -1,6 +1,6 @@
 //! When a call came and how long it waited, in a few words.
 
-use super::{Came, Cell, End};
+use super::{Came, Cell, End, Kind};
 
 /// `at 3.2 s`, `at 3.2 s, waited 4.1 s for client`, `at 3.2 to 3.4 s, failed after 30.0 s`; nothing before a run.
 pub(crate) fn times(cell: &Cell) -> Option<String> {
@@ -11,6 +11,7 @@ pub(crate) fn times(cell: &Cell) -> Option<String> {
         (first, last) => format!("at {first} to {last}"),
     };
     match (cell.end, longest(&cell.came)) {
+        _ if cell.kind == Kind::Stopped => {}
         (End::Never, Some((waited, _))) => text.push_str(&format!(", failed after {}", seconds(waited))),
         (End::Unknown, None) => text.push_str(", not answered"),
         (_, Some((waited, came))) if waits(waited, came) => {
@@ -40,14 +41,14 @@ fn for_whom(came: &Came) -> String {
     }
 }
 
-/// `350 ms`, `4.2 s`, `3 min 05 s`, `1 h 02 min`.
+/// `350 ms`, `4.2 s`, `3 min 05 s`, `1 h 02 min`, with blanks at which no line is broken.
 pub(crate) fn seconds(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
     let whole = seconds as u64;
     match whole {
-        0 => format!("{} ms", (seconds * 1000.0) as u64),
-        1..=59 => format!("{}.{} s", whole, (seconds * 10.0) as u64 % 10),
-        60..=3599 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+        0 => format!("{}\u{a0}ms", (seconds * 1000.0) as u64),
+        1..=59 => format!("{}.{}\u{a0}s", whole, (seconds * 10.0) as u64 % 10),
+        60..=3599 => format!("{}\u{a0}min\u{a0}{:02}\u{a0}s", whole / 60, whole % 60),
+        _ => format!("{}\u{a0}h\u{a0}{:02}\u{a0}min", whole / 3600, whole / 60 % 60),
     }
 }

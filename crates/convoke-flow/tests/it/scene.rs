@@ -83,7 +83,8 @@ pub(crate) fn play(flow: &Flow) -> Played<'_> {
         busy[member] = true;
         let wait = WaitId(made.len() as u64);
         made.push((member, call));
-        let input = Input::Call { wait, member: name(member), call: asked(call), deadline: None, quiet: Quiet::Unknown };
+        let input =
+            Input::Call { wait, member: name(member), call: asked(call), deadline: None, quiet: Quiet::Unknown };
         let mut outputs = group.apply(input, Time::default());
         if todo[member].is_empty() && call.kind == CallKind::Send {
             outputs.extend(group.apply(Input::Leave { member: name(member), why: String::new() }, Time::default()));
@@ -126,7 +127,8 @@ fn played<'a>(flow: &'a Flow, made: &[(usize, &'a Call)], over: &[(usize, bool)]
             let members = (0..flow.members.len()).filter(|member| {
                 call.role.as_ref().is_none_or(|role| role.shown() == flow.members[*member].role.as_str())
             });
-            let mut by: Vec<usize> = members.filter_map(|member| Some(place[&first(kind, &call.id, member)?])).collect();
+            let mut by: Vec<usize> =
+                members.filter_map(|member| Some(place[&first(kind, &call.id, member)?])).collect();
             by.sort_unstable();
             by
         };

@@ -82,7 +82,13 @@ fn as_a_picture() {
 
 /// A run of the documentation's table in which the client went away in its tasks.
 fn happened(upto: usize) -> Table {
-    let taker = |(sub_id, role, label): (u32, &str, &str)| Taker { sub_id, role: role.into(), label: label.into() };
+    let lost = |sub_id| (sub_id == 2 && upto == 11).then(|| (75.3, "its device was lost".to_owned()));
+    let taker = |(sub_id, role, label): (u32, &str, &str)| Taker {
+        sub_id,
+        role: role.into(),
+        label: label.into(),
+        stopped: lost(sub_id),
+    };
     let takers: Vec<Taker> =
         [(0, "server", "server.1"), (1, "server", "server.2"), (2, "client", "client"), (3, "observer", "observer")]
             .map(taker)
@@ -98,16 +104,17 @@ fn happened(upto: usize) -> Table {
         missing: missing.to_vec(),
         outcome,
     };
+    let whole = upto == 11;
     let done = |after_s| Outcome::Done { after_s };
     let why = "client (job 1003) has left the group: its device was lost";
-    let refused = |after_s| Outcome::Refused { after_s, why: why.into() };
+    let refused = |after_s| if whole { Outcome::Refused { after_s, why: why.into() } } else { Outcome::Open };
     let calls = [
         call(0, 3.2, Kind::Assemble, "", &[], done(0.1)),
         call(0, 3.2, Kind::Sync, "start", &[3], done(0.9)),
         call(1, 3.3, Kind::Sync, "start", &[3], done(0.8)),
         call(2, 3.1, Kind::Sync, "start", &[3], done(1.0)),
         call(3, 4.1, Kind::Sync, "start", &[], done(0.0)),
-        call(2, 4.15, Kind::WaitAll, "ready", &[1], done(2.0)),
+        call(2, 4.15, Kind::WaitAll, "ready", &[1], if whole { done(2.0) } else { Outcome::Open }),
         call(3, 4.12, Kind::Sync, "fin", &[2], refused(71.25)),
         call(0, 5.1, Kind::Send, "ready", &[], done(0.0)),
         call(0, 5.2, Kind::Sync, "fin", &[2], refused(70.2)),

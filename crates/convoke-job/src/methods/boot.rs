@@ -18,7 +18,9 @@ pub(super) fn tree(method: &str, block: &Block) -> Method {
         }
         "qemu" | "qemu-nfs" => {
             let mut children = vec![action("boot-qemu-image", vec![leaf("execute-qemu")]).retrying(), login()];
-            children.extend(shell());
+            children.push(leaf("expect-shell-connection"));
+            children.extend(transfer(block));
+            children.push(leaf("export-device-env"));
             action("boot-image-retry", children)
         }
         "u-boot" => {
@@ -72,9 +74,7 @@ pub(super) fn tree(method: &str, block: &Block) -> Method {
                 children.push(reset(block));
             }
             children.extend([login(), leaf("expect-shell-connection")]);
-            if block.parameters.contains_key("transfer_overlay") {
-                children.push(leaf("overlay-unpack"));
-            }
+            children.extend(transfer(block));
             children.push(leaf("export-device-env"));
             action("minimal-boot", children)
         }
@@ -94,6 +94,11 @@ fn login() -> ActionTree {
 
 fn shell() -> [ActionTree; 2] {
     [leaf("expect-shell-connection"), leaf("export-device-env")]
+}
+
+/// The device fetches its overlay, once its shell is there.
+fn transfer(block: &Block) -> Option<ActionTree> {
+    block.parameters.contains_key("transfer_overlay").then(|| leaf("overlay-unpack"))
 }
 
 fn reset(block: &Block) -> ActionTree {

@@ -15,6 +15,7 @@ mod environment;
 mod guests;
 mod hints;
 mod inline;
+mod left;
 mod member;
 mod notify;
 mod requests;

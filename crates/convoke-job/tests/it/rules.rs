@@ -334,3 +334,29 @@ fn findings_for_programs() {
         .collect();
     insta::assert_snapshot!(serde_json::to_string_pretty(&found).unwrap());
 }
+
+/// `downloads://NAME` is something that an earlier block of the same member leaves.
+#[test]
+fn what_is_downloaded_before() {
+    let deploy = "- deploy: {to: tmpfs, images: {r: {url: 'http://h/i', image_arg: '-hda {r}'}}}";
+    let left = "- deploy: {to: downloads, images: {root: {url: 'http://h/a/root.img.gz', compression: gz}}}";
+    let used = |name: &str| deploy.replace("http://h/i", &format!("downloads://{name}"));
+    let found = report(
+        SINGLE,
+        &[
+            (deploy, &format!("{left}\n{}", used("root.img"))),
+            (deploy, &format!("{left}\n{}", used("root.img.gz"))),
+            (deploy, &used("root.img")),
+            (deploy, &format!("{}\n{left}", used("root.img"))),
+            (deploy, &format!("{}\n{}", left.replace("images", "uniquify: true, images"), used("root/root.img"))),
+            (deploy, &format!("{}\n{}", left.replace("images", "postprocess: {docker: {}}, images"), used("x"))),
+            (deploy, &format!("{}\n{}", left.replace("root.img.gz", "{NAME}"), used("x"))),
+            (
+                deploy,
+                "- deploy: {to: tmpfs, images: {r: {url: 'http://h/i', image_arg: '-hda {r}', format: tar, \
+                 overlays: {o: {url: 'downloads://o', format: tar, path: /}}}}}",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(found);
+}

@@ -5,12 +5,10 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use convoke_artifact::disk::{DiskOrder, OverlayDisk};
 use convoke_artifact::{Fault as Whose, Resource};
 use convoke_children::Stage;
-use convoke_device::Dictionary;
 use convoke_device::qemu::{self, Fault, GuestDisk, Machine};
 use convoke_dispatcher::device::{
     BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image,
@@ -26,30 +24,13 @@ use uuid::Uuid;
 
 use super::messages::{AttachConfig, Attached, FromMachine, MachineConfig, Namespaces};
 use super::qmp::Qmp;
-use crate::config::DeviceSettings;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
 use crate::sandbox::network;
-
-/// What is fixed about a machine.
-#[derive(Clone, Debug)]
-pub struct QemuSpec {
-    /// Its name; on the group's network among those the ground was made with.
-    pub name: String,
-    /// Its type.
-    pub device_type: String,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Its configuration; `None` for the built-in type.
-    pub dictionary: Option<Arc<Dictionary>>,
-    /// What the lab file says of it.
-    pub settings: DeviceSettings,
-    /// The machine.
-    pub machine: Machine,
-}
+use crate::spec::DeviceSpec;
 
 /// Why a machine cannot do what a block asks for.
-pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal> {
+pub fn refusal(block: &Block) -> Option<Refusal> {
     let refuse = |message: String, help: &str| Some(Refusal::new(message, help));
     match &block.kind {
         BlockKind::Deploy { to, .. } if to != "tmpfs" => {
@@ -58,7 +39,7 @@ pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal
         BlockKind::Deploy { .. } if block.parameters.contains_key("uefi") => {
             refuse("`uefi` is not taken".into(), "give the firmware as an image with `image_arg: -bios {NAME}`")
         }
-        BlockKind::Deploy { .. } => image_faults(&block.parameters).into_iter().next(),
+        BlockKind::Deploy { .. } => image_fault(&block.parameters),
         BlockKind::Boot { method, .. } if method != "qemu" => {
             refuse(format!("a QEMU machine has no boot method {method}"), "use `method: qemu`")
         }
@@ -69,30 +50,22 @@ pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal
             "the overlay of a QEMU machine is not transferred once it runs".into(),
             "leave out `transfer_overlay`: the overlay comes in an image, or on a disk of its own",
         ),
-        BlockKind::Boot { .. } => match dictionary.map(Machine::of_dictionary) {
-            Some(Err(Fault { message, help })) => refuse(message, &help),
-            _ => None,
-        },
-        BlockKind::Test(_) | BlockKind::Command { .. } => None,
+        BlockKind::Boot { .. } | BlockKind::Test(_) | BlockKind::Command { .. } => None,
     }
 }
 
-/// What is wrong with how a deploy block's images are used.
-fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
-    let images = parameters.get("images").and_then(Value::as_object);
-    let labels: Vec<&str> = images.into_iter().flatten().map(|(label, _)| label.as_str()).collect();
-    let mut faults = Vec::new();
-    for (label, image) in images.into_iter().flatten() {
+/// The first thing that is wrong with how a deploy block's images are used.
+fn image_fault(parameters: &Map<String, Value>) -> Option<Refusal> {
+    let images = parameters.get("images").and_then(Value::as_object)?;
+    let labels: Vec<&str> = images.keys().map(String::as_str).collect();
+    images.iter().find_map(|(label, image)| {
         if let Err(error) = Resource::from_value(image) {
             let help = "docs/artifacts.md says what images may be";
-            faults.push(Refusal::new(format!("image {label}: {}", error.message), help));
+            return Some(Refusal::new(format!("image {label}: {}", error.message), help));
         }
-        let arg = image.as_object().and_then(image_arg);
-        if let Some(Err(Fault { message, help })) = arg.map(|arg| qemu::check_image_arg(&arg, &labels)) {
-            faults.push(Refusal { message, help });
-        }
-    }
-    faults
+        let Fault { message, help } = qemu::check_image_arg(&image_arg(image.as_object()?)?, &labels).err()?;
+        Some(Refusal { message, help })
+    })
 }
 
 /// `image_arg`: text, or a list of it.
@@ -104,19 +77,9 @@ fn image_arg(image: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// Where a program is, as a shell finds it.
-pub(crate) fn found(program: &str) -> bool {
-    if program.contains('/') {
-        return Path::new(program).exists();
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).exists())
-}
-
 /// One machine.
 pub struct QemuDevice {
     info: DeviceInfo,
-    dictionary: Option<Arc<Dictionary>>,
     machine: Machine,
     /// The ground and the machine's place on it.
     place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
@@ -143,42 +106,25 @@ impl QemuDevice {
     ///
     /// # Errors
     /// Configuration, when the ground was made without its name.
-    pub fn new(spec: QemuSpec, ground: Option<Arc<Ground>>) -> Result<QemuDevice, ActionError> {
-        let QemuSpec { name, device_type, tags, dictionary, settings, machine } = spec;
+    pub fn new(spec: DeviceSpec, machine: Machine, ground: Option<Arc<Ground>>) -> Result<QemuDevice, ActionError> {
         let place = match (&machine.network, ground) {
             (qemu::Network::Group { .. }, Some(ground)) => {
-                let Some((number, address)) = ground.place(&name) else {
-                    let message = format!("the machine `{name}` is not among those that the run was set up for");
+                let Some((number, address)) = ground.place(&spec.name) else {
+                    let message = format!("the machine `{}` is not among those that the run was set up for", spec.name);
                     return Err(ActionError::new(ErrorClass::Configuration, message));
                 };
                 Some((ground, number, address))
             }
             _ => None,
         };
-        let configuration = dictionary.clone().unwrap_or_default();
-        let constants = &configuration.constants;
         let files = place.iter().flat_map(|(_, _, address)| {
             let mac = network::mac(*address).map(|byte| format!("{byte:02x}")).join(":");
             [("ip".to_owned(), format!("{address}\n")), ("mac".to_owned(), format!("{mac}\n"))]
         });
-        let limits =
-            |own: &[(String, Duration)], more: &[(String, Duration)]| own.iter().chain(more).cloned().collect();
-        let info = DeviceInfo {
-            name,
-            device_type,
-            results_dir: constants.results_dir.clone(),
-            shell: constants.shell.clone(),
-            environment: configuration.environment.iter().chain(&settings.environment).cloned().collect(),
-            prompts: constants.default_prompt.iter().cloned().collect(),
-            dispatcher_ip: place.as_ref().map_or_else(String::new, |(ground, ..)| ground.address().to_string()),
-            os: settings.os,
-            tags,
-            files: files.collect(),
-            action_timeouts: limits(&configuration.timeouts.actions, &settings.action_timeouts),
-            connection_timeouts: limits(&configuration.timeouts.connections, &settings.connection_timeouts),
-            configuration,
-        };
-        Ok(QemuDevice { info, dictionary, machine, place, images: Vec::new(), disk: None, running: None })
+        let dispatcher_ip = place.as_ref().map_or_else(String::new, |(ground, ..)| ground.address().to_string());
+        let files = files.collect();
+        let info = spec.info(dispatcher_ip, files);
+        Ok(QemuDevice { info, machine, place, images: Vec::new(), disk: None, running: None })
     }
 
     async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -285,7 +231,7 @@ impl Device for QemuDevice {
     }
 
     fn refusal(&self, block: &Block) -> Option<Refusal> {
-        refusal(block, self.dictionary.as_deref())
+        refusal(block)
     }
 
     fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {

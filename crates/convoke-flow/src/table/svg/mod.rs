@@ -141,7 +141,7 @@ impl Picture<'_> {
             (End::Never, _) => "cf-never",
             (End::NotReached, _) => "cf-missed",
             (_, Kind::Blocks) => "cf-blocks",
-            (_, Kind::Script) => "cf-script",
+            (_, Kind::Script | Kind::Stopped) => "cf-script",
             (_, Kind::Send) => "cf-send",
             (_, Kind::Sync) => "cf-sync",
             (_, Kind::Wait | Kind::WaitAll | Kind::Assemble) => "cf-wait",

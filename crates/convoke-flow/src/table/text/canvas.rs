@@ -46,7 +46,11 @@ impl Canvas {
     /// Puts a text; what does not fit is left out. Control characters are shown as `�`.
     pub(super) fn put(&mut self, mut x: usize, text: &str, paint: Paint) {
         for character in text.chars() {
-            let character = if character.is_control() { '\u{fffd}' } else { character };
+            let character = match character {
+                control if control.is_control() => '\u{fffd}',
+                '\u{a0}' => ' ',
+                other => other,
+            };
             let width = character.width().unwrap_or(0);
             if width == 0 || x + width > self.0.len() {
                 continue;

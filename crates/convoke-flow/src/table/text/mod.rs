@@ -47,6 +47,7 @@ pub fn text(table: &Table, look: Look) -> String {
         out.push_str("nobody calls anything\n");
         return out;
     }
+    let table = &if look.unicode { table.clone() } else { plain(table) };
     let cells: Vec<Vec<Word>> = table.cells.iter().map(|cell| content(table, cell, &marks)).collect();
     let natural = natural(table, &cells);
     let gutter = number(table, table.rows - 1).len().max(1) + 2;
@@ -61,6 +62,15 @@ pub fn text(table: &Table, look: Look) -> String {
     }
     out.push_str(&below(table, &grid, &marks, look));
     out
+}
+
+/// A table whose heads need no more than ASCII.
+fn plain(table: &Table) -> Table {
+    let mut table = table.clone();
+    for column in &mut table.columns {
+        column.label = column.label.replace('×', "x").replace('–', "-");
+    }
+    table
 }
 
 /// The signs of a table.
@@ -140,7 +150,8 @@ fn title(table: &Table, look: Look) -> String {
     let paint = if verdict == ": cannot end" { Paint::Bad } else { Paint::Plain };
     let mut line = Canvas::new(look.width);
     let clean: String = table.job.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    let head = [Word(clean, Paint::Head), Word(format!("{} {what}{verdict}", if look.unicode { "–" } else { "-" }), paint)];
+    let head =
+        [Word(clean, Paint::Head), Word(format!("{} {what}{verdict}", if look.unicode { "–" } else { "-" }), paint)];
     let mut x = 0;
     for Word(text, paint) in head {
         line.put(x, &text, paint);
@@ -157,7 +168,7 @@ fn content(table: &Table, cell: &Cell, marks: &Marks) -> Vec<Word> {
         (_, Kind::Send) => Paint::Send,
         (_, Kind::Wait | Kind::WaitAll | Kind::Assemble) => Paint::Wait,
         (_, Kind::Sync) => Paint::Sync,
-        (_, Kind::Script) => Paint::Odd,
+        (_, Kind::Script | Kind::Stopped) => Paint::Odd,
     };
     let mut content: Vec<Word> = words(&cell.text, paint).collect();
     if let Some(action) = &cell.action {
@@ -250,10 +261,14 @@ fn below(table: &Table, grid: &Grid, marks: &Marks, look: Look) -> String {
     sign(slots().any(|slot| matches!(slot, Slot::Waits(_))), marks.waits.to_owned(), "waits");
     sign(slots().any(|slot| matches!(slot, Slot::Over(_))), marks.over.to_owned(), "waits no more");
     sign(table.cells.iter().any(|cell| found_in(table, cell).is_some()), format!("{}n", marks.found), "sent in row n");
-    sign(table.cells.iter().any(|cell| cell.end == End::Never), marks.never.to_owned(), match table.tense {
-        Tense::Planned => "never ends",
-        Tense::Happened => "failed",
-    });
+    sign(
+        table.cells.iter().any(|cell| cell.end == End::Never),
+        marks.never.to_owned(),
+        match table.tense {
+            Tense::Planned => "never ends",
+            Tense::Happened => "failed",
+        },
+    );
     let mut out = String::new();
     let mut paragraph = |text: &str, paint: Paint| {
         for line in wrap(&words(text, paint).collect::<Vec<_>>(), look.width) {

@@ -91,7 +91,10 @@ mod tests {
     #[test]
     fn words_go_to_the_next_line_and_long_ones_are_broken_after_hyphens() {
         assert_eq!(lines("lava-wait-all ready server", 16), ["lava-wait-all", "  ready server"]);
-        assert_eq!(lines("lava-wait a-very-long-message-id", 12), ["lava-wait", "  a-very-", "  long-", "  message-id"]);
+        assert_eq!(
+            lines("lava-wait a-very-long-message-id", 12),
+            ["lava-wait", "  a-very-", "  long-", "  message-id"]
+        );
         assert_eq!(lines("xxxxxxxxxxxxxxxxxxxx", 8), ["xxxxxxxx", "  xxxxxx", "  xxxxxx"]);
         assert_eq!(lines("", 8), [""]);
     }
