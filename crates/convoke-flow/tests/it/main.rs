@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod jobs;
+mod scene;
 mod show;
+mod table;
