@@ -1,6 +1,5 @@
 //! One board as a device.
 
-use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 
 use convoke_device::Dictionary;
@@ -14,7 +13,7 @@ use serde_json::Value;
 use super::command;
 use super::connect::{self, Connection};
 use super::place::{self, Place};
-use crate::spec::DeviceSpec;
+use crate::spec::{DeviceSpec, own_address};
 
 /// Why a board with this configuration cannot do what a block asks for.
 pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
@@ -41,11 +40,6 @@ pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
 }
 
 fn boot_faults(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
-    let transfer = block.parameters.get("transfer_overlay").and_then(|transfer| transfer.get("transfer_method"));
-    if let Some(method) = transfer.and_then(Value::as_str).filter(|method| *method != "http") {
-        let message = format!("an overlay cannot be transferred by {method}");
-        return Some(Refusal::new(message, "use `transfer_method: http`, which is also meant when nothing is said"));
-    }
     if block.parameters.contains_key("soft_reboot") {
         return Some(Refusal::new("a board is not rebooted by `soft_reboot`", "leave it out: the power is switched"));
     }
@@ -201,12 +195,4 @@ impl Device for BoardDevice {
             Ok(())
         })
     }
-}
-
-/// The address from which this machine reaches others: the one that its default route uses. Nothing is sent.
-fn own_address() -> Option<String> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // An address that is nobody's (RFC 5737).
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip().to_string())
 }
