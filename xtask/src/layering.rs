@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("convoke-group", &[]),
     ("convoke-schedule", &[]),
     ("convoke-overlay", &["convoke-job"]),
+    ("convoke-flow", &["convoke-job", "convoke-group", "convoke-overlay"]),
     ("convoke-journal", &[]),
     ("convoke-children", &[]),
     ("convoke-artifact", &["convoke-children"]),
@@ -56,12 +57,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-coordinator",
             "convoke-group",
             "convoke-journal",
+            "convoke-flow",
         ],
     ),
     (
         "convoke",
         &[
             "convoke-job",
+            "convoke-flow",
             "convoke-group",
             "convoke-schedule",
             "convoke-overlay",
@@ -79,7 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Rooms without I/O, clock and runtime.
 pub(crate) const PURE: &[&str] =
-    &["convoke-job", "convoke-device", "convoke-group", "convoke-schedule", "convoke-overlay"];
+    &["convoke-job", "convoke-device", "convoke-group", "convoke-schedule", "convoke-overlay", "convoke-flow"];
 
 /// What a pure room never depends on, directly or through others.
 const NOT_IN_PURE: &[&str] =

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_coordinator::{GroupClient, LocalGroup, TcpClient};
+use convoke_dispatcher::device::DeviceInfo;
 use convoke_dispatcher::error::ActionError;
 use convoke_dispatcher::{DispatchOptions, MemberRun};
 use convoke_group::{GroupName, MemberName, RoleName};
@@ -16,12 +17,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::devices::{self, Logins};
+use crate::facts::{Explaining, Facts};
 use crate::folder::RunFolder;
 use crate::kept::Shelf;
 use crate::observer::{self, Names};
 use crate::plan::{Plan, PlannedMember};
 use crate::supervise::{Ready, supervise};
-use crate::verdict::VerdictView;
+use crate::verdict::{Known, VerdictView};
 
 /// How a plan is executed.
 pub struct RunOptions {
@@ -94,6 +96,7 @@ async fn run(
     for view in views {
         journal.subscribe(view);
     }
+    let known = verdict_view.known();
     journal.subscribe(Box::new(verdict_view));
     recorder.mask(plan.members.iter().flat_map(|member| &member.job.secrets).map(|(_, value)| value.clone()).collect());
     announce(&plan, job_file.clone(), program.clone(), findings, &recorder);
@@ -101,7 +104,7 @@ async fn run(
     let kept = Shelf::new(keep);
     let base = Path::new(&job_file).parent().map(Path::to_owned).unwrap_or_default();
     let template = DispatchTemplate { folder: &folder, base, program: &program, rehearsal: plan.rehearsal };
-    let started = start(plan, remote, &template, &kept, &recorder).await;
+    let started = start(plan, remote, &template, &kept, known, &recorder).await;
     let outcome = match started {
         Ok(members) => {
             supervise(members, &recorder, cancel).await;
@@ -165,7 +168,13 @@ fn info(member: &PlannedMember) -> MemberInfo {
             Place::Guest { host_role } => format!("guest of {host_role}"),
         },
         essential: group.is_some_and(|group| group.essential),
+        played: false,
     }
+}
+
+/// Where the others reach a device, as far as the lab knows.
+fn addresses(device: &DeviceInfo) -> Vec<String> {
+    device.files.iter().filter(|(name, _)| name == "ip").map(|(_, text)| text.trim().to_owned()).collect()
 }
 
 /// Makes devices and group, and everything each member needs.
@@ -174,13 +183,15 @@ async fn start(
     remote: Option<TcpClient>,
     options: &DispatchTemplate<'_>,
     kept: &Shelf,
+    known: Known,
     recorder: &Recorder,
 ) -> Result<Vec<Ready>, ActionError> {
     let ground = match plan.ground_settings() {
         Some(settings) => Some(Ground::create(settings).await?),
         None => None,
     };
-    let group = if remote.is_none() { local_group(&plan, recorder) } else { None };
+    let facts = Facts { known, names: Arc::new(names(&plan)), recorder: recorder.clone() };
+    let group = if remote.is_none() { local_group(&plan, &facts) } else { None };
     let logins = Logins::of(&plan)?;
     let devices = devices::make(&plan, ground.as_ref(), &logins, kept)?;
     let mut ready = Vec::with_capacity(plan.members.len());
@@ -192,13 +203,15 @@ async fn start(
             Body::DeviceAllocated {
                 device: device.info().name.clone(),
                 device_type: device.info().device_type.clone(),
+                addresses: addresses(device.info()),
             },
         );
         let client = match (&remote, &group, &member.job.group) {
             (Some(remote), _, Some(_)) => Some(Arc::new(remote.clone()) as Arc<dyn GroupClient>),
             (None, Some(group), Some(membership)) => {
                 let role = RoleName::new(membership.role.as_str());
-                Some(group.client(MemberName::new(member.name.clone()), role))
+                let client = group.client(MemberName::new(member.name.clone()), role);
+                Some(Arc::new(Explaining { client, facts: facts.clone() }) as Arc<dyn GroupClient>)
             }
             _ => None,
         };
@@ -241,12 +254,15 @@ impl DispatchTemplate<'_> {
 }
 
 /// The group's task and the observer that records what happens in it; `None` for a single-device job.
-fn local_group(plan: &Plan, recorder: &Recorder) -> Option<LocalGroup> {
+fn local_group(plan: &Plan, facts: &Facts) -> Option<LocalGroup> {
     plan.members.first()?.job.group.as_ref()?;
     let size = NonZeroUsize::new(plan.members.len())?;
     let (events, inbox) = mpsc::unbounded_channel();
-    let names: Names =
-        plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect();
-    tokio::spawn(observer::observe(inbox, names, recorder.clone()));
+    tokio::spawn(observer::observe(inbox, facts.clone()));
     Some(LocalGroup::start(GroupName::new(plan.group.clone()), size, events))
+}
+
+/// Who is who in the group.
+fn names(plan: &Plan) -> Names {
+    plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect()
 }

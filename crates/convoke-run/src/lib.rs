@@ -16,6 +16,7 @@
 
 mod devices;
 mod execute;
+mod facts;
 mod folder;
 mod kept;
 mod observer;
