@@ -4,10 +4,16 @@
 //! | module | is about |
 //! |---|---|
 //! | [`model`] | the calls of every member, with what is unknown about them |
+//! | `judge` | whether the job can end, and why not |
 //! | [`played`] | what one play of them under the rules of a group came to |
 
+mod judge;
 pub mod model;
 pub mod played;
+mod walk;
+mod words;
 
+pub use judge::reason::{Cause, Link, Near, Reason, Verdict, Waiting};
+pub use judge::{Judgement, judge};
 pub use model::{Block, Call, Choice, Definition, Flow, Member, Origin, Place, Read, Repeat, Step, Text, Unknown, Why};
 pub use played::{Met, Played, PlayedCall};
