@@ -84,7 +84,29 @@ pub(crate) fn in_job(place: &Place) -> Option<Span> {
 
 /// What is unknown, and where.
 pub(crate) fn unknown(flow: &Flow, unknown: &Unknown) -> String {
-    let why = match &unknown.why {
+    unknowns(flow, &[unknown])
+}
+
+/// What is unknown, and where: places of one reason together.
+pub(crate) fn unknowns(flow: &Flow, all: &[&Unknown]) -> String {
+    let mut reasons: Vec<(&Why, Vec<&Unknown>)> = Vec::new();
+    for unknown in all {
+        match reasons.iter_mut().find(|(why, _)| **why == unknown.why) {
+            Some((_, places)) => places.push(unknown),
+            None => reasons.push((&unknown.why, vec![unknown])),
+        }
+    }
+    let words = |(why, mut places): (&Why, Vec<&Unknown>)| {
+        places.sort_by_key(|unknown| (unknown.place.text, unknown.place.span));
+        let mut places: Vec<String> = places.iter().map(|unknown| place(flow, &unknown.place)).collect();
+        places.dedup();
+        format!("{} ({})", self::why(why), and(&places))
+    };
+    and(&reasons.into_iter().map(words).collect::<Vec<_>>())
+}
+
+fn why(why: &Why) -> String {
+    match why {
         Why::Command(command) => format!("what `{command}` does on the device"),
         Why::Variable(variable) => format!("the value of ${}", variable.trim_start_matches('$')),
         Why::Received(what) => format!("data that another member sends ({what})"),
@@ -92,8 +114,7 @@ pub(crate) fn unknown(flow: &Flow, unknown: &Unknown) -> String {
         Why::Elsewhere(what) => format!("{what}, which is not at hand"),
         Why::Unreadable(what) => format!("a script that cannot be read ({what})"),
         Why::TooMuch(what) => format!("a script that is too much to follow ({what})"),
-    };
-    format!("{why} ({})", place(flow, &unknown.place))
+    }
 }
 
 /// The block in which a member makes a call.

@@ -63,6 +63,7 @@ impl<'a> Scene<'a, '_> {
             }
             play.run();
         }
+        without_saying(&mut reasons);
         reasons
     }
 
@@ -98,7 +99,7 @@ impl<'a> Scene<'a, '_> {
         let is_sync = waits.first().is_some_and(|wait| wait.call.kind == CallKind::Sync);
         let kind = if is_sync { CallKind::Sync } else { CallKind::Send };
         match hard {
-            Hard::Halt(Some(unknown)) if waits.is_empty() => Cause::Opaque(unknown),
+            Hard::Halt(Some(unknown)) if waits.is_empty() => Cause::Opaque(vec![unknown]),
             Hard::Halt(Some(unknown)) => Cause::Depends { on: vec![unknown], senders: Vec::new() },
             Hard::Halt(None) => {
                 let id = waits.first().and_then(|wait| wait.call.id.known()).unwrap_or_default();
@@ -343,19 +344,41 @@ fn joined(waits: Vec<Waiting<'_>>) -> Vec<Waiting<'_>> {
     joined
 }
 
-fn merge<'a>(reasons: &mut Vec<Reason<'a>>, reason: Reason<'a>) {
-    let same = |known: &&mut Reason<'a>| match (&known.cause, &reason.cause) {
-        (Cause::Opaque(one), Cause::Opaque(other)) => one == other,
-        (Cause::Depends { on: one, .. }, Cause::Depends { on: other, .. }) => one == other,
-        _ => false,
-    };
-    match reasons.iter_mut().find(same) {
-        Some(known) => {
-            known.waits.extend(reason.waits);
-            known.behind.extend(reason.behind);
+fn merge<'a>(reasons: &mut Vec<Reason<'a>>, mut reason: Reason<'a>) {
+    for known in reasons.iter_mut() {
+        match (&mut known.cause, &mut reason.cause) {
+            (Cause::Opaque(known), Cause::Opaque(more)) if known[0].why == more[0].why => {
+                more.retain(|more| !known.contains(more));
+                known.append(more);
+            }
+            (Cause::Depends { on: one, .. }, Cause::Depends { on: other, .. }) if one == other => {
+                known.waits.append(&mut reason.waits);
+            }
+            _ => continue,
         }
-        None => reasons.push(reason),
+        known.behind.append(&mut reason.behind);
+        return;
     }
+    reasons.push(reason);
+}
+
+/// That a sync depends on what is not known at all goes without saying.
+fn without_saying(reasons: &mut Vec<Reason<'_>>) {
+    let opaque: Vec<&Unknown> = reasons
+        .iter()
+        .filter_map(|reason| match &reason.cause {
+            Cause::Opaque(unknown) => Some(unknown.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    reasons.retain(|reason| match &reason.cause {
+        Cause::Depends { on, .. } => {
+            let syncs = reason.waits.iter().all(|wait| wait.call.kind == CallKind::Sync);
+            !(syncs && !on.is_empty() && on.iter().all(|on| opaque.contains(on)))
+        }
+        _ => true,
+    });
 }
 
 /// Whether a member has a place to make a call from.

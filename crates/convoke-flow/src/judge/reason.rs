@@ -118,8 +118,8 @@ pub enum Cause<'a> {
         /// The calls of others that may satisfy it.
         senders: Vec<Waiting<'a>>,
     },
-    /// Which calls are made here is not known.
-    Opaque(&'a Unknown),
+    /// Which calls are made at these places is not known, for one reason.
+    Opaque(Vec<&'a Unknown>),
 }
 
 /// One wait of a cycle.

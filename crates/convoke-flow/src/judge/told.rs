@@ -6,7 +6,7 @@ use convoke_job::Diagnostic;
 use crate::judge::Judgement;
 use crate::judge::reason::{Cause, Link, Near, Reason, Waiting};
 use crate::model::{Flow, Origin};
-use crate::words::{Labels, and, block_of, id, place, roles, unknown, verb, what, who};
+use crate::words::{Labels, and, block_of, id, place, roles, unknown, unknowns, verb, what, who};
 
 /// Waits shown behind a cause before the rest is only counted.
 const SHOWN: usize = 4;
@@ -109,7 +109,7 @@ impl Reason<'_> {
                 )
             }
             Cause::Depends { on, senders } => self.depends(flow, on, senders),
-            Cause::Opaque(why) => format!("which calls are made depends on {}", unknown(flow, why)),
+            Cause::Opaque(why) => format!("which calls are made depends on {}", unknowns(flow, why)),
         }
     }
 
@@ -121,8 +121,7 @@ impl Reason<'_> {
                 format!("`{}` of {} ({})", what(wait.call), who(flow, &wait.members), place(flow, &wait.call.place))
             })
             .collect();
-        let on: Vec<String> = on.iter().map(|on| unknown(flow, on)).collect();
-        let on = if on.is_empty() { "calls that may be open at once".to_owned() } else { and(&on) };
+        let on = if on.is_empty() { "calls that may be open at once".to_owned() } else { unknowns(flow, on) };
         let depends = if waits.len() == 1 { "depends" } else { "depend" };
         let mut text = format!("{} {depends} on {on}", and(&waits));
         if let Some(sender) = senders.first().filter(|_| self.waits.len() == 1) {
