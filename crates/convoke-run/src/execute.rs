@@ -23,6 +23,7 @@ use crate::folder::RunFolder;
 use crate::kept::Shelf;
 use crate::observer::{self, Names};
 use crate::plan::{Plan, PlannedDevice, PlannedMember};
+use crate::report::Report;
 use crate::supervise::{Ready, supervise};
 use crate::verdict::VerdictView;
 
@@ -94,6 +95,7 @@ async fn run(
     let (journal, recorder) = Journal::create(folder.path()).map_err(RunError::Record)?;
     let (verdict_view, verdict) = VerdictView::new(plan.members.len());
     journal.subscribe(Box::new(Files::new(folder.path())));
+    journal.subscribe(Box::new(Report::new(folder.path())));
     for view in views {
         journal.subscribe(view);
     }
