@@ -4,10 +4,18 @@
 //! | module | is about |
 //! |---|---|
 //! | [`model`] | the calls of every member, with what is unknown about them |
+//! | [`mod@read`] | from a checked job to that |
+//! | [`repositories`] | the files of repositories at hand |
 //! | [`played`] | what one play of them under the rules of a group came to |
+//! | [`table`] | the flow table, before a run and after it |
 
 pub mod model;
 pub mod played;
+mod read;
+pub mod repositories;
+pub mod table;
 
 pub use model::{Block, Call, Choice, Definition, Flow, Member, Origin, Place, Read, Repeat, Step, Text, Unknown, Why};
 pub use played::{Met, Played, PlayedCall};
+pub use read::read;
+pub use repositories::{Repositories, Repository};

@@ -71,6 +71,9 @@ pub enum Body {
         device: String,
         /// Type.
         device_type: String,
+        /// Addresses at which the others reach it, as far as the lab knows them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        addresses: Vec<String>,
     },
     /// A member's own definition in split form, for `definition.yaml`.
     Definition {
@@ -203,6 +206,19 @@ pub enum Body {
         /// One line a waiting member.
         waits: Vec<String>,
     },
+    /// A wait for this ID is satisfied, and the user wanted the group to stop there (`--break`): no call is answered and no
+    /// limit runs until the group goes on.
+    Stopped {
+        /// ID.
+        message_id: String,
+    },
+    /// The group that was stopped goes on.
+    WentOn {
+        /// Where it was stopped.
+        message_id: String,
+        /// For how long, in seconds.
+        stood_s: f64,
+    },
     /// A member ended.
     MemberEnded {
         /// Verdict.
@@ -253,6 +269,9 @@ pub struct MemberInfo {
     pub device_type: String,
     /// Essential role.
     pub essential: bool,
+    /// Nothing runs for it: its calls are made from an earlier run, or as the user says (`--only`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub played: bool,
 }
 
 /// Where a member is.

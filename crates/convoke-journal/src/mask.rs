@@ -150,6 +150,7 @@ impl Masker {
             }
             Body::ProbablyStuck { waits } => waits.iter_mut().for_each(|wait| self.text(wait)),
             Body::Canceling { why } => self.text(why),
+            Body::Stopped { message_id } | Body::WentOn { message_id, .. } => self.text(message_id),
             Body::RunEnded { first_failure, .. } => {
                 if let Some((_, failure)) = first_failure {
                     self.text(&mut failure.message);

@@ -8,6 +8,7 @@
 //! | [`inventory`] | whether the lab has what a job asks for, and who gets what |
 //! | [`qemu`] | QEMU machines |
 //! | [`sandbox`] | devices made of namespaces on this machine |
+//! | [`spec`] | what is fixed about a device, whatever drives it |
 //! | [`ssh`] | machines reached by ssh, and guests |
 //! | [`stages`] | what `main` calls first: the parts that run in processes of their own |
 
@@ -17,9 +18,11 @@ pub mod driver;
 pub mod inventory;
 pub mod qemu;
 pub mod sandbox;
+pub mod spec;
 pub mod ssh;
 pub mod stages;
 
 pub use config::Lab;
 pub use driver::{Driver, Refused};
 pub use inventory::check_inventory;
+pub use spec::DeviceSpec;

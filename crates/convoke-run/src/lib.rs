@@ -14,7 +14,9 @@
 //! Invariant: when [`execute()`] returns, every member has ended and so has every process of the run. Dropping its future
 //! ends them too, without their last words.
 
+mod devices;
 mod execute;
+mod facts;
 mod folder;
 mod kept;
 mod observer;

@@ -2,7 +2,8 @@
 //! to a boot loader is skipped (job-definition.md §9.3, device-side.md §9.6).
 
 use convoke_group::{Answer, Call, MessageId, RoleName};
-use convoke_job::member::{BlockKind, TestKind};
+use convoke_job::console_test::{CallStep, CommandStep, Script, Step};
+use convoke_job::member::{BlockKind, RequestCall, TestKind};
 use convoke_job::pipeline::PlannedAction;
 use convoke_journal::{Body, ResultRecord, ResultValue};
 use serde_json::{Map, Value};
@@ -28,7 +29,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
     }
     ctx.log.warning("commands of interactive scripts are skipped in a rehearsal; their MultiNode steps are made");
     for script in &scripts {
-        let suite = script.get("name").and_then(Value::as_str).unwrap_or("interactive").to_owned();
+        let suite = script.name.clone();
         ctx.log.record(Body::SuiteStarted { suite: suite.clone() });
         let result = steps(ctx, action, deadline, script, &suite).await;
         ctx.log.record(Body::SuiteEnded { suite });
@@ -41,26 +42,24 @@ async fn steps(
     ctx: &mut Context,
     action: &PlannedAction,
     deadline: &Deadline,
-    script: &Value,
+    script: &Script,
     suite: &str,
 ) -> Result<(), ActionError> {
-    for step in script.get("script").and_then(Value::as_array).into_iter().flatten() {
-        match call_of(step) {
-            Some((kind, call)) => {
+    for step in &script.steps {
+        match step {
+            Step::Call(step) => {
+                let (kind, call) = call_of(step);
                 let work = async |ctx: &mut Context| one(ctx, action, deadline, suite, kind, call).await;
                 ctx.guard(action.name, Nature::Test, deadline, work).await?;
             }
-            None => {
-                if let Some(name) = step.get("name").and_then(Value::as_str) {
-                    ctx.log.result(ResultRecord {
-                        definition: suite.into(),
-                        case: name.into(),
-                        result: ResultValue::Skip,
-                        extra: Map::from_iter([("rehearsed".to_owned(), Value::from(true))]),
-                        ..ResultRecord::default()
-                    });
-                }
-            }
+            Step::Command(CommandStep { name: Some(name), .. }) => ctx.log.result(ResultRecord {
+                definition: suite.into(),
+                case: name.clone(),
+                result: ResultValue::Skip,
+                extra: Map::from_iter([("rehearsed".to_owned(), Value::from(true))]),
+                ..ResultRecord::default()
+            }),
+            Step::Command(_) => {}
         }
     }
     Ok(())
@@ -106,21 +105,19 @@ async fn one(
     error.map_or(Ok(()), Err)
 }
 
-/// The call of a step, when it is one.
-fn call_of(step: &Value) -> Option<(&'static str, Call)> {
-    let text = |key: &str| step.get(key).and_then(Value::as_str);
-    let id = |text: &str| MessageId::new(text.split_whitespace().next().unwrap_or_default());
-    if let Some(text) = text("lava-send") {
-        let data = text.split_whitespace().skip(1).filter_map(|pair| pair.split_once('='));
-        let data = data.map(|(key, value)| (key.to_owned(), Value::from(value)));
-        return Some(("send", Call::Send { message_id: id(text), message: Value::Object(data.collect()) }));
+/// The call of a step.
+fn call_of(step: &CallStep) -> (&'static str, Call) {
+    let message_id = MessageId::new(step.message_id.clone());
+    match &step.call {
+        RequestCall::Send => {
+            let data = step.data.iter().map(|(key, value)| (key.clone(), Value::from(value.clone())));
+            ("send", Call::Send { message_id, message: Value::Object(data.collect()) })
+        }
+        RequestCall::Wait => ("wait", Call::Wait { message_id }),
+        RequestCall::WaitAll(role) => {
+            let role = role.as_ref().map(|role| RoleName::new(role.as_str()));
+            ("wait_all", Call::WaitAll { message_id, role })
+        }
+        RequestCall::Sync => ("sync", Call::Sync { message_id }),
     }
-    if let Some(text) = text("lava-wait") {
-        return Some(("wait", Call::Wait { message_id: id(text) }));
-    }
-    if let Some(text) = text("lava-wait-all") {
-        let role = text.split_whitespace().nth(1).map(|role| RoleName::new(role.trim_start_matches("role=")));
-        return Some(("wait_all", Call::WaitAll { message_id: id(text), role }));
-    }
-    text("lava-sync").map(|text| ("sync", Call::Sync { message_id: id(text) }))
 }

@@ -73,7 +73,10 @@ fn names(ctx: &Context, action: &PlannedAction) -> Vec<String> {
         items.iter().filter_map(|item| item.get("name").and_then(Value::as_str)).map(str::to_owned).collect()
     };
     match action.block.map(|block| &ctx.job.blocks[block].kind) {
-        Some(BlockKind::Test(TestKind::Monitors(items) | TestKind::Services(items))) => of(items),
+        Some(BlockKind::Test(TestKind::Monitors(monitors))) => {
+            monitors.iter().map(|monitor| monitor.name.clone()).collect()
+        }
+        Some(BlockKind::Test(TestKind::Services(items))) => of(items),
         Some(BlockKind::Command { name }) => vec![name.clone()],
         _ => Vec::new(),
     }

@@ -22,12 +22,16 @@ pub struct Call {
     pub role: Option<String>,
     /// `shell` or the name of the pipeline action.
     pub from: String,
-    /// When it was made, nanoseconds since the run started.
+    /// When it was made, nanoseconds since the run started; later by the time in which the group was stopped since.
     pub since_ns: u64,
     /// Whether the member is parked in it.
     pub waiting: bool,
     /// Members still missing, by `sub_id`, when it waits.
     pub missing: Vec<u32>,
+    /// Its limit in seconds.
+    pub limit_s: Option<f64>,
+    /// The log has told that it lasts long.
+    pub(super) told: bool,
 }
 
 impl Call {
@@ -140,7 +144,7 @@ pub struct Member {
     pub ended_ns: Option<u64>,
     /// Lines in its log so far.
     pub lines: u64,
-    console: Lines,
+    pub(super) console: Lines,
     marks: BTreeMap<String, (Option<u64>, Option<u64>)>,
     failures: Vec<(u64, Failure)>,
     /// For each running action, how many results and failures there were when it started.
@@ -220,12 +224,11 @@ impl Member {
         self.lines - 1
     }
 
-    /// The line that is due by the passing of time up to `now_ns`: one without an end. `at` and `elapsed_ns` belong
+    /// The line that is due by the passing of time up to `now_ns`: one without an end. The two of the clock belong
     /// together.
-    pub(crate) fn due(&mut self, now_ns: u64, (at, elapsed_ns): (jiff::Timestamp, u64), out: &mut Vec<LogLine>) {
+    pub(crate) fn due(&mut self, now_ns: u64, clock: (jiff::Timestamp, u64), out: &mut Vec<LogLine>) {
         let Some(due) = self.console.due().filter(|due| *due <= now_ns) else { return };
-        let shift = i64::try_from(due).unwrap_or(i64::MAX).saturating_sub(i64::try_from(elapsed_ns).unwrap_or(0));
-        let wall = at.checked_add(jiff::SignedDuration::from_nanos(shift)).unwrap_or(at);
+        let wall = super::wall(clock, due);
         let text = self.console.partial();
         self.line(out, wall, due, Content::Target { text, partial: true });
     }
@@ -237,7 +240,7 @@ impl Member {
             member.line(out, at, now, Content::Text(level, text));
         };
         match &event.body {
-            Body::DeviceAllocated { device, device_type } => {
+            Body::DeviceAllocated { device, device_type, .. } => {
                 self.device = Some(device.clone());
                 self.device_type = Some(device_type.clone());
                 text(self, LogLevel::Info, format!("device: {device}, type {device_type}"));
@@ -324,6 +327,8 @@ impl Member {
                     since_ns: now,
                     waiting: false,
                     missing: Vec::new(),
+                    limit_s: *limit_s,
+                    told: false,
                 };
                 let data: String = data.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 let limit = limit_s.map(|limit| format!(", limit {limit} s")).unwrap_or_default();

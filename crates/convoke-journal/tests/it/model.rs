@@ -8,7 +8,15 @@ use proptest::prelude::*;
 
 fn info(sub_id: u32, role: &str) -> MemberInfo {
     let (job_id, name) = (900 + u64::from(sub_id), (900 + sub_id).to_string());
-    MemberInfo { sub_id, job_id, name, role: role.into(), device_type: "sandbox".into(), essential: false }
+    MemberInfo {
+        sub_id,
+        job_id,
+        name,
+        role: role.into(),
+        device_type: "sandbox".into(),
+        essential: false,
+        played: false,
+    }
 }
 
 fn failure(class: ErrorClass, consequence: bool) -> Option<Failure> {

@@ -1,9 +1,6 @@
 //! One board as a device.
 
-use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use convoke_device::Dictionary;
 use convoke_dispatcher::device::{
@@ -16,22 +13,7 @@ use serde_json::Value;
 use super::command;
 use super::connect::{self, Connection};
 use super::place::{self, Place};
-use crate::config::DeviceSettings;
-
-/// What is fixed about a board.
-#[derive(Clone, Debug)]
-pub struct BoardSpec {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub device_type: String,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Its configuration.
-    pub dictionary: Arc<Dictionary>,
-    /// What the lab file says of it.
-    pub settings: DeviceSettings,
-}
+use crate::spec::{DeviceSpec, own_address};
 
 /// Why a board with this configuration cannot do what a block asks for.
 pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
@@ -58,11 +40,6 @@ pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
 }
 
 fn boot_faults(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
-    let transfer = block.parameters.get("transfer_overlay").and_then(|transfer| transfer.get("transfer_method"));
-    if let Some(method) = transfer.and_then(Value::as_str).filter(|method| *method != "http") {
-        let message = format!("an overlay cannot be transferred by {method}");
-        return Some(Refusal::new(message, "use `transfer_method: http`, which is also meant when nothing is said"));
-    }
     if block.parameters.contains_key("soft_reboot") {
         return Some(Refusal::new("a board is not rebooted by `soft_reboot`", "leave it out: the power is switched"));
     }
@@ -100,7 +77,6 @@ enum Power {
 /// One board.
 pub struct BoardDevice {
     info: DeviceInfo,
-    dictionary: Arc<Dictionary>,
     folder: PathBuf,
     power: Power,
     connection: Option<Connection>,
@@ -109,27 +85,15 @@ pub struct BoardDevice {
 
 impl BoardDevice {
     /// A board of which nothing is known but what is written.
-    pub fn new(spec: BoardSpec) -> BoardDevice {
-        let BoardSpec { name, device_type, tags, dictionary, settings } = spec;
-        let constants = &dictionary.constants;
-        let limits =
-            |own: &[(String, Duration)], more: &[(String, Duration)]| own.iter().chain(more).cloned().collect();
-        let info = DeviceInfo {
-            name,
-            device_type,
-            results_dir: constants.results_dir.clone(),
-            shell: constants.shell.clone(),
-            environment: dictionary.environment.iter().chain(&settings.environment).cloned().collect(),
-            prompts: constants.default_prompt.iter().cloned().collect(),
-            dispatcher_ip: settings.dispatcher_ip.or_else(own_address).unwrap_or_default(),
-            os: settings.os,
-            tags,
-            files: Vec::new(),
-            action_timeouts: limits(&dictionary.timeouts.actions, &settings.action_timeouts),
-            connection_timeouts: limits(&dictionary.timeouts.connections, &settings.connection_timeouts),
-            configuration: Arc::clone(&dictionary),
-        };
-        BoardDevice { info, dictionary, folder: settings.folder, power: Power::Unknown, connection: None, doing: None }
+    pub fn new(spec: DeviceSpec) -> BoardDevice {
+        let folder = spec.settings.folder.clone();
+        let dispatcher_ip = spec.settings.dispatcher_ip.clone().or_else(own_address).unwrap_or_default();
+        let info = spec.info(dispatcher_ip, Vec::new());
+        BoardDevice { info, folder, power: Power::Unknown, connection: None, doing: None }
+    }
+
+    fn dictionary(&self) -> &Dictionary {
+        &self.info.configuration
     }
 
     async fn disconnect(&mut self) {
@@ -149,7 +113,7 @@ impl BoardDevice {
 
     /// Switches the power off and on, with what is to be done before and after.
     async fn cycle(&mut self, request: &BootRequest) -> Result<(), ActionError> {
-        let commands = self.dictionary.commands.clone();
+        let commands = self.dictionary().commands.clone();
         let log = Some(&request.log);
         let asked = |key: &str| request.parameters.get(key) == Some(&Value::Bool(true));
         if asked("pre_power_command") {
@@ -183,7 +147,7 @@ impl Device for BoardDevice {
     }
 
     fn refusal(&self, block: &Block) -> Option<Refusal> {
-        refusal(block, &self.dictionary)
+        refusal(block, self.dictionary())
     }
 
     fn deploy(&mut self, _deployment: Deployment) -> DeviceFuture<'_, Deployed> {
@@ -194,10 +158,10 @@ impl Device for BoardDevice {
     fn boot(&mut self, request: BootRequest) -> DeviceFuture<'_, Console> {
         Box::pin(async move {
             self.disconnect().await;
-            let place = connection(&self.dictionary).map_err(|Refusal { message, help }| {
+            let place = connection(self.dictionary()).map_err(|Refusal { message, help }| {
                 ActionError::new(ErrorClass::Configuration, format!("{message}: {help}"))
             })?;
-            let text = place::primary(&self.dictionary.commands).unwrap_or_default().to_owned();
+            let text = place::primary(&self.dictionary().commands).unwrap_or_default().to_owned();
             request.log.info(format_args!("connecting: {text}"));
             self.doing = Some(format!("the connection `{text}` was being made"));
             let (console, connection) = connect::open(&place, &self.folder).await?;
@@ -225,18 +189,10 @@ impl Device for BoardDevice {
             if self.power == Power::Off {
                 return Ok(());
             }
-            let commands = self.dictionary.commands.power_off.clone();
+            let commands = self.dictionary().commands.power_off.clone();
             self.run("power_off", &commands, None).await?;
             self.power = Power::Off;
             Ok(())
         })
     }
-}
-
-/// The address from which this machine reaches others: the one that its default route uses. Nothing is sent.
-fn own_address() -> Option<String> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // An address that is nobody's (RFC 5737).
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip().to_string())
 }

@@ -27,4 +27,4 @@ mod place;
 pub(crate) mod stage;
 mod telnet;
 
-pub use device::{BoardDevice, BoardSpec, refusal};
+pub use device::{BoardDevice, refusal};

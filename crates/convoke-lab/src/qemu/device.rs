@@ -1,17 +1,16 @@
 //! One QEMU machine as a device.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use convoke_artifact::Fault as Whose;
 use convoke_artifact::disk::{DiskOrder, OverlayDisk};
-use convoke_artifact::{Fault as Whose, Resource};
 use convoke_children::Stage;
-use convoke_device::Dictionary;
-use convoke_device::qemu::{self, Fault, GuestDisk, Machine};
+use convoke_device::Fault;
+use convoke_device::qemu::{self, GuestDisk, Machine};
 use convoke_dispatcher::device::{
     BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image,
     Refusal,
@@ -19,80 +18,51 @@ use convoke_dispatcher::device::{
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
 use serde_json::{Map, Value};
-use tokio::net::UnixStream;
+use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::messages::{AttachConfig, Attached, FromMachine, MachineConfig, Namespaces};
+use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listening, MachineConfig, Namespaces};
 use super::qmp::Qmp;
-use crate::config::DeviceSettings;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
 use crate::sandbox::network;
+use crate::spec::DeviceSpec;
 
-/// What is fixed about a machine.
-#[derive(Clone, Debug)]
-pub struct QemuSpec {
-    /// Its name; on the group's network among those the ground was made with.
-    pub name: String,
-    /// Its type.
-    pub device_type: String,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Its configuration; `None` for the built-in type.
-    pub dictionary: Option<Arc<Dictionary>>,
-    /// What the lab file says of it.
-    pub settings: DeviceSettings,
-    /// The machine.
-    pub machine: Machine,
-}
+/// This machine, as a machine on QEMU's own network sees it.
+const USER_NETWORK_HOST: &str = "10.0.2.2";
 
 /// Why a machine cannot do what a block asks for.
-pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal> {
+pub fn refusal(block: &Block) -> Option<Refusal> {
     let refuse = |message: String, help: &str| Some(Refusal::new(message, help));
     match &block.kind {
+        BlockKind::Deploy { to, .. } if to == "overlay" => None,
         BlockKind::Deploy { to, .. } if to != "tmpfs" => {
             refuse(format!("a QEMU machine has no deploy to {to}"), "use `to: tmpfs` with `images`")
         }
         BlockKind::Deploy { .. } if block.parameters.contains_key("uefi") => {
             refuse("`uefi` is not taken".into(), "give the firmware as an image with `image_arg: -bios {NAME}`")
         }
-        BlockKind::Deploy { .. } => image_faults(&block.parameters).into_iter().next(),
+        BlockKind::Deploy { .. } => image_fault(&block.parameters),
         BlockKind::Boot { method, .. } if method != "qemu" => {
             refuse(format!("a QEMU machine has no boot method {method}"), "use `method: qemu`")
         }
         BlockKind::Boot { .. } if block.parameters.contains_key("docker") => {
             refuse("QEMU is not run in a container".into(), "leave out `docker`")
         }
-        BlockKind::Boot { .. } if block.parameters.contains_key("transfer_overlay") => refuse(
-            "the overlay of a QEMU machine is not transferred once it runs".into(),
-            "leave out `transfer_overlay`: the overlay comes in an image, or on a disk of its own",
-        ),
-        BlockKind::Boot { .. } => match dictionary.map(Machine::of_dictionary) {
-            Some(Err(Fault { message, help })) => refuse(message, &help),
-            _ => None,
-        },
-        BlockKind::Test(_) | BlockKind::Command { .. } => None,
+        BlockKind::Boot { .. } | BlockKind::Test(_) | BlockKind::Command { .. } => None,
     }
 }
 
-/// What is wrong with how a deploy block's images are used.
-fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
-    let images = parameters.get("images").and_then(Value::as_object);
-    let labels: Vec<&str> = images.into_iter().flatten().map(|(label, _)| label.as_str()).collect();
-    let mut faults = Vec::new();
-    for (label, image) in images.into_iter().flatten() {
-        if let Err(error) = Resource::from_value(image) {
-            let help = "docs/artifacts.md says what images may be";
-            faults.push(Refusal::new(format!("image {label}: {}", error.message), help));
-        }
-        let arg = image.as_object().and_then(image_arg);
-        if let Some(Err(Fault { message, help })) = arg.map(|arg| qemu::check_image_arg(&arg, &labels)) {
-            faults.push(Refusal { message, help });
-        }
-    }
-    faults
+/// The first thing that is wrong with how a deploy block's images stand in the command line.
+fn image_fault(parameters: &Map<String, Value>) -> Option<Refusal> {
+    let images = parameters.get("images").and_then(Value::as_object)?;
+    let labels: Vec<&str> = images.keys().map(String::as_str).collect();
+    images.values().find_map(|image| {
+        let Fault { message, help } = qemu::check_image_arg(&image_arg(image.as_object()?)?, &labels).err()?;
+        Some(Refusal { message, help })
+    })
 }
 
 /// `image_arg`: text, or a list of it.
@@ -104,19 +74,9 @@ fn image_arg(image: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// Where a program is, as a shell finds it.
-pub(crate) fn found(program: &str) -> bool {
-    if program.contains('/') {
-        return Path::new(program).exists();
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).exists())
-}
-
 /// One machine.
 pub struct QemuDevice {
     info: DeviceInfo,
-    dictionary: Option<Arc<Dictionary>>,
     machine: Machine,
     /// The ground and the machine's place on it.
     place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
@@ -143,42 +103,30 @@ impl QemuDevice {
     ///
     /// # Errors
     /// Configuration, when the ground was made without its name.
-    pub fn new(spec: QemuSpec, ground: Option<Arc<Ground>>) -> Result<QemuDevice, ActionError> {
-        let QemuSpec { name, device_type, tags, dictionary, settings, machine } = spec;
+    pub fn new(spec: DeviceSpec, machine: Machine, ground: Option<Arc<Ground>>) -> Result<QemuDevice, ActionError> {
         let place = match (&machine.network, ground) {
             (qemu::Network::Group { .. }, Some(ground)) => {
-                let Some((number, address)) = ground.place(&name) else {
-                    let message = format!("the machine `{name}` is not among those that the run was set up for");
+                let Some((number, address)) = ground.place(&spec.name) else {
+                    let message = format!("the machine `{}` is not among those that the run was set up for", spec.name);
                     return Err(ActionError::new(ErrorClass::Configuration, message));
                 };
                 Some((ground, number, address))
             }
             _ => None,
         };
-        let configuration = dictionary.clone().unwrap_or_default();
-        let constants = &configuration.constants;
         let files = place.iter().flat_map(|(_, _, address)| {
             let mac = network::mac(*address).map(|byte| format!("{byte:02x}")).join(":");
             [("ip".to_owned(), format!("{address}\n")), ("mac".to_owned(), format!("{mac}\n"))]
         });
-        let limits =
-            |own: &[(String, Duration)], more: &[(String, Duration)]| own.iter().chain(more).cloned().collect();
-        let info = DeviceInfo {
-            name,
-            device_type,
-            results_dir: constants.results_dir.clone(),
-            shell: constants.shell.clone(),
-            environment: configuration.environment.iter().chain(&settings.environment).cloned().collect(),
-            prompts: constants.default_prompt.iter().cloned().collect(),
-            dispatcher_ip: place.as_ref().map_or_else(String::new, |(ground, ..)| ground.address().to_string()),
-            os: settings.os,
-            tags,
-            files: files.collect(),
-            action_timeouts: limits(&configuration.timeouts.actions, &settings.action_timeouts),
-            connection_timeouts: limits(&configuration.timeouts.connections, &settings.connection_timeouts),
-            configuration,
+        let dispatcher_ip = match (&place, &spec.settings.dispatcher_ip) {
+            (Some((ground, ..)), _) => ground.address().to_string(),
+            (None, Some(told)) => told.clone(),
+            (None, None) if machine.has_user_network() => USER_NETWORK_HOST.to_owned(),
+            (None, None) => crate::spec::own_address().unwrap_or_default(),
         };
-        Ok(QemuDevice { info, dictionary, machine, place, images: Vec::new(), disk: None, running: None })
+        let files = files.collect();
+        let info = spec.info(dispatcher_ip, files);
+        Ok(QemuDevice { info, machine, place, images: Vec::new(), disk: None, running: None })
     }
 
     async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -285,7 +233,7 @@ impl Device for QemuDevice {
     }
 
     fn refusal(&self, block: &Block) -> Option<Refusal> {
-        refusal(block, self.dictionary.as_deref())
+        refusal(block)
     }
 
     fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
@@ -332,6 +280,24 @@ impl Device for QemuDevice {
 
     fn kernel_console(&self) -> bool {
         true
+    }
+
+    fn listen(&mut self) -> DeviceFuture<'_, TcpListener> {
+        Box::pin(async move {
+            let place = self.place.as_ref().map(|(ground, ..)| IpAddr::V4(ground.address()));
+            let namespaces = self.namespaces();
+            let config =
+                ListenConfig { address: place.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), namespaces: namespaces.0 };
+            let stage = Stage::spawn("listen", &config, &namespaces.1).await.map_err(failed)?;
+            let (Listening, mut fds) = stage.recv::<Listening>().await.map_err(failed)?;
+            let listener = fds.pop().map(std::net::TcpListener::from).ok_or(io::ErrorKind::NotFound);
+            let listener = listener.map_err(io::Error::from).and_then(|listener| {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            });
+            listener
+                .map_err(|error| ActionError::infrastructure(format!("nothing can listen for the machine: {error}")))
+        })
     }
 
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {

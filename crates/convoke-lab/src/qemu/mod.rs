@@ -24,5 +24,4 @@ pub(crate) mod messages;
 mod qmp;
 pub(crate) mod stage;
 
-pub(crate) use device::found;
-pub use device::{QemuDevice, QemuSpec, refusal};
+pub use device::{QemuDevice, refusal};

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_children::Stage;
-use convoke_device::Dictionary;
 use convoke_dispatcher::device::{
     BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo,
     OverlayArchive, Refusal,
@@ -23,10 +22,10 @@ use super::key::KeyPair;
 use super::stage::{FILES, LoginConfig, LoginEnded};
 use super::target::{Target, is_address};
 use super::words;
-use crate::config::DeviceSettings;
 use crate::qemu::messages::Namespaces;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
+use crate::spec::DeviceSpec;
 
 /// How long a shell has to take its leave before the connection is cut.
 const LOGOUT: Duration = Duration::from_secs(3);
@@ -44,23 +43,6 @@ enum Place {
         /// The key that device takes, unless its configuration names one.
         key: Arc<KeyPair>,
     },
-}
-
-/// A machine that is reached by ssh.
-#[derive(Clone, Debug)]
-pub struct SshSpec {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub device_type: String,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Its configuration.
-    pub dictionary: Arc<Dictionary>,
-    /// What the lab file says of it.
-    pub settings: DeviceSettings,
-    /// Where it is.
-    pub target: Target,
 }
 
 /// Why a login cannot do what a block asks for.
@@ -100,26 +82,9 @@ impl Drop for Running {
 
 impl SshDevice {
     /// A machine that nobody is logged in to.
-    pub fn primary(spec: SshSpec) -> SshDevice {
-        let SshSpec { name, device_type, tags, dictionary: configuration, settings, target } = spec;
-        let constants = &configuration.constants;
-        let limits =
-            |own: &[(String, Duration)], more: &[(String, Duration)]| own.iter().chain(more).cloned().collect();
-        let info = DeviceInfo {
-            name,
-            device_type,
-            results_dir: constants.results_dir.clone(),
-            shell: constants.shell.clone(),
-            environment: configuration.environment.iter().chain(&settings.environment).cloned().collect(),
-            prompts: constants.default_prompt.iter().cloned().collect(),
-            dispatcher_ip: String::new(),
-            os: settings.os,
-            tags,
-            files: target.host.iter().map(|host| ("ip".to_owned(), format!("{host}\n"))).collect(),
-            action_timeouts: limits(&configuration.timeouts.actions, &settings.action_timeouts),
-            connection_timeouts: limits(&configuration.timeouts.connections, &settings.connection_timeouts),
-            configuration,
-        };
+    pub fn primary(spec: DeviceSpec, target: Target) -> SshDevice {
+        let files = target.host.iter().map(|host| ("ip".to_owned(), format!("{host}\n"))).collect();
+        let info = spec.info(String::new(), files);
         SshDevice { info, target, place: Place::Primary, overlays: Vec::new(), running: None }
     }
 

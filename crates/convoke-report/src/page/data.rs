@@ -48,6 +48,7 @@ pub(super) fn story(story: &Story, lines: &[Line]) -> String {
             "complete": barrier.complete_ns.map(us), "released": barrier.released_ns.map(us),
         })).collect::<Vec<_>>(),
         "stuck": story.stuck.iter().map(|stuck| json!([us(stuck.from_ns), us(stuck.to_ns), stuck.waits])).collect::<Vec<_>>(),
+        "stops": story.stops.iter().map(|stop| json!([us(stop.from_ns), us(stop.to_ns), stop.message_id])).collect::<Vec<_>>(),
         "canceled": story.canceled_ns.map(us),
         "first": failure.and_then(|first| Some(json!({
             "m": place(first.member)?, "at": first.at_ns.map(us), "after": others(&first.consequences), "others": others(&first.others),

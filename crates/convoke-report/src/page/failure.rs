@@ -37,7 +37,39 @@ pub(super) fn section(story: &Story) -> String {
         }
         out.push_str("</ul>\n");
     }
+    out.push_str(&calls(story));
     out.push_str("</section>\n");
+    out
+}
+
+/// Calls that were refused: who waited in vain, for what, and why it could not come.
+fn calls(story: &Story) -> String {
+    let mut failed: Vec<_> = story
+        .calls
+        .iter()
+        .enumerate()
+        .filter_map(|(index, call)| Some((call.end.as_ref().filter(|end| !end.ok)?, index, call)))
+        .collect();
+    failed.sort_by_key(|(end, ..)| end.at_ns);
+    if failed.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("<h3>Calls that failed</h3>\n<ul>\n");
+    for (end, index, call) in failed.iter().take(LISTED) {
+        let why = end.reason.as_deref().unwrap_or("no reason given");
+        // A reason that names the call says it once.
+        let what = if why.starts_with(&call.command()) { why.to_owned() } else { format!("{}: {why}", call.command()) };
+        out.push_str(&format!(
+            "<li>{} <b>{}</b> <span class=\"what\">{}</span></li>\n",
+            instant(end.at_ns, &format!("&amp;sel=call:{index}")),
+            html::text(&story.label(call.member)),
+            html::text(&what)
+        ));
+    }
+    if failed.len() > LISTED {
+        out.push_str(&format!("<li>and {} more</li>\n", failed.len() - LISTED));
+    }
+    out.push_str("</ul>\n");
     out
 }
 
@@ -77,6 +109,7 @@ fn tests(story: &Story) -> String {
         }
         out.push_str("</ul>\n");
     }
+    out.push_str(&calls(story));
     out.push_str("</section>\n");
     out
 }

@@ -26,9 +26,10 @@ pub(super) fn section(story: &Story) -> String {
         let waiting = waited.get(&member.info.sub_id).map_or(0, |waits| union(waits.clone()));
         let waiting = if waiting == 0 { "–".to_owned() } else { span(waiting) };
         let essential = if member.info.essential { " <span class=\"tag\">essential</span>" } else { "" };
+        let played = if member.info.played { " <span class=\"tag\">played</span>" } else { "" };
         let folder = html::text(&member.folder());
         out.push_str(&format!(
-            "<tr><th scope=\"row\">{}{essential}</th><td>{} <span class=\"quiet\">{}</span></td><td class=\"{}\">{health}</td>\
+            "<tr><th scope=\"row\">{}{essential}{played}</th><td>{} <span class=\"quiet\">{}</span></td><td class=\"{}\">{health}</td>\
              <td class=\"n\">{took}</td><td class=\"n\">{waiting}</td><td>{}</td><td class=\"files\"><a href=\"members/{folder}/log.yaml\">log</a> \
              <a href=\"members/{folder}/console.log\">console</a> <a href=\"members/{folder}/definition.yaml\">definition</a></td></tr>\n",
             html::text(&member.label),

@@ -48,6 +48,8 @@ pub struct Story {
     pub barriers: Vec<Barrier>,
     /// When the group was probably stuck, and who waited for what then.
     pub stuck: Vec<Stuck>,
+    /// When the user had the group stopped (`--break`).
+    pub stops: Vec<Stop>,
     /// When the group began to be cancelled.
     pub canceled_ns: Option<u64>,
     /// What failed first, with its consequences.
@@ -69,6 +71,17 @@ pub struct Stuck {
     pub waits: Vec<String>,
 }
 
+/// A time in which no call was answered, because the user wanted to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// From here.
+    pub from_ns: u64,
+    /// Until it went on, or the end.
+    pub to_ns: u64,
+    /// ID of the wait that was satisfied then.
+    pub message_id: String,
+}
+
 /// Puts a story together, event by event.
 #[derive(Debug, Default)]
 pub struct Teller {
@@ -78,6 +91,8 @@ pub struct Teller {
     calls: calls::Calls,
     stuck: Vec<Stuck>,
     is_stuck: bool,
+    stops: Vec<Stop>,
+    is_stopped: bool,
     canceled_ns: Option<u64>,
     planned: Option<Value>,
     log: Log,
@@ -114,6 +129,11 @@ impl Teller {
                 self.is_stuck = true;
                 self.stuck.push(Stuck { from_ns: now, to_ns: now, waits: waits.clone() });
             }
+            Body::Stopped { message_id } => {
+                self.is_stopped = true;
+                self.stops.push(Stop { from_ns: now, to_ns: now, message_id: message_id.clone() });
+            }
+            Body::WentOn { .. } => self.go_on(now),
             Body::Canceling { .. } => {
                 self.canceled_ns.get_or_insert(now);
             }
@@ -125,6 +145,12 @@ impl Teller {
     fn unstick(&mut self, now: u64) {
         if let (true, Some(stuck)) = (std::mem::take(&mut self.is_stuck), self.stuck.last_mut()) {
             stuck.to_ns = now;
+        }
+    }
+
+    fn go_on(&mut self, now: u64) {
+        if let (true, Some(stop)) = (std::mem::take(&mut self.is_stopped), self.stops.last_mut()) {
+            stop.to_ns = now;
         }
     }
 
@@ -148,6 +174,7 @@ impl Teller {
         }
         let end_ns = self.run.elapsed_ns;
         self.unstick(end_ns);
+        self.go_on(end_ns);
         for lane in &mut self.lanes {
             lane.end(end_ns);
         }
@@ -164,6 +191,7 @@ impl Teller {
             lanes: self.lanes,
             calls,
             stuck: self.stuck,
+            stops: self.stops,
             canceled_ns: self.canceled_ns,
             planned: self.planned,
             log: self.log,

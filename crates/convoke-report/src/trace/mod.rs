@@ -7,7 +7,7 @@
 //! | `actions` | pipeline actions, nested |
 //! | `calls` | MultiNode calls, with a slice within for each set of members it waited for; calls at once have tracks of their own |
 //! | `suites`, `results` | suites as slices, results as instants |
-//! | a process for the group | rounds of syncs, times in which it was probably stuck |
+//! | a process for the group | rounds of syncs, times in which it was stopped or probably stuck |
 //!
 //! A message is a flow from its send to an instant at the end of the wait that took it. Times are nanoseconds since the
 //! run started.
@@ -35,10 +35,15 @@ pub fn render(story: &Story) -> Vec<u8> {
             None => events.instant(syncs, story.end_ns, &format!("{name}: never complete"), &[], &[]),
         }
     }
-    let trouble = events.track(group, "probably stuck");
+    let trouble = events.track(group, "group");
     for stuck in &story.stuck {
         events.begin(trouble, stuck.from_ns, "probably stuck", &[("waits", &stuck.waits.join("; "))], &[]);
         events.end(trouble, stuck.to_ns);
+    }
+    let stops = events.track(group, "stops");
+    for stop in &story.stops {
+        events.begin(stops, stop.from_ns, &format!("stopped at {}", stop.message_id), &[], &[]);
+        events.end(stops, stop.to_ns);
     }
     if let Some(at) = story.canceled_ns {
         events.instant(trouble, at, "cancelled", &[("why", story.run.canceling.as_deref().unwrap_or_default())], &[]);

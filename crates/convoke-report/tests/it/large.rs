@@ -129,6 +129,7 @@ fn info(member: u32) -> MemberInfo {
         role: if member < SERVERS { "server" } else { "client" }.to_owned(),
         device_type: "qemu".to_owned(),
         essential: false,
+        played: false,
     }
 }
 
@@ -149,7 +150,11 @@ pub(crate) fn events() -> Vec<Event> {
     let mut ready: Vec<u64> = Vec::new();
     for member in 0..MEMBERS {
         let start = 10 * MS + script.numbers.below(40) * MS;
-        let device = Body::DeviceAllocated { device: format!("qemu-{member:02}"), device_type: "qemu".to_owned() };
+        let device = Body::DeviceAllocated {
+            device: format!("qemu-{member:02}"),
+            device_type: "qemu".to_owned(),
+            addresses: Vec::new(),
+        };
         script.at(start, member, device);
         script.stage(start, member, Stage::Deploy);
         let deployed = start + (800 + script.numbers.below(900)) * MS;

@@ -19,6 +19,7 @@ mod style;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::io::{self, IsTerminal};
 use std::path::Path;

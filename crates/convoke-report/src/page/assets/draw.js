@@ -82,6 +82,10 @@ function drawGround(context, seen, steps) {
   for (const [from, to] of story.stuck) {
     if (to >= state.from && from <= state.to) context.fillRect(xOf(from), layout.top, Math.max(xOf(to) - xOf(from), 2), layout.view);
   }
+  context.fillStyle = colours["panel-2"];
+  for (const [from, to] of story.stops) {
+    if (to >= state.from && from <= state.to) context.fillRect(xOf(from), layout.top, Math.max(xOf(to) - xOf(from), 2), layout.view);
+  }
   context.globalAlpha = 1;
 }
 
@@ -401,6 +405,9 @@ function drawStrip(context) {
   const words = story.barriers.filter((barrier) => barrier.released !== null)
     .map((barrier) => [barrier.released, `sync ${barrier.id}`, colours.barrier, `barrier:${barrier.index}`]);
   if (story.first?.at !== null && story.first) words.unshift([story.first.at, "first failure", colours.bad, `fail:${story.first.m}`]);
+  for (const [from, , id] of story.stops) words.push([from, `stopped at ${id}`, colours.quiet, null]);
+  for (const [from] of story.stuck) words.push([from, "probably stuck", colours["odd-mark"], null]);
+  if (story.canceled !== null) words.push([story.canceled, "cancelled", colours["odd-mark"], null]);
   const taken = [];
   layout.words = [];
   for (const [at, text, colour, pick] of words) {

@@ -26,7 +26,8 @@ function measure() {
   layout.title = narrow ? 17 : 0;
   const shown = members.map((_, place) => place).filter((place) => !state.hidden.has(place));
   layout.size = shown.length <= 9 ? SIZES.large : shown.length <= 22 ? SIZES.medium : SIZES.small;
-  const labelled = story.barriers.some((barrier) => barrier.released !== null) || story.first !== null;
+  const labelled = story.barriers.some((barrier) => barrier.released !== null) || story.first !== null || story.canceled !== null
+    || story.stops.length > 0 || story.stuck.length > 0;
   layout.strip = labelled ? 18 : 0;
   layout.top = layout.axis + layout.strip;
   let y = 0;

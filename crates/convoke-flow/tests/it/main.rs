@@ -1,0 +1,7 @@
+//! The promises of the room, one module each.
+#![allow(clippy::unwrap_used)]
+
+mod jobs;
+mod scene;
+mod show;
+mod table;

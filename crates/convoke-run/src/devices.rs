@@ -1,0 +1,114 @@
+//! The devices of a plan, made but not yet booted: first those of their own, then the guests on them.
+
+use std::sync::Arc;
+
+use convoke_dispatcher::device::{Device, DeviceInfo};
+use convoke_dispatcher::error::{ActionError, ErrorClass};
+use convoke_lab::board::BoardDevice;
+use convoke_lab::qemu::QemuDevice;
+use convoke_lab::sandbox::{Ground, SandboxDevice};
+use convoke_lab::ssh::{KeyPair, SshDevice};
+
+use crate::kept::Shelf;
+use crate::plan::{Plan, PlannedDevice};
+
+/// A device of its own. A sandbox is still known as one, because its guests are made from it.
+enum Made {
+    Sandbox(Box<SandboxDevice>),
+    Other(Box<dyn Device>),
+}
+
+impl Made {
+    fn info(&self) -> &DeviceInfo {
+        match self {
+            Made::Sandbox(device) => device.info(),
+            Made::Other(device) => device.info(),
+        }
+    }
+}
+
+/// A device for every member of `plan`, in its order. `ground` is there when the plan asks for one.
+pub(crate) fn make(
+    plan: &Plan,
+    ground: Option<&Arc<Ground>>,
+    logins: &Logins,
+    kept: &Shelf,
+) -> Result<Vec<Box<dyn Device>>, ActionError> {
+    let made: Vec<Option<Made>> =
+        plan.members.iter().map(|member| own(&member.device, ground)).collect::<Result<_, _>>()?;
+    // Guests are made while their hosts' devices are still at hand.
+    let guests: Vec<_> = plan.members.iter().map(|member| guest(plan, &member.device, &made, ground, logins)).collect();
+    let devices = plan.members.iter().zip(made.into_iter().zip(guests));
+    devices
+        .map(|(member, (made, guest))| match (made, guest) {
+            (Some(Made::Sandbox(sandbox)), _) => Ok(kept.wrap(&member.label, *sandbox)),
+            (Some(Made::Other(device)), _) | (None, Some(device)) => Ok(device),
+            (None, None) => Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device")),
+        })
+        .collect()
+}
+
+/// A device of its own; `None` for a guest.
+fn own(device: &PlannedDevice, ground: Option<&Arc<Ground>>) -> Result<Option<Made>, ActionError> {
+    Ok(Some(match device {
+        PlannedDevice::Sandbox(spec) => match ground {
+            Some(ground) => Made::Sandbox(Box::new(ground.sandbox(spec.clone())?)),
+            None => return Ok(None),
+        },
+        PlannedDevice::Qemu(spec, machine) => {
+            Made::Other(Box::new(QemuDevice::new((**spec).clone(), (**machine).clone(), ground.cloned())?))
+        }
+        PlannedDevice::Ssh(spec, target) => {
+            Made::Other(Box::new(SshDevice::primary((**spec).clone(), (**target).clone())))
+        }
+        PlannedDevice::Board(spec) => Made::Other(Box::new(BoardDevice::new((**spec).clone()))),
+        PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => return Ok(None),
+    }))
+}
+
+/// A guest on another member's device; `None` for a device of its own.
+fn guest(
+    plan: &Plan,
+    device: &PlannedDevice,
+    made: &[Option<Made>],
+    ground: Option<&Arc<Ground>>,
+    logins: &Logins,
+) -> Option<Box<dyn Device>> {
+    let host_index = device.host()?;
+    let host = made[host_index].as_ref()?;
+    match (device, host) {
+        (PlannedDevice::Guest { name, .. }, Made::Sandbox(host)) => Some(Box::new(host.guest(name.clone()))),
+        (PlannedDevice::Login { name, target, .. }, host) => {
+            let ground = ground.filter(|_| plan.members[host_index].device.is_on_ground()).cloned();
+            let key = logins.pair.clone()?;
+            Some(Box::new(SshDevice::guest(name.clone(), host.info(), (**target).clone(), ground, key)))
+        }
+        _ => None,
+    }
+}
+
+/// With what guests log in.
+pub(crate) struct Logins {
+    /// The group's own key pair; `None` when it has no guests that log in.
+    pair: Option<Arc<KeyPair>>,
+    /// For each member the public key that its device takes.
+    pub(crate) authorized: Vec<Option<String>>,
+}
+
+impl Logins {
+    pub(crate) fn of(plan: &Plan) -> Result<Logins, ActionError> {
+        let mut authorized = vec![None; plan.members.len()];
+        let mut pair = None;
+        for member in &plan.members {
+            let PlannedDevice::Login { host, target, .. } = &member.device else { continue };
+            if pair.is_none() {
+                pair = Some(Arc::new(KeyPair::generate(&format!("convoke-{}", plan.group))?));
+            }
+            let named = target.public_key().map_err(|refusal| {
+                ActionError::new(ErrorClass::Configuration, format!("{}: {}", refusal.message, refusal.help))
+            })?;
+            authorized[*host] = named.or_else(|| pair.as_ref().map(|pair| pair.public().to_owned()));
+        }
+        Ok(Logins { pair, authorized })
+    }
+}
