@@ -258,6 +258,21 @@ impl Running {
         self.0.wait().unwrap()
     }
 
+    /// Reads everything it says, to its end.
+    pub(crate) fn output(mut self) -> Output {
+        use std::io::Read;
+        // Both at once, so that it is held up by neither.
+        let mut errors = self.0.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            errors.read_to_end(&mut text).unwrap();
+            text
+        });
+        let mut stdout = Vec::new();
+        self.0.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+        Output { status: self.0.wait().unwrap(), stdout, stderr: errors.join().unwrap() }
+    }
+
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
