@@ -6,7 +6,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::harness::{Place, Running, User, fixture, repository};
+use crate::harness::{Place, Running, User, Watched, fixture, repository};
 
 /// A guest image.
 pub(crate) fn image(name: &str) -> PathBuf {
@@ -176,17 +176,9 @@ fn a_machine_does_not_outlive_convoke() {
     };
     let pids = machines();
     assert!(!pids.is_empty());
-    let watched: Vec<_> = pids
-        .iter()
-        .filter_map(|pid| rustix::process::Pid::from_raw(*pid))
-        .filter_map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok())
-        .collect();
+    let watched = Watched::new(&pids);
     running.signal(Signal::SIGKILL);
-    for pidfd in &watched {
-        // Ends when the process does; the test's own limit is the only one.
-        let mut fds = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
-        rustix::event::poll(&mut fds, None).unwrap();
-    }
+    watched.wait();
     running.wait();
     assert_eq!(machines(), Vec::<i32>::new());
 }
