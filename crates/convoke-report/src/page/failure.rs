@@ -21,7 +21,8 @@ pub(super) fn section(story: &Story) -> String {
         out.push_str(&tests(story));
         return out;
     };
-    let at = first.at_ns.map(|at| format!(" at {}", instant(at, ""))).unwrap_or_default();
+    let lane = |member: u32| format!("&amp;m={member}");
+    let at = first.at_ns.map(|at| format!(" at {}", instant(at, &lane(first.member)))).unwrap_or_default();
     out.push_str(&format!(
         "<section class=\"first\" aria-label=\"First failure\">\n<h2>First failure: <b>{}</b>{at}</h2>\n{}\n",
         html::text(&story.label(first.member)),
@@ -34,7 +35,7 @@ pub(super) fn section(story: &Story) -> String {
         out.push_str(&format!("<h3>{title}</h3>\n<ul>\n"));
         for (member, failure) in list {
             let at = story.run.member(*member).and_then(|member| member.failed_ns);
-            let at = at.map(|at| format!("{} ", instant(at, ""))).unwrap_or_default();
+            let at = at.map(|at| format!("{} ", instant(at, &lane(*member)))).unwrap_or_default();
             out.push_str(&format!("<li>{at}<b>{}</b> {}</li>\n", html::text(&story.label(*member)), words(failure)));
         }
         out.push_str("</ul>\n");

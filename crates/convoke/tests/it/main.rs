@@ -17,5 +17,6 @@ mod lava_run;
 mod machines;
 mod promises;
 mod rehearsal;
+mod reports;
 mod service;
 mod status;
