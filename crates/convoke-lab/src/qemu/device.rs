@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_artifact::Fault as Whose;
@@ -12,8 +12,8 @@ use convoke_children::Stage;
 use convoke_device::Fault;
 use convoke_device::qemu::{self, GuestDisk, Machine};
 use convoke_dispatcher::device::{
-    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image,
-    Refusal,
+    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog,
+    Image, Refusal,
 };
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listening, MachineConfig, Namespaces};
 use super::qmp::Qmp;
+use crate::command;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
 use crate::sandbox::network;
@@ -77,6 +78,8 @@ fn image_arg(image: &Map<String, Value>) -> Option<String> {
 /// One machine.
 pub struct QemuDevice {
     info: DeviceInfo,
+    /// Where commands of the lab run.
+    folder: PathBuf,
     machine: Machine,
     /// The ground and the machine's place on it.
     place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
@@ -125,8 +128,9 @@ impl QemuDevice {
             (None, None) => crate::spec::own_address().unwrap_or_default(),
         };
         let files = files.collect();
+        let folder = spec.settings.folder.clone();
         let info = spec.info(dispatcher_ip, files);
-        Ok(QemuDevice { info, machine, place, images: Vec::new(), disk: None, running: None })
+        Ok(QemuDevice { info, folder, machine, place, images: Vec::new(), disk: None, running: None })
     }
 
     async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -298,6 +302,11 @@ impl Device for QemuDevice {
             listener
                 .map_err(|error| ActionError::infrastructure(format!("nothing can listen for the machine: {error}")))
         })
+    }
+
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
     }
 
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {

@@ -85,7 +85,7 @@ impl Script {
                     number % 4000
                 ),
             };
-            self.at(ns, member, Body::Console { text: Some(text), base64: None });
+            self.at(ns, member, Body::Console { text: Some(text), base64: None, connection: None });
         }
     }
 

@@ -112,9 +112,9 @@ fn what_a_machine_cannot_do_is_refused_when_the_job_is_checked() {
         (
             changed(
                 "/actions/2/test",
-                json!({"monitors": [{"name": "m", "start": "a", "end": "b", "pattern": "(?P<test_case_id>x)(?P<result>y)"}]}),
+                json!({"services": [{"name": "s", "from": "git", "repository": "r", "path": "p"}]}),
             ),
-            "monitors",
+            "services cannot be run",
             "actions[2].test",
         ),
     ];
