@@ -20,5 +20,6 @@ mod logins;
 mod machines;
 mod promises;
 mod rehearsal;
+mod reports;
 mod service;
 mod status;
