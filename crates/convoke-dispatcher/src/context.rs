@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use convoke_artifact::Artifact;
 use convoke_coordinator::GroupClient;
 use convoke_device::dictionary::UserCommand;
 use convoke_job::MemberJob;
@@ -47,10 +48,12 @@ pub(crate) struct Context {
     pub(crate) stored: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
     /// The overlay made by the running deploy, not yet handed over.
     pub(crate) overlay: Option<OverlayArchive>,
-    /// The overlay that the device is to fetch itself.
-    pub(crate) transfer: Option<OverlayArchive>,
+    /// Overlays that the device is to fetch itself, by namespace.
+    pub(crate) transfer: BTreeMap<String, OverlayArchive>,
     /// What the running deploy has downloaded, not yet handed over.
     pub(crate) images: Vec<Image>,
+    /// What deploys to `downloads` have left, by name.
+    pub(crate) downloads: BTreeMap<String, Artifact>,
     /// What the device says is to be typed before a test, once after each boot.
     pub(crate) before_test: Vec<String>,
     /// Whether that has been typed since the last boot.
@@ -87,8 +90,9 @@ impl Context {
             commands: Vec::new(),
             stored: BTreeMap::new(),
             overlay: None,
-            transfer: None,
+            transfer: BTreeMap::new(),
             images: Vec::new(),
+            downloads: BTreeMap::new(),
             before_test: Vec::new(),
             prepared: false,
             deployed: false,

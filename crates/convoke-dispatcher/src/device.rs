@@ -15,6 +15,7 @@
 
 use std::fs::File;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use convoke_job::member::{Block, BlockKind, TestKind};
 use convoke_journal::Recorder;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::error::{ActionError, ErrorClass};
@@ -124,7 +126,7 @@ pub struct Deployment {
     pub parameters: Map<String, Value>,
     /// What was downloaded, in the order of the block.
     pub images: Vec<Image>,
-    /// The test overlay; `None` when the namespace has no test, or an image has taken it.
+    /// The test overlay; `None` when the namespace has no test, an image has taken it, or the device is to fetch it.
     pub overlay: Option<OverlayArchive>,
     /// The results directory on the device, `/lava-77`: everything in the overlay lies in it.
     pub results_dir: String,
@@ -249,6 +251,9 @@ pub fn command_refusal(name: &str, dictionary: Option<&Dictionary>) -> Option<Re
     }
 }
 
+/// Deploys that no device notices, so that all have them: what they download is for later blocks, or for nobody.
+pub const DOWNLOADS: [&str; 2] = ["download", "downloads"];
+
 /// Why no device of any kind can do what a test block asks for; only a rehearsal goes on without it.
 pub fn unsupported(block: &Block) -> Option<Refusal> {
     let what = match &block.kind {
@@ -268,8 +273,8 @@ pub trait Device: Send {
     /// What is fixed about it.
     fn info(&self) -> &DeviceInfo;
 
-    /// Why it cannot do what a block of the job asks for; `None` when it can. Asked before anything runs, of every deploy
-    /// and boot block.
+    /// Why it cannot do what a block of the job asks for; `None` when it can. Asked before anything runs, of every boot
+    /// block and of every deploy but [`DOWNLOADS`].
     fn refusal(&self, block: &Block) -> Option<Refusal>;
 
     /// Takes what a deploy block has made. The next boot has the overlay unpacked at the device's root, or gets it by what
@@ -303,6 +308,15 @@ pub trait Device: Send {
     /// sandbox shares the machine's kernel and says no.
     fn kernel_console(&self) -> bool {
         false
+    }
+
+    /// Listens where the device reaches this machine, at [`DeviceInfo::dispatcher_ip`] and a free port.
+    fn listen(&mut self) -> DeviceFuture<'_, TcpListener> {
+        Box::pin(async {
+            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await;
+            listener
+                .map_err(|error| ActionError::infrastructure(format!("nothing can listen on this machine: {error}")))
+        })
     }
 
     /// What it was waiting for when its future was dropped, in a few words: for the message of a limit that has passed.

@@ -60,6 +60,11 @@ pub enum Body {
         /// Line in the job file, from 1; 0 when it is about the whole file.
         line: usize,
     },
+    /// The flow of the calls as it was planned, in the form that whoever planned it gives it.
+    Planned {
+        /// The flow.
+        flow: serde_json::Value,
+    },
     /// A member got its device.
     DeviceAllocated {
         /// Name.

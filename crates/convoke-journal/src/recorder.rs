@@ -178,6 +178,11 @@ impl Recorder {
         .await;
     }
 
+    /// The time of an event that is recorded now, nanoseconds since the run started.
+    pub fn elapsed_ns(&self) -> u64 {
+        self.shared.elapsed_ns()
+    }
+
     /// A number for a MultiNode call, unique in the run.
     pub fn next_call_id(&self) -> u64 {
         self.shared.calls.fetch_add(1, Ordering::Relaxed)

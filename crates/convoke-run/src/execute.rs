@@ -17,12 +17,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::devices::{self, Logins};
+use crate::facts::{Explaining, Facts};
 use crate::folder::RunFolder;
 use crate::kept::Shelf;
 use crate::observer::{self, Names};
 use crate::plan::{Plan, PlannedMember};
+use crate::report::Report;
 use crate::supervise::{Ready, supervise};
-use crate::verdict::VerdictView;
+use crate::verdict::{Known, VerdictView};
 
 /// How a plan is executed.
 pub struct RunOptions {
@@ -92,9 +94,11 @@ async fn run(
     let (journal, recorder) = Journal::create(folder.path()).map_err(RunError::Record)?;
     let (verdict_view, verdict) = VerdictView::new(plan.members.len());
     journal.subscribe(Box::new(Files::new(folder.path())));
+    journal.subscribe(Box::new(Report::new(folder.path())));
     for view in views {
         journal.subscribe(view);
     }
+    let known = verdict_view.known();
     journal.subscribe(Box::new(verdict_view));
     recorder.mask(plan.members.iter().flat_map(|member| &member.job.secrets).map(|(_, value)| value.clone()).collect());
     announce(&plan, job_file.clone(), program.clone(), findings, &recorder);
@@ -102,7 +106,7 @@ async fn run(
     let kept = Shelf::new(keep);
     let base = Path::new(&job_file).parent().map(Path::to_owned).unwrap_or_default();
     let template = DispatchTemplate { folder: &folder, base, program: &program, rehearsal: plan.rehearsal };
-    let started = start(plan, remote, &template, &kept, &recorder).await;
+    let started = start(plan, remote, &template, &kept, known, &recorder).await;
     let outcome = match started {
         Ok(members) => {
             supervise(members, &recorder, cancel).await;
@@ -181,13 +185,15 @@ async fn start(
     remote: Option<TcpClient>,
     options: &DispatchTemplate<'_>,
     kept: &Shelf,
+    known: Known,
     recorder: &Recorder,
 ) -> Result<Vec<Ready>, ActionError> {
     let ground = match plan.ground_settings() {
         Some(settings) => Some(Ground::create(settings).await?),
         None => None,
     };
-    let group = if remote.is_none() { local_group(&plan, recorder) } else { None };
+    let facts = Facts { known, names: Arc::new(names(&plan)), recorder: recorder.clone() };
+    let group = if remote.is_none() { local_group(&plan, &facts) } else { None };
     let logins = Logins::of(&plan)?;
     let devices = devices::make(&plan, ground.as_ref(), &logins, kept)?;
     let mut ready = Vec::with_capacity(plan.members.len());
@@ -206,7 +212,8 @@ async fn start(
             (Some(remote), _, Some(_)) => Some(Arc::new(remote.clone()) as Arc<dyn GroupClient>),
             (None, Some(group), Some(membership)) => {
                 let role = RoleName::new(membership.role.as_str());
-                Some(group.client(MemberName::new(member.name.clone()), role))
+                let client = group.client(MemberName::new(member.name.clone()), role);
+                Some(Arc::new(Explaining { client, facts: facts.clone() }) as Arc<dyn GroupClient>)
             }
             _ => None,
         };
@@ -249,12 +256,15 @@ impl DispatchTemplate<'_> {
 }
 
 /// The group's task and the observer that records what happens in it; `None` for a single-device job.
-fn local_group(plan: &Plan, recorder: &Recorder) -> Option<LocalGroup> {
+fn local_group(plan: &Plan, facts: &Facts) -> Option<LocalGroup> {
     plan.members.first()?.job.group.as_ref()?;
     let size = NonZeroUsize::new(plan.members.len())?;
     let (events, inbox) = mpsc::unbounded_channel();
-    let names: Names =
-        plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect();
-    tokio::spawn(observer::observe(inbox, names, recorder.clone()));
+    tokio::spawn(observer::observe(inbox, facts.clone()));
     Some(LocalGroup::start(GroupName::new(plan.group.clone()), size, events))
+}
+
+/// Who is who in the group.
+fn names(plan: &Plan) -> Names {
+    plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect()
 }

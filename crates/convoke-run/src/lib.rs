@@ -16,10 +16,12 @@
 
 mod devices;
 mod execute;
+mod facts;
 mod folder;
 mod kept;
 mod observer;
 mod plan;
+mod report;
 mod supervise;
 mod verdict;
 
@@ -27,3 +29,4 @@ pub use execute::{Outcome, RunError, RunOptions, execute, execute_member};
 pub use folder::{FolderError, RunFolder};
 pub use kept::Shelf;
 pub use plan::{NoPlan, Plan, PlannedDevice, PlannedMember, plan, plan_member};
+pub use report::{REPORT, render};

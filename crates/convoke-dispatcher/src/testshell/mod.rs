@@ -46,6 +46,10 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         return Err(ActionError::job(format!("{}: the block has no definitions", action.name)));
     };
     if ctx.console(action).is_none() || !ctx.deployed {
+        if ctx.console(action).is_some() && ctx.transfer.contains_key(&action.namespace) {
+            let what = "nothing brings its overlay onto the device: add `transfer_overlay` to the boot block";
+            return Err(ActionError::job(format!("{}: {what} of namespace {}", action.name, action.namespace)));
+        }
         let lacks = if ctx.deployed { "boot" } else { "deploy" };
         return Err(ActionError::job(format!(
             "{}: no {lacks} block comes before this test: add one for namespace {}",

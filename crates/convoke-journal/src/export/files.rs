@@ -127,7 +127,10 @@ impl Files {
 }
 
 /// Writes a file in one step: a reader sees the old one or the new one.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// The file cannot be written; the old one is still there then.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".part");
     let outcome = fs::write(&aside, content).and_then(|()| fs::rename(&aside, path));
@@ -266,22 +269,30 @@ pub enum RenderError {
     Write(#[from] io::Error),
 }
 
-/// Makes all files of a finished run again from its journal, in bounded memory.
+/// Makes all files of a finished run again from its journal, in bounded memory. `views` see the same events; the run's
+/// end is told to them only when the journal could be read to its end.
 ///
 /// # Errors
 /// The journal cannot be read, or a file cannot be written; consoles and logs are left as they were then.
-pub fn render(dir: &Path) -> Result<Rendered, RenderError> {
+pub fn render(dir: &Path, views: &mut [&mut dyn View]) -> Result<Rendered, RenderError> {
     let mut reader = Reader::open(dir)?;
     let mut files = Files::with(dir, ".part");
     for event in reader.by_ref() {
         match event {
-            Ok(event) => files.event(&event),
+            Ok(event) => {
+                files.event(&event);
+                views.iter_mut().for_each(|view| view.event(&event));
+            }
             Err(error) => {
                 files.discard();
                 return Err(error.into());
             }
         }
     }
-    files.finish()?;
+    let mut outcome = files.finish();
+    for view in views {
+        outcome = outcome.and(view.finish());
+    }
+    outcome?;
     Ok(Rendered { torn: reader.torn(), skipped: reader.skipped(), model: files.model })
 }

@@ -149,7 +149,7 @@ impl RunModel {
             }
             Body::Log { level, text: message } => text(*level, message.clone()),
             Body::ProbablyStuck { waits } => {
-                text(LogLevel::Warning, format!("the group is probably stuck: {}", waits.join("; ")));
+                text(LogLevel::Warning, format!("the group is probably stuck:\n{}", waits.join("\n")));
                 self.probably_stuck.clone_from(waits);
             }
             Body::Canceling { why } => {

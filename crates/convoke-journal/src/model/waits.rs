@@ -43,7 +43,8 @@ impl Wait {
     pub fn lasted(&self, now_ns: u64) -> String {
         let lasted = ago(self.lasted_ns(now_ns));
         match self.limit_s {
-            Some(limit) => format!("{lasted} of {}", ago(ns(limit))),
+            // A limit that is what another one has left is hardly less than that: it is rounded.
+            Some(limit) => format!("{lasted} of {}", ago(ns(limit + 0.5))),
             None => lasted,
         }
     }

@@ -1,7 +1,6 @@
 //! One board as a device.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 
 use convoke_device::Dictionary;
@@ -15,7 +14,7 @@ use serde_json::Value;
 use super::connect::{self, Connection};
 use super::place::{self, Place};
 use crate::command;
-use crate::spec::DeviceSpec;
+use crate::spec::{DeviceSpec, own_address};
 
 /// Why a board with this configuration cannot do what a block asks for.
 pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
@@ -28,7 +27,7 @@ pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
         BlockKind::Deploy { .. } => None,
         BlockKind::Boot { method, .. } if method == "new_connection" => {
             let name = block.parameters.get("connection").and_then(Value::as_str).unwrap_or_default();
-            transfer_fault(block).or(place::further(&dictionary.commands, name).err())
+            place::further(&dictionary.commands, name).err()
         }
         BlockKind::Boot { method, .. } if method != "minimal" => refuse(
             format!("a board on a serial line has no boot method {method}"),
@@ -41,16 +40,9 @@ pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
                 "add it to `actions.boot.methods`",
             )
         }
-        BlockKind::Boot { .. } => transfer_fault(block).or_else(|| boot_fault(block, dictionary)),
+        BlockKind::Boot { .. } => boot_fault(block, dictionary),
         BlockKind::Test(_) | BlockKind::Command { .. } => None,
     }
-}
-
-fn transfer_fault(block: &Block) -> Option<Refusal> {
-    let transfer = block.parameters.get("transfer_overlay").and_then(|transfer| transfer.get("transfer_method"));
-    let method = transfer.and_then(Value::as_str).filter(|method| *method != "http")?;
-    let message = format!("an overlay cannot be transferred by {method}");
-    Some(Refusal::new(message, "use `transfer_method: http`, which is also meant when nothing is said"))
 }
 
 fn boot_fault(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
@@ -234,12 +226,4 @@ impl Device for BoardDevice {
             Ok(())
         })
     }
-}
-
-/// The address from which this machine reaches others: the one that its default route uses. Nothing is sent.
-fn own_address() -> Option<String> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // An address that is nobody's (RFC 5737).
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip().to_string())
 }

@@ -20,6 +20,8 @@ use super::waits;
 
 /// Rows that are left to the log; on a low terminal half of them.
 const LOG: usize = 8;
+/// Columns below which devices are left out.
+const NARROW: usize = 56;
 /// Names of missing members before the rest is only counted.
 const NAMES: usize = 4;
 
@@ -48,19 +50,20 @@ pub(crate) fn block(model: &RunModel, (rows, columns): (u16, u16), now_ns: u64, 
         shown.iter().map(|member| console::measure_text_width(&text(member))).max().unwrap_or(0).min(most)
     };
     let labels = column(&|member| member.label.clone(), 20);
-    let devices = column(&device, 16);
+    let devices = if width < NARROW { 0 } else { column(&device, 16) };
     let stages = column(&stage, 14);
     let mut lines = vec![title(model, now_ns, width, paint)];
     for member in &shown {
         let label = paint.member(member.info.sub_id, &pad(&cut(&member.label, labels), labels));
-        let device = paint.dim(&pad(&cut(&device(member), devices), devices));
+        let device = if devices == 0 { String::new() } else { pad(&cut(&device(member), devices), devices + 2) };
+        let device = paint.dim(&device);
         let stage = pad(&cut(&stage(member), stages), stages);
         let stage = match member.health {
             Some(Health::Complete) => paint.good(&stage),
             Some(_) => paint.bad(&stage),
             None => stage,
         };
-        let line = format!("{label}  {device}  {stage}  {}", step(model, member, now_ns, paint));
+        let line = format!("{label}  {device}{stage}  {}", step(model, member, now_ns, paint));
         lines.push(cut(line.trim_end(), width));
     }
     if shown.len() < model.members.len() {

@@ -37,7 +37,8 @@ pub(super) fn lines(model: &RunModel, room: usize, width: usize, now_ns: u64, pa
             out.lines.push(cut(&paint.dim(&safe(&rest)), width));
             break;
         }
-        out.lines.push(cut(&head(model, wait, time, paint), width));
+        let head = if width < NARROW { short(wait, time, paint) } else { head(model, wait, time, paint) };
+        out.lines.push(cut(&head, width));
         let mut missing: Vec<&Member> = wait.missing.iter().filter_map(|id| model.member(*id)).collect();
         let count = missing.len().min(MISSING).min(left);
         left -= count;
@@ -56,11 +57,23 @@ fn head(model: &RunModel, wait: &Wait, time: u64, paint: Paint) -> String {
     let labels = |members: &[u32]| members.iter().map(|id| model.label(*id)).collect::<Vec<_>>().join(", ");
     let mut text = format!("{}  {}  {}", paint.odd(&safe(&wait.command)), wait.lasted(time), paint.bold(&wait.count()));
     match wait.call.as_str() {
-        "wait" => text.push_str(&format!("; {} waits", labels(&wait.waiting))),
+        "wait" => {
+            let verb = if wait.waiting.len() == 1 { "waits" } else { "wait" };
+            text.push_str(&format!("; {} {verb}", labels(&wait.waiting)));
+        }
         _ if !wait.arrived.is_empty() => text.push_str(&format!(": {}", labels(&wait.arrived))),
         _ => {}
     }
     text
+}
+
+/// `sync end  2 of 3  12 s`, where there is no room for more.
+fn short(wait: &Wait, time: u64, paint: Paint) -> String {
+    let command = wait.command.strip_prefix("lava-").unwrap_or(&wait.command);
+    let arrived = wait.arrived.len();
+    let count =
+        if wait.call == "wait" { String::new() } else { format!("{arrived} of {}  ", arrived + wait.missing.len()) };
+    format!("{}  {}{}", paint.odd(&safe(command)), paint.bold(&count), ago(wait.lasted_ns(time)))
 }
 
 /// `  server  0_serve: after bind pass  9 s ago: Serving HTTP on 0.0.0.0`
