@@ -10,11 +10,13 @@
 //! | [`played`] | what one play of them under the rules of a group came to |
 //! | [`table`] | the flow table, before a run and after it |
 
+mod follow;
 mod judge;
 pub mod model;
 pub mod played;
 mod read;
 pub mod repositories;
+mod shell;
 pub mod table;
 mod walk;
 mod words;
