@@ -31,6 +31,8 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
           how fast a console is scanned, beside a plain copy
   bench qemu [PROGRAM]
           a QEMU machine from `run` to its prompt, beside QEMU alone, in about two minutes (PROGRAM: another build)
+  bench report
+          a report of 50 members and 100,000 lines: written, and opened in Chromium
   bench coordinator [--quick]
           the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
   fuzz TARGET [SECONDS]   looks for an input that breaks the coordinator; TARGET is wire or service";
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         ["bench", "console"] => bench::console(),
         ["bench", "qemu"] => machines::run(None),
         ["bench", "qemu", program] => machines::run(Some(program)),
+        ["bench", "report"] => bench::report(),
         ["bench", "coordinator"] => coordinator::run(false),
         ["bench", "coordinator", "--quick"] => coordinator::run(true),
         ["bench", "bare-server", port] => coordinator::bare_server(port),

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`model`] | the calls of every member, with what is unknown about them |
 //! | [`mod@read`] | from a checked job to that |
+//! | `shell` | a script as a tree |
+//! | `follow` | what a script calls |
 //! | [`repositories`] | the files of repositories at hand |
 //! | `judge` | whether the job can end, and why not |
 //! | [`played`] | what one play of them under the rules of a group came to |

@@ -141,6 +141,9 @@ pub enum Body {
         /// The bytes when they are not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base64: Option<String>,
+        /// The namespace of a further connection of the device; none for its own console.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection: Option<String>,
     },
     /// The scanner saw a STARTTC or ENDTC: the log position for results.
     TestCaseMark {
