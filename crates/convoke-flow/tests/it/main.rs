@@ -5,6 +5,8 @@ mod agree;
 mod build;
 mod causes;
 mod jobs;
+mod mutants;
+mod oracle;
 mod scene;
 mod search;
 mod show;

@@ -10,6 +10,7 @@ mod deploys;
 mod dispatch;
 mod ending;
 mod examples;
+mod flow;
 mod guarded;
 mod guests;
 mod harness;
