@@ -31,13 +31,17 @@ pub(crate) fn run() -> Result<(), String> {
 
 /// How fast a console is scanned: a program of the room that scans, for this one is not optimised.
 pub(crate) fn console() -> Result<(), String> {
-    run_command(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).current_dir(root()).args([
-        "bench",
-        "--package",
-        "convoke-overlay",
-        "--bench",
-        "console",
-    ]))
+    of_room("convoke-overlay", "console")
+}
+
+/// How long judging the flow of a large job takes.
+pub(crate) fn flow() -> Result<(), String> {
+    of_room("convoke-flow", "judge")
+}
+
+fn of_room(package: &str, bench: &str) -> Result<(), String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run_command(Command::new(cargo).current_dir(root()).args(["bench", "--package", package, "--bench", bench]))
 }
 
 fn measure(program: &Path, folder: &Path) -> Result<(), String> {

@@ -25,6 +25,8 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
   bench   measures what docs/PERFORMANCE.md speaks of, release build
   bench console
           how fast a console is scanned, beside a plain copy
+  bench flow
+          how long judging the flow of a large job takes
   bench coordinator [--quick]
           the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
   fuzz TARGET [SECONDS]   looks for an input that breaks the coordinator; TARGET is wire or service";
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["test"] => chores::test(),
         ["bench"] => bench::run(),
         ["bench", "console"] => bench::console(),
+        ["bench", "flow"] => bench::flow(),
         ["bench", "coordinator"] => coordinator::run(false),
         ["bench", "coordinator", "--quick"] => coordinator::run(true),
         ["bench", "bare-server", port] => coordinator::bare_server(port),
