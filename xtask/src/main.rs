@@ -11,6 +11,7 @@ mod coordinator;
 mod fuzz;
 mod images;
 mod layering;
+mod machines;
 mod setup;
 mod tidy;
 
@@ -27,6 +28,10 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
           how fast a console is scanned, beside a plain copy
   bench flow
           how long judging the flow of a large job takes
+  bench qemu [PROGRAM]
+          a QEMU machine from `run` to its prompt, beside QEMU alone, in about two minutes (PROGRAM: another build)
+  bench report
+          a report of 50 members and 100,000 lines: written, and opened in Chromium
   bench coordinator [--quick]
           the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
   fuzz TARGET [SECONDS]   looks for an input that breaks the coordinator; TARGET is wire or service";
@@ -41,6 +46,9 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(),
         ["bench", "console"] => bench::console(),
         ["bench", "flow"] => bench::flow(),
+        ["bench", "qemu"] => machines::run(None),
+        ["bench", "qemu", program] => machines::run(Some(program)),
+        ["bench", "report"] => bench::report(),
         ["bench", "coordinator"] => coordinator::run(false),
         ["bench", "coordinator", "--quick"] => coordinator::run(true),
         ["bench", "bare-server", port] => coordinator::bare_server(port),

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | [`model`] | the calls of every member, with what is unknown about them |
 //! | [`mod@read`] | from a checked job to that |
+//! | `shell` | a script as a tree |
+//! | `follow` | what a script calls |
 //! | [`repositories`] | the files of repositories at hand |
 //! | `judge` | whether the job can end, and why not |
 //! | [`played`] | what one play of them under the rules of a group came to |
@@ -12,12 +14,14 @@
 //! | [`times`] | when calls come at the latest, and waits that are too short for that |
 //! | [`table`] | the flow table, before a run and after it |
 
+mod follow;
 mod judge;
 mod lint;
 pub mod model;
 pub mod played;
 mod read;
 pub mod repositories;
+mod shell;
 pub mod table;
 pub mod times;
 mod walk;

@@ -97,7 +97,7 @@ pub(crate) struct DispatchArguments {
     /// The member's job: one of those that `split` prints, or LAVA's; `-` reads standard input
     #[arg(value_name = "MEMBER")]
     pub(crate) member: PathBuf,
-    /// The device: one entry of a lab file's `devices`, of type `sandbox`
+    /// The device: one entry of a lab file's `devices`, or LAVA's device dictionary: rendered, or a template (`*.jinja2`)
     #[arg(long, value_name = "FILE")]
     pub(crate) device: PathBuf,
     /// The coordinator, LAVA's or Convoke's; without a port 3079, with --tls-ca 3080
@@ -196,6 +196,7 @@ pub(crate) struct LabCheckArguments {
 /// A number is a number, anything else a text.
 fn context_entry(text: &str) -> Result<(String, serde_json::Value), String> {
     let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("write KEY=VALUE")?;
+    convoke_job::context_key(key)?;
     let value = value.parse::<i64>().map_or_else(|_| value.into(), serde_json::Value::from);
     Ok((key.to_owned(), value))
 }
@@ -246,6 +247,9 @@ pub(crate) struct ConvertArguments {
 pub(crate) struct ReportArguments {
     /// Folder of a run
     pub(crate) dir: PathBuf,
+    /// Also write a trace for Perfetto (ui.perfetto.dev) to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

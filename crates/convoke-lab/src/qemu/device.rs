@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_artifact::Fault as Whose;
@@ -12,8 +12,8 @@ use convoke_children::Stage;
 use convoke_device::Fault;
 use convoke_device::qemu::{self, GuestDisk, Machine};
 use convoke_dispatcher::device::{
-    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image,
-    Refusal,
+    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog,
+    Image, Refusal,
 };
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
@@ -25,6 +25,8 @@ use uuid::Uuid;
 
 use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listening, MachineConfig, Namespaces};
 use super::qmp::Qmp;
+use super::terminal::Terminal;
+use crate::command;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
 use crate::sandbox::network;
@@ -77,6 +79,8 @@ fn image_arg(image: &Map<String, Value>) -> Option<String> {
 /// One machine.
 pub struct QemuDevice {
     info: DeviceInfo,
+    /// Where commands of the lab run.
+    folder: PathBuf,
     machine: Machine,
     /// The ground and the machine's place on it.
     place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
@@ -90,6 +94,10 @@ pub struct QemuDevice {
 struct Running {
     task: JoinHandle<()>,
     stop: Arc<tokio::sync::Notify>,
+    /// Another handle of the console.
+    console: std::os::unix::net::UnixStream,
+    /// Where people get at it.
+    terminal: Option<Terminal>,
 }
 
 impl Drop for Running {
@@ -125,8 +133,24 @@ impl QemuDevice {
             (None, None) => crate::spec::own_address().unwrap_or_default(),
         };
         let files = files.collect();
+        let folder = spec.settings.folder.clone();
         let info = spec.info(dispatcher_ip, files);
-        Ok(QemuDevice { info, machine, place, images: Vec::new(), disk: None, running: None })
+        Ok(QemuDevice { info, folder, machine, place, images: Vec::new(), disk: None, running: None })
+    }
+
+    /// A terminal of this machine with the machine's console, open until it is switched off; `None` when it is off. To be
+    /// called when nobody uses the console that [`Device::boot`] gave.
+    ///
+    /// # Errors
+    /// When this machine gives no terminal.
+    pub fn terminal(&mut self) -> io::Result<Option<&Path>> {
+        let Some(running) = self.running.as_mut().filter(|running| !running.task.is_finished()) else {
+            return Ok(None);
+        };
+        if running.terminal.is_none() {
+            running.terminal = Some(Terminal::open(running.console.try_clone()?)?);
+        }
+        Ok(running.terminal.as_ref().map(Terminal::path))
     }
 
     async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -197,8 +221,11 @@ impl QemuDevice {
         let (events, inbox) = mpsc::unbounded_channel();
         let stop = Arc::new(tokio::sync::Notify::new());
         let task = tokio::spawn(watch(stage, qmp, events, stop.clone()));
-        self.running = Some(Running { task, stop });
-        let (reader, writer) = console.into_split();
+        let console = console.into_std().map_err(broken)?;
+        let handle = console.try_clone().map_err(broken)?;
+        self.running = Some(Running { task, stop, console: handle, terminal: None });
+        // Not `into_split`: the socket stays open for the other handle when who uses this one lets it go.
+        let (reader, writer) = tokio::io::split(UnixStream::from_std(console).map_err(broken)?);
         Ok(Console { events: Some(inbox), ..Console::new(reader, writer) })
     }
 
@@ -298,6 +325,11 @@ impl Device for QemuDevice {
             listener
                 .map_err(|error| ActionError::infrastructure(format!("nothing can listen for the machine: {error}")))
         })
+    }
+
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
     }
 
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {

@@ -123,5 +123,6 @@ async fn keep(outcome: &Outcome) -> Result<(), Failure> {
     }
     output::print(&text)?;
     Signals::listen()?.next().await;
+    outcome.kept.end().await;
     Ok(())
 }
