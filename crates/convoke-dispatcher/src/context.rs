@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use convoke_coordinator::GroupClient;
+use convoke_coordinator::{Clock, GroupClient};
 use convoke_job::MemberJob;
 use convoke_job::member::GroupMember;
 use serde_json::{Map, Value};
@@ -122,6 +122,11 @@ impl Context {
         self.client.as_ref().map(|client| Caller::new(Arc::clone(client), self.log.clone(), &self.job))
     }
 
+    /// The clock on which this member's limits count.
+    pub(crate) fn clock(&self) -> Clock {
+        self.client.as_ref().map(|client| client.clock()).unwrap_or_default()
+    }
+
     /// All members of the group.
     pub(crate) fn members(&self) -> &[GroupMember] {
         self.job.group.as_ref().map_or(&[], |group| &group.members)
@@ -150,7 +155,7 @@ async fn bounded<T>(
         biased;
         () = cancel.cancelled() => Err(stopped(stop)),
         result = work => result,
-        () = tokio::time::sleep_until(deadline.at) => Err(deadline.passed(name, nature)),
+        () = deadline.reached() => Err(deadline.passed(name, nature)),
     }
 }
 

@@ -13,7 +13,7 @@
 //! | `testshell` | the test shell: scanning, suites, MultiNode requests |
 //! | `calls` | one MultiNode call: recorded, limited, explained while it waits |
 //! | `faults` | what a kernel says when it is in trouble |
-//! | `console`, `prompt` | the console, waiting for a prompt |
+//! | `console`, `prompt`, `desk` | the console, waiting for a prompt, somebody else at it |
 //! | `context`, `log` | what the actions of a member share |
 //! | [`device`] | what the dispatcher needs of a device: the traits a lab implements |
 //! | [`error`] | how a member fails: class, message, reason |
@@ -23,6 +23,7 @@ mod calls;
 mod checks;
 mod console;
 mod context;
+mod desk;
 pub mod device;
 pub mod error;
 mod faults;
@@ -36,4 +37,5 @@ mod stages;
 mod testshell;
 mod verdict;
 
+pub use desk::{Desk, Seat};
 pub use run::{DispatchOptions, MemberOutcome, MemberRun, run_member};

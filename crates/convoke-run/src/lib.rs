@@ -21,6 +21,7 @@ mod folder;
 mod kept;
 mod observer;
 mod plan;
+mod stops;
 mod supervise;
 mod verdict;
 
@@ -28,3 +29,4 @@ pub use execute::{Outcome, RunError, RunOptions, execute, execute_member};
 pub use folder::{FolderError, RunFolder};
 pub use kept::Shelf;
 pub use plan::{NoPlan, Plan, PlannedDevice, PlannedMember, plan, plan_member};
+pub use stops::{Entrance, Stop, Stops, Visit, VisitInput, VisitOutput};

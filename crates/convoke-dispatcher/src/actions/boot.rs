@@ -32,7 +32,9 @@ pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &
     let console = ctx.guard(action.name, Nature::Lab, deadline, work).await;
     let console = console.map_err(|error| doing(ctx, deadline, error)).map_err(|error| unreachable(ctx, error))?;
     ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
-    ctx.console = Some(ConsoleLink::open(console, ctx.kernel_console, &ctx.log));
+    let link = ConsoleLink::open(console, ctx.kernel_console, &ctx.log);
+    ctx.options.desk.put(link.line());
+    ctx.console = Some(link);
     ctx.booted = true;
     ctx.prepared = false;
     Ok(())

@@ -18,3 +18,5 @@ mod promises;
 mod rehearsal;
 mod service;
 mod status;
+mod stops;
+mod terminal;
