@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("convoke-overlay", &["convoke-job"]),
     ("convoke-flow", &["convoke-job", "convoke-group", "convoke-overlay"]),
     ("convoke-journal", &[]),
+    ("convoke-report", &["convoke-journal"]),
     ("convoke-children", &[]),
     ("convoke-artifact", &["convoke-children"]),
     ("convoke-device", &["convoke-job"]),

@@ -11,6 +11,7 @@ mod coordinator;
 mod fuzz;
 mod images;
 mod layering;
+mod machines;
 mod setup;
 mod tidy;
 
@@ -25,6 +26,8 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
   bench   measures what docs/PERFORMANCE.md speaks of, release build
   bench console
           how fast a console is scanned, beside a plain copy
+  bench qemu [PROGRAM]
+          a QEMU machine from `run` to its prompt, beside QEMU alone, in about two minutes (PROGRAM: another build)
   bench coordinator [--quick]
           the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
   fuzz TARGET [SECONDS]   looks for an input that breaks the coordinator; TARGET is wire or service";
@@ -38,6 +41,8 @@ fn main() -> ExitCode {
         ["test"] => chores::test(),
         ["bench"] => bench::run(),
         ["bench", "console"] => bench::console(),
+        ["bench", "qemu"] => machines::run(None),
+        ["bench", "qemu", program] => machines::run(Some(program)),
         ["bench", "coordinator"] => coordinator::run(false),
         ["bench", "coordinator", "--quick"] => coordinator::run(true),
         ["bench", "bare-server", port] => coordinator::bare_server(port),

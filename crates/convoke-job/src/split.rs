@@ -40,14 +40,33 @@ impl Job {
         members
     }
 
+    /// The first member of every role that has any, as [`Job::split`] numbers them; the others of a role differ from it
+    /// in their numbers only. For a look at a large group that does not make all of it.
+    pub fn first_of_each_role(&self) -> Vec<MemberJob> {
+        let JobKind::Group(group) = &self.kind else { return self.split("", 0) };
+        self.some_definitions(group, "group", |_| 1)
+            .iter()
+            .filter_map(|definition| MemberJob::from_definition(&Node::from_value(definition), JobId(0)).0)
+            .collect()
+    }
+
     fn definitions(&self, group: &Group, target_group: &str) -> Vec<Value> {
+        self.some_definitions(group, target_group, |count| count)
+    }
+
+    /// Those of at most `most(count)` members of every role with `count`.
+    fn some_definitions(&self, group: &Group, target_group: &str, most: impl Fn(u32) -> u32) -> Vec<Value> {
         let size = self.size();
-        let mut out = Vec::with_capacity(size as usize);
+        let mut out = Vec::new();
+        let mut sub_id = 0;
         for role in &group.roles {
+            let count = role.count.value;
+            let first = sub_id;
+            sub_id += count as usize;
             let Some(keys) = self.role_keys(role.name.value.as_str()) else { continue };
             let actions = self.actions_of(&role.name.value);
-            for _ in 0..role.count.value {
-                out.push(self.definition(role, keys, &actions, target_group, size, out.len()));
+            for k in 0..count.min(most(count)) {
+                out.push(self.definition(role, keys, &actions, target_group, size, first + k as usize));
             }
         }
         out

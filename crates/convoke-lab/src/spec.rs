@@ -1,5 +1,6 @@
 //! What is fixed about a device of the lab, whatever drives it.
 
+use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,4 +50,12 @@ impl DeviceSpec {
             configuration,
         }
     }
+}
+
+/// The address from which this machine reaches others: the one that its default route uses. Nothing is sent.
+pub(crate) fn own_address() -> Option<String> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // An address that is nobody's (RFC 5737).
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip().to_string())
 }

@@ -22,6 +22,7 @@ use crate::folder::RunFolder;
 use crate::kept::Shelf;
 use crate::observer::{self, Names};
 use crate::plan::{Plan, PlannedMember};
+use crate::report::Report;
 use crate::stops::{Door, Stoppable, Stops};
 use crate::supervise::{Ready, supervise};
 use crate::verdict::{Known, VerdictView};
@@ -96,6 +97,7 @@ async fn run(
     let (journal, recorder) = Journal::create(folder.path()).map_err(RunError::Record)?;
     let (verdict_view, verdict) = VerdictView::new(plan.members.len());
     journal.subscribe(Box::new(Files::new(folder.path())));
+    journal.subscribe(Box::new(Report::new(folder.path())));
     for view in views {
         journal.subscribe(view);
     }

@@ -250,6 +250,9 @@ pub(crate) struct ConvertArguments {
 pub(crate) struct ReportArguments {
     /// Folder of a run
     pub(crate) dir: PathBuf,
+    /// Also write a trace for Perfetto (ui.perfetto.dev) to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoke_coordinator::{CallOptions, GroupClient, GroupEvent, LocalGroup};
+use convoke_coordinator::{CallOptions, GroupEvent, LocalGroup};
 use convoke_dispatcher::MemberOutcome;
 use convoke_group::{Call, GroupName, MemberName, MessageId, RoleName};
 use convoke_journal::{Body, Health};

@@ -14,7 +14,7 @@ use convoke_dispatcher::{DispatchOptions, MemberOutcome, MemberRun, run_member};
 use convoke_job::member::{
     Block, BlockKind, Common, Definition, DefinitionFrom, GroupMember, Membership, Place, TestKind, Timeouts,
 };
-use convoke_job::{DeviceType, JobId, MemberJob, RoleName, SubId};
+use convoke_job::{DeviceType, JobId, MemberJob, Node, RoleName, SubId};
 use convoke_journal::{Body, Recorder, ResultRecord};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
@@ -107,6 +107,20 @@ pub fn definition(name: &str, run: Value, more: Value) -> Definition {
         kmsg: false,
         expected: None,
     }
+}
+
+/// Blocks as a job has them.
+#[track_caller]
+pub fn blocks(actions: Value) -> Vec<Block> {
+    let group = json!({"target_group": "group", "role": "one", "group_size": 2, "sub_id": 0});
+    let definition = json!({
+        "job_name": "test", "device_type": "sandbox", "timeouts": {"job": {"minutes": 10}}, "visibility": "public",
+        "protocols": {"lava-multinode": group}, "actions": actions,
+    });
+    let (member, findings) = MemberJob::from_definition(&Node::from_value(&definition), JobId(101));
+    let errors: Vec<_> = findings.iter().filter(|finding| finding.is_error()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    member.unwrap().blocks
 }
 
 /// Deploy, boot and one test block on a sandbox.

@@ -75,6 +75,16 @@ fn a_role_timeout_goes_before_the_groups() {
 }
 
 #[test]
+fn the_first_of_each_role_is_as_all_are_split() {
+    let job = fixtures::job(&fixtures::text("jobs/mixed-boot-methods.yaml"));
+    let all = job.split("group", 0);
+    let firsts = job.first_of_each_role();
+    let same = |first: &&MemberJob| all[first.sub_id.0 as usize].definition == first.definition;
+    assert_eq!(firsts.iter().filter(same).count(), 7);
+    assert_eq!(firsts.len(), 7);
+}
+
+#[test]
 fn other_protocols_survive() {
     let text = WORKED.replace("protocols:\n", "protocols:\n  lava-xnbd: {port: auto}\n");
     for member in fixtures::job(&text).split("g", 1) {

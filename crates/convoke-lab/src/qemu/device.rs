@@ -1,38 +1,44 @@
 //! One QEMU machine as a device.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use convoke_artifact::Fault as Whose;
 use convoke_artifact::disk::{DiskOrder, OverlayDisk};
-use convoke_artifact::{Fault as Whose, Resource};
 use convoke_children::Stage;
-use convoke_device::qemu::{self, Fault, GuestDisk, Machine};
+use convoke_device::Fault;
+use convoke_device::qemu::{self, GuestDisk, Machine};
 use convoke_dispatcher::device::{
-    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image,
-    Refusal,
+    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog,
+    Image, Refusal,
 };
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
 use serde_json::{Map, Value};
-use tokio::net::UnixStream;
+use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::messages::{AttachConfig, Attached, FromMachine, MachineConfig, Namespaces};
+use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listening, MachineConfig, Namespaces};
 use super::qmp::Qmp;
+use crate::command;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
 use crate::sandbox::network;
 use crate::spec::DeviceSpec;
 
+/// This machine, as a machine on QEMU's own network sees it.
+const USER_NETWORK_HOST: &str = "10.0.2.2";
+
 /// Why a machine cannot do what a block asks for.
 pub fn refusal(block: &Block) -> Option<Refusal> {
     let refuse = |message: String, help: &str| Some(Refusal::new(message, help));
     match &block.kind {
+        BlockKind::Deploy { to, .. } if to == "overlay" => None,
         BlockKind::Deploy { to, .. } if to != "tmpfs" => {
             refuse(format!("a QEMU machine has no deploy to {to}"), "use `to: tmpfs` with `images`")
         }
@@ -46,23 +52,15 @@ pub fn refusal(block: &Block) -> Option<Refusal> {
         BlockKind::Boot { .. } if block.parameters.contains_key("docker") => {
             refuse("QEMU is not run in a container".into(), "leave out `docker`")
         }
-        BlockKind::Boot { .. } if block.parameters.contains_key("transfer_overlay") => refuse(
-            "the overlay of a QEMU machine is not transferred once it runs".into(),
-            "leave out `transfer_overlay`: the overlay comes in an image, or on a disk of its own",
-        ),
         BlockKind::Boot { .. } | BlockKind::Test(_) | BlockKind::Command { .. } => None,
     }
 }
 
-/// The first thing that is wrong with how a deploy block's images are used.
+/// The first thing that is wrong with how a deploy block's images stand in the command line.
 fn image_fault(parameters: &Map<String, Value>) -> Option<Refusal> {
     let images = parameters.get("images").and_then(Value::as_object)?;
     let labels: Vec<&str> = images.keys().map(String::as_str).collect();
-    images.iter().find_map(|(label, image)| {
-        if let Err(error) = Resource::from_value(image) {
-            let help = "docs/artifacts.md says what images may be";
-            return Some(Refusal::new(format!("image {label}: {}", error.message), help));
-        }
+    images.values().find_map(|image| {
         let Fault { message, help } = qemu::check_image_arg(&image_arg(image.as_object()?)?, &labels).err()?;
         Some(Refusal { message, help })
     })
@@ -80,6 +78,8 @@ fn image_arg(image: &Map<String, Value>) -> Option<String> {
 /// One machine.
 pub struct QemuDevice {
     info: DeviceInfo,
+    /// Where commands of the lab run.
+    folder: PathBuf,
     machine: Machine,
     /// The ground and the machine's place on it.
     place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
@@ -121,10 +121,16 @@ impl QemuDevice {
             let mac = network::mac(*address).map(|byte| format!("{byte:02x}")).join(":");
             [("ip".to_owned(), format!("{address}\n")), ("mac".to_owned(), format!("{mac}\n"))]
         });
-        let dispatcher_ip = place.as_ref().map_or_else(String::new, |(ground, ..)| ground.address().to_string());
+        let dispatcher_ip = match (&place, &spec.settings.dispatcher_ip) {
+            (Some((ground, ..)), _) => ground.address().to_string(),
+            (None, Some(told)) => told.clone(),
+            (None, None) if machine.has_user_network() => USER_NETWORK_HOST.to_owned(),
+            (None, None) => crate::spec::own_address().unwrap_or_default(),
+        };
         let files = files.collect();
+        let folder = spec.settings.folder.clone();
         let info = spec.info(dispatcher_ip, files);
-        Ok(QemuDevice { info, machine, place, images: Vec::new(), disk: None, running: None })
+        Ok(QemuDevice { info, folder, machine, place, images: Vec::new(), disk: None, running: None })
     }
 
     async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -278,6 +284,29 @@ impl Device for QemuDevice {
 
     fn kernel_console(&self) -> bool {
         true
+    }
+
+    fn listen(&mut self) -> DeviceFuture<'_, TcpListener> {
+        Box::pin(async move {
+            let place = self.place.as_ref().map(|(ground, ..)| IpAddr::V4(ground.address()));
+            let namespaces = self.namespaces();
+            let config =
+                ListenConfig { address: place.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), namespaces: namespaces.0 };
+            let stage = Stage::spawn("listen", &config, &namespaces.1).await.map_err(failed)?;
+            let (Listening, mut fds) = stage.recv::<Listening>().await.map_err(failed)?;
+            let listener = fds.pop().map(std::net::TcpListener::from).ok_or(io::ErrorKind::NotFound);
+            let listener = listener.map_err(io::Error::from).and_then(|listener| {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            });
+            listener
+                .map_err(|error| ActionError::infrastructure(format!("nothing can listen for the machine: {error}")))
+        })
+    }
+
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
     }
 
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {

@@ -114,7 +114,14 @@ fn report_renders_the_same_files_again() {
     let text = job(2, &["lava-test-case one --result pass --measurement 1.5 --units s", "lava-sync go"], 20);
     let run = place.run(&place.write("job.yaml", text), &[]);
     run.expect(0);
-    let names = ["results.yaml", "junit.xml", "results.tap", "members/0-node/log.yaml", "members/1-node/console.log"];
+    let names = [
+        "results.yaml",
+        "junit.xml",
+        "results.tap",
+        "report.html",
+        "members/0-node/log.yaml",
+        "members/1-node/console.log",
+    ];
     let before: Vec<String> = names.iter().map(|name| run.file(name)).collect();
     for name in names {
         std::fs::remove_file(run.dir.join(name)).unwrap();

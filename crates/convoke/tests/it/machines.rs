@@ -16,10 +16,10 @@ pub(crate) fn image(name: &str) -> PathBuf {
 }
 
 /// What lets the kernel boot quickly, and end with its machine when it panics.
-const APPEND: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check tsc=reliable";
+pub(crate) const APPEND: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check tsc=reliable";
 
 /// A job for one machine with these steps; `ramdisk` has further keys of the initramfs.
-fn job(ramdisk: serde_json::Value, steps: &[&str]) -> serde_json::Value {
+pub(crate) fn job(ramdisk: serde_json::Value, steps: &[&str]) -> serde_json::Value {
     let mut initramfs =
         json!({"url": format!("file://{}", image("base.cpio").display()), "image_arg": "-initrd {ramdisk}"});
     initramfs.as_object_mut().unwrap().extend(ramdisk.as_object().unwrap().clone());
@@ -50,7 +50,7 @@ fn job(ramdisk: serde_json::Value, steps: &[&str]) -> serde_json::Value {
 }
 
 /// The overlay within the initramfs.
-fn applied() -> serde_json::Value {
+pub(crate) fn applied() -> serde_json::Value {
     json!({"format": "cpio.newc", "overlays": {"lava": true}})
 }
 
@@ -112,9 +112,9 @@ fn what_a_machine_cannot_do_is_refused_when_the_job_is_checked() {
         (
             changed(
                 "/actions/2/test",
-                json!({"monitors": [{"name": "m", "start": "a", "end": "b", "pattern": "(?P<test_case_id>x)(?P<result>y)"}]}),
+                json!({"services": [{"name": "s", "from": "git", "repository": "r", "path": "p"}]}),
             ),
-            "monitors",
+            "services cannot be run",
             "actions[2].test",
         ),
     ];

@@ -5,6 +5,7 @@ mod bad_input;
 mod boards;
 mod commands;
 mod coordinator;
+mod deploys;
 mod dispatch;
 mod ending;
 mod examples;

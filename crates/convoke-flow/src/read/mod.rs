@@ -1,0 +1,73 @@
+//! From a checked job to its flow.
+//!
+//! The members of a role run the same definition, so each role is read once; a programme that depends on the member
+//! itself is read again for each of them.
+
+mod blocks;
+mod interactive;
+mod places;
+mod scalar;
+mod tests_block;
+
+use std::sync::Arc;
+
+use convoke_job::job::{JobKind, Role, RoleKind};
+use convoke_job::{Job, MemberJob, Source, SubId};
+
+use crate::model::{Flow, Member};
+use crate::repositories::Repositories;
+use places::Document;
+
+/// Reads the flow of a job.
+///
+/// `source` is the document the job was read from; a job of the first generation is read from its converted text.
+/// `repositories` are those at hand; a definition from any other is one opaque step. Nothing fails: what cannot be told
+/// stands in the flow with its reason.
+pub fn read(job: &Job, source: &Source, repositories: &Repositories) -> Flow {
+    let document = Document::new(source);
+    let mut texts = vec![source.clone()];
+    let mut members = Vec::with_capacity(job.size() as usize);
+    let firsts = job.first_of_each_role();
+    match &job.kind {
+        JobKind::Single(_) => {
+            let steps = firsts.first().map(|first| blocks::single(job, first, &document)).unwrap_or_default();
+            let role = convoke_group::RoleName::new("");
+            members.push(Member { sub_id: SubId(0), role, number: 1, of: 1, host: None, steps: steps.into() });
+        }
+        JobKind::Group(group) => {
+            let mut scene = blocks::Scene { job, document: &document, repositories, texts: &mut texts };
+            for role in &group.roles {
+                let Some(first) = firsts.iter().find(|first| first.role() == Some(&role.name.value)) else { continue };
+                of_role(role, first, &mut scene, &mut members);
+            }
+            hosts(group.roles.as_slice(), &mut members);
+        }
+    }
+    Flow { texts, members }
+}
+
+fn of_role(role: &Role, first: &MemberJob, scene: &mut blocks::Scene<'_>, members: &mut Vec<Member>) {
+    let of = role.count.value;
+    let steps: Arc<[_]> = scene.programme(role, first).into();
+    for number in 1..=of {
+        members.push(Member {
+            sub_id: SubId(first.sub_id.0 + number - 1),
+            role: convoke_group::RoleName::new(role.name.value.as_str()),
+            number,
+            of,
+            host: None,
+            steps: Arc::clone(&steps),
+        });
+    }
+}
+
+/// A guest's host is the only member of its host role.
+fn hosts(roles: &[Role], members: &mut [Member]) {
+    for role in roles {
+        let RoleKind::Guest { host_role } = &role.kind else { continue };
+        let host = members.iter().position(|member| member.role.as_str() == host_role.value.as_str());
+        for guest in members.iter_mut().filter(|member| member.role.as_str() == role.name.value.as_str()) {
+            guest.host = host;
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The promises of the room, one module each.
+#![allow(clippy::unwrap_used)]
+
+mod agree;
+mod build;
+mod causes;
+mod jobs;
+mod scene;
+mod search;
+mod show;
+mod table;
+mod verdicts;

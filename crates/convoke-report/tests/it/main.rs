@@ -1,0 +1,4 @@
+//! The story, the page and the trace, from journals.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod large;
