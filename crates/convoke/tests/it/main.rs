@@ -14,6 +14,7 @@ mod guests;
 mod harness;
 mod keep;
 mod lava_run;
+mod lines;
 mod machines;
 mod promises;
 mod rehearsal;
