@@ -9,12 +9,14 @@ use convoke_lab::qemu::QemuDevice;
 use convoke_lab::sandbox::{Ground, SandboxDevice};
 use convoke_lab::ssh::{KeyPair, SshDevice};
 
-use crate::kept::Shelf;
+use crate::kept::{Keepable, Shelf};
 use crate::plan::{Plan, PlannedDevice};
 
-/// A device of its own. A sandbox is still known as one, because its guests are made from it.
+/// A device of its own. A sandbox is still known as one, because its guests are made from it; so is a machine, because it
+/// may be kept.
 enum Made {
     Sandbox(Box<SandboxDevice>),
+    Machine(Box<QemuDevice>),
     Other(Box<dyn Device>),
 }
 
@@ -22,6 +24,7 @@ impl Made {
     fn info(&self) -> &DeviceInfo {
         match self {
             Made::Sandbox(device) => device.info(),
+            Made::Machine(device) => device.info(),
             Made::Other(device) => device.info(),
         }
     }
@@ -41,7 +44,8 @@ pub(crate) fn make(
     let devices = plan.members.iter().zip(made.into_iter().zip(guests));
     devices
         .map(|(member, (made, guest))| match (made, guest) {
-            (Some(Made::Sandbox(sandbox)), _) => Ok(kept.wrap(&member.label, *sandbox)),
+            (Some(Made::Sandbox(sandbox)), _) => Ok(kept.wrap(&member.label, Keepable::Sandbox(sandbox))),
+            (Some(Made::Machine(machine)), _) => Ok(kept.wrap(&member.label, Keepable::Machine(machine))),
             (Some(Made::Other(device)), _) | (None, Some(device)) => Ok(device),
             (None, None) => Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device")),
         })
@@ -56,7 +60,7 @@ fn own(device: &PlannedDevice, ground: Option<&Arc<Ground>>) -> Result<Option<Ma
             None => return Ok(None),
         },
         PlannedDevice::Qemu(spec, machine) => {
-            Made::Other(Box::new(QemuDevice::new((**spec).clone(), (**machine).clone(), ground.cloned())?))
+            Made::Machine(Box::new(QemuDevice::new((**spec).clone(), (**machine).clone(), ground.cloned())?))
         }
         PlannedDevice::Ssh(spec, target) => {
             Made::Other(Box::new(SshDevice::primary((**spec).clone(), (**target).clone())))
