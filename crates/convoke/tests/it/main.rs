@@ -17,6 +17,7 @@ mod harness;
 mod keep;
 mod lab;
 mod lava_run;
+mod lines;
 mod logins;
 mod machines;
 mod promises;
