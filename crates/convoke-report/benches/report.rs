@@ -1,6 +1,7 @@
 //! How long a report of 50 members and 100,000 lines takes to write, and to open in Chromium.
 //!
-//! `-- --write DIR` writes the journal and its report there instead, to be looked at.
+//! `-- --write DIR` writes the journal and its report there instead, to be looked at. `-- --picture REPORT OUT WIDTHxHEIGHT
+//! [light|dark] [FRAGMENT]` takes a picture of a report.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, missing_docs, unused)]
 
 #[path = "../tests/it/browser.rs"]
@@ -22,6 +23,22 @@ fn main() {
         let dir = Path::new(&arguments[place + 1]);
         std::fs::create_dir_all(dir).unwrap();
         write(dir);
+        return;
+    }
+    if let Some(place) = arguments.iter().position(|word| word == "--picture") {
+        let rest = &arguments[place + 1..];
+        let (width, height) = rest[2].split_once('x').unwrap();
+        let (width, height) = (width.parse().unwrap(), height.parse().unwrap());
+        let dark = rest.get(3).is_some_and(|word| word == "dark");
+        let screen = browser::Screen { width, height, dark, touch: width < 500 };
+        let mut chromium = browser::Browser::start();
+        let file = Path::new(&rest[0]).canonicalize().unwrap();
+        chromium.open(&file, rest.get(4).map_or("", String::as_str), screen);
+        if let Some(script) = rest.get(5) {
+            chromium.eval(script);
+            chromium.settle();
+        }
+        std::fs::write(&rest[1], chromium.picture()).unwrap();
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -38,7 +38,7 @@ pub struct RunOptions {
     pub keep: bool,
     /// What looks at the events while they come, besides the files.
     pub views: Vec<Box<dyn View>>,
-    /// Warnings of the check, recorded first.
+    /// What the check said, and the planned flow; recorded first.
     pub findings: Vec<Body>,
 }
 

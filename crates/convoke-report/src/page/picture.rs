@@ -7,7 +7,7 @@ use crate::story::Story;
 
 const WIDTH: f64 = 1000.0;
 const LABELS: f64 = 130.0;
-const LANE: f64 = 30.0;
+const LANE: f64 = 32.0;
 const TOP: f64 = 26.0;
 /// More arrows than this would hide what they are drawn over.
 const ARROWS: usize = 300;
@@ -20,19 +20,20 @@ pub(super) fn picture(story: &Story) -> String {
     let y = |place: usize| TOP + LANE * place as f64;
     let place = |sub_id: u32| story.lanes.iter().position(|lane| lane.sub_id == sub_id);
     let mut out = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Lanes of the members on one time axis, {}\" font-size=\"11\">\n\
+        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"Lanes of the members on one time axis, {}\" font-size=\"12\">\n\
          <defs><pattern id=\"hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
-         <rect width=\"6\" height=\"6\" fill=\"#fff1cc\"/><rect width=\"2\" height=\"6\" fill=\"#e0a100\"/></pattern></defs>\n",
+         <rect width=\"6\" height=\"6\" fill=\"#fff1cc\"/><rect width=\"2\" height=\"6\" fill=\"#e0a100\"/></pattern>\
+         <pattern id=\"lost\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
+         <rect width=\"6\" height=\"6\" fill=\"#f8c9c9\"/><rect width=\"2\" height=\"6\" fill=\"#d0555b\"/></pattern></defs>\n",
         span(story.end_ns)
     );
-    for tick in 0..=8u32 {
-        let ns = (end * f64::from(tick) / 8.0) as u64;
+    for ns in ticks(story.end_ns) {
         let at = x(ns);
-        let anchor = if tick == 8 { "end" } else { "middle" };
+        let anchor = if at > WIDTH - 40.0 { "end" } else { "middle" };
         out.push_str(&format!(
             "<path d=\"M{at:.1} {:.1}V{height:.1}\" stroke=\"#8884\"/><text x=\"{at:.1}\" y=\"12\" text-anchor=\"{anchor}\" class=\"ink\">{}</text>\n",
             TOP - 8.0,
-            if tick == 0 { "0".to_owned() } else { span(ns) }
+            if ns == 0 { "0".to_owned() } else { tick(ns) }
         ));
     }
     for (index, lane) in story.lanes.iter().enumerate() {
@@ -60,7 +61,8 @@ pub(super) fn picture(story: &Story) -> String {
         let (from, to) = (x(call.made_ns), x(call.made_ns + took));
         let whom: Vec<String> = call.last_missing().iter().map(|member| story.label(*member)).collect();
         let title = format!("{}, waited {} for {}", call.command(), span(took), whom.join(", "));
-        out.push_str(&rect(from, y(index) + 15.0, to - from, 8.0, "url(#hatch)", &title));
+        let hatch = if call.end.as_ref().is_some_and(|end| end.ok) { "url(#hatch)" } else { "url(#lost)" };
+        out.push_str(&rect(from, y(index) + 16.0, to - from, 9.0, hatch, &title));
     }
     for barrier in &story.barriers {
         let Some(at) = barrier.released_ns.map(x) else { continue };
@@ -78,7 +80,7 @@ pub(super) fn picture(story: &Story) -> String {
         story.messages.iter().filter_map(|message| Some((&story.calls[message.send?], &story.calls[message.wait])));
     for (send, wait) in arrows.take(ARROWS) {
         let (Some(from), Some(to), Some(end)) = (place(send.member), place(wait.member), &wait.end) else { continue };
-        let (x1, y1, x2, y2) = (x(send.made_ns), y(from) + 19.0, x(end.at_ns), y(to) + 19.0);
+        let (x1, y1, x2, y2) = (x(send.made_ns), y(from) + 20.0, x(end.at_ns), y(to) + 20.0);
         out.push_str(&format!(
             "<path d=\"M{x1:.1} {y1:.1}C{:.1} {y1:.1} {:.1} {y2:.1} {x2:.1} {y2:.1}\" fill=\"none\" stroke=\"#0969da\" stroke-width=\".8\"/><circle cx=\"{x2:.1}\" cy=\"{y2:.1}\" r=\"1.8\" fill=\"#0969da\"/>\n",
             x1 + 14.0,
@@ -97,6 +99,23 @@ pub(super) fn picture(story: &Story) -> String {
     }
     out.push_str("</svg>\n");
     out
+}
+
+/// Up to ten round instants.
+fn ticks(end_ns: u64) -> impl Iterator<Item = u64> {
+    let round = [1u64, 2, 5]
+        .iter()
+        .cycle()
+        .zip(0u32..)
+        .map(|(first, place)| first.saturating_mul(10u64.saturating_pow(place / 3)));
+    let step = round.into_iter().find(|step| end_ns / step < 10).unwrap_or(u64::MAX);
+    (0..=end_ns / step).map(move |place| place * step)
+}
+
+/// A round instant without needless places.
+fn tick(ns: u64) -> String {
+    let (value, unit) = if ns < 1_000_000_000 { (ns as f64 / 1e6, "ms") } else { (ns as f64 / 1e9, "s") };
+    format!("{} {unit}", (value * 1e3).round() / 1e3)
 }
 
 fn rect(x: f64, y: f64, width: f64, height: f64, fill: &str, title: &str) -> String {

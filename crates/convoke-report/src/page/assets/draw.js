@@ -195,6 +195,13 @@ function drawPoint(context, call, y, height, failed) {
     context.arc(x, middle, half * 0.7, 0, 7);
   }
   context.fill();
+  if (call.kind !== "send" || height < 12) return;
+  // The ID beside it, where nothing else stands.
+  const next = members[call.m].calls.find((other) => other.row === call.row && other.at > call.at);
+  const room = (next ? xOf(next.at) : layout.width) - x - half - 10;
+  if (textWidth(context, call.id) > room) return;
+  context.fillStyle = colours.quiet;
+  context.fillText(call.id, x + half + 4, middle + 0.5);
 }
 
 function drawCases(context, member, y, height) {
