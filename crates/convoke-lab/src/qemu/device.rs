@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listening, MachineConfig, Namespaces};
 use super::qmp::Qmp;
+use super::terminal::Terminal;
 use crate::command;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
@@ -93,6 +94,10 @@ pub struct QemuDevice {
 struct Running {
     task: JoinHandle<()>,
     stop: Arc<tokio::sync::Notify>,
+    /// Another handle of the console.
+    console: std::os::unix::net::UnixStream,
+    /// Where people get at it.
+    terminal: Option<Terminal>,
 }
 
 impl Drop for Running {
@@ -131,6 +136,21 @@ impl QemuDevice {
         let folder = spec.settings.folder.clone();
         let info = spec.info(dispatcher_ip, files);
         Ok(QemuDevice { info, folder, machine, place, images: Vec::new(), disk: None, running: None })
+    }
+
+    /// A terminal of this machine with the machine's console, open until it is switched off; `None` when it is off. To be
+    /// called when nobody uses the console that [`Device::boot`] gave.
+    ///
+    /// # Errors
+    /// When this machine gives no terminal.
+    pub fn terminal(&mut self) -> io::Result<Option<&Path>> {
+        let Some(running) = self.running.as_mut().filter(|running| !running.task.is_finished()) else {
+            return Ok(None);
+        };
+        if running.terminal.is_none() {
+            running.terminal = Some(Terminal::open(running.console.try_clone()?)?);
+        }
+        Ok(running.terminal.as_ref().map(Terminal::path))
     }
 
     async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -201,8 +221,11 @@ impl QemuDevice {
         let (events, inbox) = mpsc::unbounded_channel();
         let stop = Arc::new(tokio::sync::Notify::new());
         let task = tokio::spawn(watch(stage, qmp, events, stop.clone()));
-        self.running = Some(Running { task, stop });
-        let (reader, writer) = console.into_split();
+        let console = console.into_std().map_err(broken)?;
+        let handle = console.try_clone().map_err(broken)?;
+        self.running = Some(Running { task, stop, console: handle, terminal: None });
+        // Not `into_split`: the socket stays open for the other handle when who uses this one lets it go.
+        let (reader, writer) = tokio::io::split(UnixStream::from_std(console).map_err(broken)?);
         Ok(Console { events: Some(inbox), ..Console::new(reader, writer) })
     }
 
@@ -286,6 +309,11 @@ impl Device for QemuDevice {
         true
     }
 
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
+    }
+
     fn listen(&mut self) -> DeviceFuture<'_, TcpListener> {
         Box::pin(async move {
             let place = self.place.as_ref().map(|(ground, ..)| IpAddr::V4(ground.address()));
@@ -302,11 +330,6 @@ impl Device for QemuDevice {
             listener
                 .map_err(|error| ActionError::infrastructure(format!("nothing can listen for the machine: {error}")))
         })
-    }
-
-    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
-        let (what, text) = (what.to_owned(), text.to_owned());
-        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
     }
 
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {

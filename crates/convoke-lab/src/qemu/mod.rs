@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `device` | one machine as a device |
 //! | `stage` | the stages that start it and connect it |
+//! | `terminal` | its console on a terminal, for people |
 //! | `qmp` | what QEMU tells of its machine |
 //! | `messages` | what goes over the control channels |
 
@@ -23,5 +24,6 @@ mod device;
 pub(crate) mod messages;
 mod qmp;
 pub(crate) mod stage;
+mod terminal;
 
 pub use device::{QemuDevice, refusal};

@@ -1,6 +1,7 @@
 //! Black-box tests of the command line: real processes, real namespaces, real shells.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
+mod at_once;
 mod bad_input;
 mod boards;
 mod commands;
@@ -9,14 +10,19 @@ mod deploys;
 mod dispatch;
 mod ending;
 mod examples;
+mod flow;
 mod guarded;
 mod guests;
 mod harness;
 mod keep;
+mod lab;
 mod lava_run;
+mod logins;
 mod machines;
 mod promises;
 mod rehearsal;
 mod reports;
 mod service;
 mod status;
+mod stops;
+mod terminal;
