@@ -14,14 +14,19 @@ use crate::chores::{root, run_command};
 /// Runs of each job.
 const RUNS: usize = 11;
 
-pub(crate) fn run() -> Result<(), String> {
+/// Builds the program as it is released, and says where it is.
+pub(crate) fn build() -> Result<PathBuf, String> {
     run_command(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).current_dir(root()).args([
         "build",
         "--release",
         "--package",
         "convoke",
     ]))?;
-    let program = root().join("target/release/convoke");
+    Ok(root().join("target/release/convoke"))
+}
+
+pub(crate) fn run() -> Result<(), String> {
+    let program = build()?;
     let folder = std::env::temp_dir().join(format!("convoke-bench-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let outcome = measure(&program, &folder);
@@ -31,12 +36,26 @@ pub(crate) fn run() -> Result<(), String> {
 
 /// How fast a console is scanned: a program of the room that scans, for this one is not optimised.
 pub(crate) fn console() -> Result<(), String> {
+    of_room("convoke-overlay", "console")
+}
+
+/// How long judging the flow of a large job takes.
+pub(crate) fn flow() -> Result<(), String> {
+    of_room("convoke-flow", "judge")
+}
+
+/// How long a large report takes to write and to open.
+pub(crate) fn report() -> Result<(), String> {
+    of_room("convoke-report", "report")
+}
+
+fn of_room(room: &str, bench: &str) -> Result<(), String> {
     run_command(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).current_dir(root()).args([
         "bench",
         "--package",
-        "convoke-overlay",
+        room,
         "--bench",
-        "console",
+        bench,
     ]))
 }
 
@@ -166,7 +185,8 @@ fn most(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::MIN, f64::max)
 }
 
-fn line(name: &str, values: &[f64], unit: &str) {
+/// Prints a median with the spread around it.
+pub(crate) fn line(name: &str, values: &[f64], unit: &str) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (Some(least), Some(most)) = (sorted.first(), sorted.last()) else {

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::copy;
+use crate::entry::normal;
 use crate::error::Error;
 use crate::order::path_of;
 use crate::overlay::ext4;
-use crate::overlay::tree::{Tree, TreeKind, normal};
+use crate::overlay::tree::{Tree, TreeKind};
 use crate::tools::{Tools, run};
 
 /// What an overlay's disk is to be.

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,20 +44,11 @@ struct Offer {
 }
 
 impl HandOut {
-    /// Hands `file` out at a free port of `address`. `name` ends the URL's path, for devices that keep it.
+    /// Hands `file` out to who connects to `listener`. `name` ends the URL's path, for devices that keep it.
     ///
     /// # Errors
-    /// A lab error when nothing can listen there.
-    pub async fn start(address: IpAddr, file: File, name: &str) -> Result<HandOut, Error> {
-        let listening = |error| Error::lab(format!("cannot hand out the overlay at {address}: {error}"));
-        HandOut::on(TcpListener::bind((address, 0)).await.map_err(listening)?, file, name)
-    }
-
-    /// The same with a listener made elsewhere, perhaps in another network.
-    ///
-    /// # Errors
-    /// A lab error when it cannot be used.
-    pub fn on(listener: TcpListener, file: File, name: &str) -> Result<HandOut, Error> {
+    /// A lab error when the listener cannot be used.
+    pub fn start(listener: TcpListener, file: File, name: &str) -> Result<HandOut, Error> {
         let failed = |error: io::Error| Error::lab(format!("cannot hand out the overlay: {error}"));
         let address = listener.local_addr().map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();

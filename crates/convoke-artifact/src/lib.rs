@@ -22,10 +22,12 @@
 //! | [`unpack`] | gz, bz2, xz, zstd |
 //! | [`http`] | one request to a server |
 //! | [`place`] | paths and URLs |
+//! | [`entry`] | names and bytes of what archives hold |
 //! | [`error`] | whose fault it is |
 
 pub mod checksum;
 pub mod disk;
+pub mod entry;
 pub mod error;
 pub mod handout;
 pub mod http;

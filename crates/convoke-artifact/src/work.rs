@@ -6,11 +6,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use crate::copy;
+use crate::entry::normal;
 use crate::error::Error;
 use crate::fetch::{self, Fetched};
 use crate::order::{Artifact, Order, Origin, Phase, Progress};
 use crate::overlay;
-use crate::overlay::tree::{FromStart, Tree, TreeKind, normal};
+use crate::overlay::tree::{FromStart, Tree, TreeKind};
 use crate::resource::{Overlay, Resource};
 use crate::store::Store;
 use crate::tools::Tools;

@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 
 use crate::fields::Fields;
 
+/// Prefix of the variables of `static_info`.
+const STATIC_INFO: &str = "LAVA_STATIC_INFO";
+
 /// One device's configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dictionary {
@@ -182,6 +185,28 @@ impl Dictionary {
         found
     }
 
+    /// What `static_info` says, which is a mapping or a list of them, by name; of two with one name the first.
+    pub fn static_info(&self) -> Vec<(String, String)> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        let info = self.information.iter().filter(|(prefix, _)| *prefix == STATIC_INFO);
+        let maps = info.flat_map(|(_, value)| match value {
+            Value::Array(items) => items.iter().collect(),
+            value => vec![value],
+        });
+        for (key, value) in maps.filter_map(Value::as_object).flatten() {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
+                Value::Bool(flag) => flag.to_string(),
+                _ => continue,
+            };
+            if found.iter().all(|(known, _)| known != key) {
+                found.push((key.clone(), text));
+            }
+        }
+        found
+    }
+
     /// Whether a document is a device dictionary and not another kind of device file.
     pub fn is_one(root: &Node) -> bool {
         root.get("type").is_none() && ["actions", "hostname", "constants"].iter().any(|key| root.get(key).is_some())
@@ -193,11 +218,8 @@ fn read(root: &Node, fields: &mut Fields) -> Dictionary {
         Value::Object(document) => document,
         _ => Map::new(),
     };
-    let information = [
-        ("device_info", "LAVA_DEVICE_INFO"),
-        ("static_info", "LAVA_STATIC_INFO"),
-        ("storage_info", "LAVA_STORAGE_INFO"),
-    ];
+    let information =
+        [("device_info", "LAVA_DEVICE_INFO"), ("static_info", STATIC_INFO), ("storage_info", "LAVA_STORAGE_INFO")];
     let actions = fields.sub(root, "actions", "");
     Dictionary {
         hostname: fields.text(root, "hostname", ""),

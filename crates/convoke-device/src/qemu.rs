@@ -8,22 +8,9 @@
 use serde_json::{Map, Value};
 
 use crate::dictionary::Dictionary;
+use crate::fault::Fault;
+use crate::placeholder;
 use crate::words;
-
-/// Why there is no command line, with what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: String,
-}
-
-impl Fault {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Fault { message: message.into(), help: help.into() }
-    }
-}
 
 /// A machine as the device and the job describe it, before anything is downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +68,9 @@ const ARCHITECTURES: &[(&[&str], &str, &[&str])] = &[
     (&["riscv64"], "qemu-system-riscv64", &["-machine", "virt"]),
 ];
 
+/// Options that name a network.
+const NETWORKS: [&str; 6] = ["-net", "-netdev", "-nic", "--net", "--netdev", "--nic"];
+
 /// Memory of the built-in type in MiB, when the job does not say.
 const MEMORY: u32 = 512;
 
@@ -103,8 +93,7 @@ impl Machine {
         options
             .extend(options_of("the device's options", parameters.and_then(|parameters| parameters.get("options")))?);
         let program = options.remove(0);
-        let named = ["-net", "-netdev", "-nic", "--net", "--netdev", "--nic"];
-        let network = match options.iter().any(|option| named.contains(&option.as_str())) {
+        let network = match options.iter().any(|option| NETWORKS.contains(&option.as_str())) {
             true => Network::AsGiven,
             false => Network::Group { card: "virtio-net-pci".into() },
         };
@@ -176,6 +165,25 @@ impl Machine {
         Ok(Machine { program: (*program).to_owned(), options, network, guest })
     }
 
+    /// Whether its options name a network.
+    pub fn has_network(&self) -> bool {
+        let named = |(option, value): (&String, Option<&String>)| {
+            NETWORKS.contains(&option.as_str()) && value.is_none_or(|value| value != "none")
+        };
+        self.network != Network::AsGiven || self.values().any(named)
+    }
+
+    /// Whether that network is QEMU's own, in which a program of the user's stands for everything else.
+    pub fn has_user_network(&self) -> bool {
+        let is_user = |value: &String| value == "user" || value.starts_with("user,");
+        self.values().any(|(option, value)| NETWORKS.contains(&option.as_str()) && value.is_some_and(is_user))
+    }
+
+    /// Each option with what stands behind it.
+    fn values(&self) -> impl Iterator<Item = (&String, Option<&String>)> {
+        self.options.iter().enumerate().map(|(at, option)| (option, self.options.get(at + 1)))
+    }
+
     /// The options with the images, each in the place its `image_arg` gives it, and nothing written to them.
     ///
     /// # Errors
@@ -208,7 +216,7 @@ impl GuestDisk {
 pub fn check_image_arg(arg: &str, labels: &[&str]) -> Result<Vec<String>, Fault> {
     let words = words_of("image_arg", arg)?;
     for word in &words {
-        for (_, name) in placeholders(word) {
+        for (_, name) in placeholder::find(word) {
             if !labels.contains(&name) {
                 return Err(Fault::new(
                     format!("image_arg {arg:?} names {{{name}}}, and there is no image of that name"),
@@ -228,31 +236,13 @@ pub fn check_image_arg(arg: &str, labels: &[&str]) -> Result<Vec<String>, Fault>
 
 /// A word with its placeholders filled in. In `-drive file=…` a comma ends the value, unless it is doubled.
 fn filled(word: &str, images: &[Image]) -> String {
-    let mut text = String::new();
-    let mut rest = 0;
-    for (at, name) in placeholders(word) {
-        let Some(image) = images.iter().find(|image| image.label == name) else { continue };
-        let alone = at == 0 && name.len() + 2 == word.len();
-        text.push_str(&word[rest..at]);
-        text.push_str(&if alone { image.path.clone() } else { image.path.replace(',', ",,") });
-        rest = at + name.len() + 2;
-    }
-    text.push_str(&word[rest..]);
-    text
-}
-
-/// `{name}` in a word: where, and the name.
-fn placeholders(word: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
-    for (at, _) in word.match_indices('{') {
-        if let Some(length) = word[at + 1..].find('}') {
-            let name = &word[at + 1..at + 1 + length];
-            if !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || "-_.".contains(letter)) {
-                found.push((at, name));
-            }
-        }
-    }
-    found
+    let path = |name: &str| {
+        let image = images.iter().find(|image| image.label == name)?;
+        let alone = name.len() + 2 == word.len();
+        Some(if alone { image.path.clone() } else { image.path.replace(',', ",,") })
+    };
+    // Every name is known: the words were checked.
+    placeholder::replaced(word, path).unwrap_or_else(|_| word.to_owned())
 }
 
 fn card(model: Option<String>) -> String {

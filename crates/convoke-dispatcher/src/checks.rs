@@ -6,7 +6,7 @@ use convoke_job::member::{Block, BlockKind, TestKind};
 use convoke_job::pipeline::PlannedAction;
 
 use crate::context::Context;
-use crate::device::Refusal;
+use crate::device::{DOWNLOADS, Refusal};
 use crate::error::ActionError;
 use crate::prompt::matcher;
 
@@ -19,6 +19,7 @@ pub(crate) fn validate(ctx: &mut Context, blocks: &[PlannedAction]) -> Result<()
     let job = Arc::clone(&ctx.job);
     for (number, block) in job.blocks.iter().enumerate() {
         match &block.kind {
+            BlockKind::Deploy { to, .. } if DOWNLOADS.contains(&to.as_str()) => {}
             BlockKind::Deploy { .. } => here(ctx, number, block)?,
             BlockKind::Boot { prompts, auto_login, .. } => {
                 here(ctx, number, block)?;

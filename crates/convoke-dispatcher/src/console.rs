@@ -22,6 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::desk::Line;
 use crate::device::{Console, ConsoleEnd, DeviceEvent};
 use crate::error::{ActionError, ErrorClass};
 use crate::faults::{Fault, FaultWatch, Kind};
@@ -47,16 +48,16 @@ pub(crate) struct ConsoleLink {
 }
 
 #[derive(Debug)]
-struct Typed {
-    bytes: Vec<u8>,
+pub(crate) struct Typed {
+    pub(crate) bytes: Vec<u8>,
     /// What is recorded.
-    shown: String,
+    pub(crate) shown: String,
     /// Pause after each byte.
-    pace: Duration,
+    pub(crate) pace: Duration,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
     readable: Notify,
     room: Notify,
@@ -78,6 +79,10 @@ struct State {
     faults: Vec<Fault>,
     /// Why there will be no more bytes.
     closed: Option<ConsoleEnd>,
+    /// Who hears what comes, beside the reader.
+    beside: Option<mpsc::Sender<Vec<u8>>>,
+    /// What was typed from there and the reader has not been told of.
+    typed_beside: Vec<u8>,
 }
 
 /// What is read from a console.
@@ -91,12 +96,22 @@ pub(crate) enum Came {
     Panicked(String),
 }
 
+/// What may happen to a device beside what it prints.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// It was reset.
+    Reset,
+    /// Its kernel has panicked: the line that says so.
+    Panicked(String),
+}
+
 impl ConsoleLink {
-    /// Takes a console over. With `kernel`, the device's own kernel prints to it.
-    pub(crate) fn open(console: Console, kernel: bool, log: &Log) -> Self {
+    /// Takes a console over. With `kernel`, the device's own kernel prints to it. `connection` is the namespace of a
+    /// further connection.
+    pub(crate) fn open(console: Console, kernel: bool, connection: Option<&str>, log: &Log) -> Self {
         let shared = Arc::new(Shared::default());
         let (lines, queue) = mpsc::unbounded_channel();
-        let Console { reader, writer, events } = console;
+        let Console { reader, writer, events, .. } = console;
         ConsoleLink {
             tells: events.is_some(),
             reader: tokio::spawn(read(
@@ -104,12 +119,22 @@ impl ConsoleLink {
                 events,
                 kernel.then(FaultWatch::default),
                 Arc::clone(&shared),
-                log.clone(),
+                Printed { log: log.clone(), connection: connection.map(str::to_owned) },
             )),
             typist: tokio::spawn(write(writer, queue, log.clone())),
             shared,
             lines,
         }
+    }
+
+    /// The way to it for somebody beside the pipeline.
+    pub(crate) fn line(&self) -> Line {
+        Line { shared: Arc::downgrade(&self.shared), lines: self.lines.downgrade() }
+    }
+
+    /// What was typed from beside the pipeline since the last time.
+    pub(crate) fn take_typed_beside(&self) -> Vec<u8> {
+        std::mem::take(&mut self.shared.lock().typed_beside)
     }
 
     /// From now on every byte is kept until it is read; dropping the guard ends that.
@@ -179,6 +204,31 @@ impl ConsoleLink {
     }
 }
 
+impl ConsoleLink {
+    /// What has happened so far is known.
+    pub(crate) fn forget_trouble(&self) {
+        let mut state = self.shared.lock();
+        (state.panicked, state.reset) = (None, false);
+    }
+
+    /// What happens to the device, while nobody reads this console. The bytes stay for whoever reads it next.
+    pub(crate) async fn trouble(&self) -> Trouble {
+        loop {
+            let readable = self.shared.readable.notified();
+            {
+                let mut state = self.shared.lock();
+                if let Some(line) = state.panicked.take() {
+                    return Trouble::Panicked(line);
+                }
+                if std::mem::take(&mut state.reset) {
+                    return Trouble::Reset;
+                }
+            }
+            readable.await;
+        }
+    }
+}
+
 impl Drop for ConsoleLink {
     fn drop(&mut self) {
         self.reader.abort();
@@ -218,6 +268,25 @@ impl Attached<'_> {
     }
 }
 
+impl Attached<'_> {
+    /// Gives bytes back that were read too far: whoever reads next gets them first.
+    pub(crate) fn put_back(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut state = self.0.shared.lock();
+        let later = std::mem::take(&mut state.buffer);
+        state.buffer = bytes.iter().copied().chain(later).collect();
+        self.0.shared.readable.notify_one();
+    }
+
+    /// Forgets what has come and nobody has read.
+    pub(crate) fn drain(&self) {
+        self.0.shared.lock().buffer.clear();
+        self.0.shared.room.notify_one();
+    }
+}
+
 impl Drop for Attached<'_> {
     fn drop(&mut self) {
         self.0.shared.lock().attached = false;
@@ -230,8 +299,24 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on `beside` hears what comes.
+    pub(crate) fn listen(&self, beside: mpsc::Sender<Vec<u8>>) {
+        let mut state = self.lock();
+        state.beside = Some(beside).filter(|_| state.closed.is_none());
+    }
+
+    pub(crate) fn typed_beside(&self, bytes: &[u8]) {
+        let mut state = self.lock();
+        let room = BUFFER.saturating_sub(state.typed_beside.len());
+        state.typed_beside.extend(&bytes[..bytes.len().min(room)]);
+    }
+
     /// Waits for room when somebody reads, else makes room.
     async fn put(&self, bytes: &[u8]) {
+        if let Some(beside) = &self.lock().beside {
+            // Who does not listen fast enough misses it, and the device is not held up.
+            let _ = beside.try_send(bytes.to_vec());
+        }
         loop {
             let room = self.room.notified();
             {
@@ -271,9 +356,19 @@ impl Shared {
     }
 
     fn close(&self, end: ConsoleEnd) {
-        self.lock().closed = Some(end);
+        let mut state = self.lock();
+        state.closed = Some(end);
+        state.beside = None;
+        drop(state);
         self.readable.notify_one();
     }
+}
+
+/// Where what is printed is recorded.
+#[derive(Debug)]
+struct Printed {
+    log: Log,
+    connection: Option<String>,
 }
 
 type Events = mpsc::UnboundedReceiver<DeviceEvent>;
@@ -283,7 +378,7 @@ async fn read(
     mut events: Option<Events>,
     mut watch: Option<FaultWatch>,
     shared: Arc<Shared>,
-    log: Log,
+    log: Printed,
 ) {
     let mut ended = None;
     let why = bytes(&mut reader, &mut events, &mut watch, &mut ended, &shared, &log).await;
@@ -310,7 +405,7 @@ async fn bytes(
     watch: &mut Option<FaultWatch>,
     ended: &mut Option<ConsoleEnd>,
     shared: &Shared,
-    log: &Log,
+    Printed { log, connection }: &Printed,
 ) -> String {
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -336,7 +431,7 @@ async fn bytes(
         match read {
             Ok(0) => return "end of file".into(),
             Ok(count) => {
-                log.console(&buffer[..count]).await;
+                log.console(connection.as_deref(), &buffer[..count]).await;
                 shared.put(&buffer[..count]).await;
                 let faults = watch.as_mut().map(|watch| watch.feed(&buffer[..count])).unwrap_or_default();
                 for Fault { kind, line } in &faults {

@@ -4,6 +4,8 @@
 //! deploy block ─→ images downloaded, overlay made ─→ Device::deploy(Deployment)
 //! boot block   ─→ the action that starts or connects ─→ Device::boot(BootRequest) ─→ Console
 //!                 the action that switches the power ─→ Device::reset(BootRequest)
+//!                 the action that opens a further connection ─→ Device::connect(name) ─→ Console
+//! command block ─→ Device::command(do), at the end Device::command(undo)
 //! finalize     ─→ Device::power_off
 //! ```
 //!
@@ -13,6 +15,7 @@
 
 use std::fs::File;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +25,7 @@ use convoke_job::member::{Block, BlockKind, TestKind};
 use convoke_journal::Recorder;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::error::{ActionError, ErrorClass};
@@ -38,7 +42,12 @@ pub struct Console {
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
     /// What the device tells beside its console; `None` when it has nothing but a console.
     pub events: Option<mpsc::UnboundedReceiver<DeviceEvent>>,
+    /// Tells the device how large the terminal is, in rows and columns; `None` when it cannot be told.
+    pub resize: Option<Resize>,
 }
+
+/// Takes rows and columns.
+pub type Resize = Box<dyn Fn(u16, u16) + Send>;
 
 impl Console {
     /// A console of a device that tells nothing beside it.
@@ -46,7 +55,7 @@ impl Console {
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Console {
-        Console { reader: Box::new(reader), writer: Box::new(writer), events: None }
+        Console { reader: Box::new(reader), writer: Box::new(writer), events: None, resize: None }
     }
 }
 
@@ -122,7 +131,7 @@ pub struct Deployment {
     pub parameters: Map<String, Value>,
     /// What was downloaded, in the order of the block.
     pub images: Vec<Image>,
-    /// The test overlay; `None` when the namespace has no test, or an image has taken it.
+    /// The test overlay; `None` when the namespace has no test, an image has taken it, or the device is to fetch it.
     pub overlay: Option<OverlayArchive>,
     /// The results directory on the device, `/lava-77`: everything in the overlay lies in it.
     pub results_dir: String,
@@ -230,15 +239,35 @@ impl Refusal {
     }
 }
 
-/// Why no device of any kind can do what a test or command block asks for; only a rehearsal goes on without it.
+/// Why a device with this configuration cannot run the user command that a block asks for.
+pub fn command_refusal(name: &str, dictionary: Option<&Dictionary>) -> Option<Refusal> {
+    let known: Vec<&str> =
+        dictionary.iter().flat_map(|dictionary| &dictionary.commands.users).map(|user| user.name.as_str()).collect();
+    match known.as_slice() {
+        [] => Some(Refusal::new(
+            format!("the device has no user command {name}: it has none"),
+            "add `commands: {users: {NAME: {do: …, undo: …}}}` to its configuration, or leave the block out",
+        )),
+        names if !names.contains(&name) => {
+            let message = format!("the device has no user command {name}: it has {}", names.join(", "));
+            Some(Refusal::new(message, "use one of these, or add it to the device's `commands.users`"))
+        }
+        _ => None,
+    }
+}
+
+/// Deploys that no device notices, so that all have them: what they download is for later blocks, or for nobody.
+pub const DOWNLOADS: [&str; 2] = ["download", "downloads"];
+
+/// Why no device of any kind can do what a test block asks for; only a rehearsal goes on without it.
 pub fn unsupported(block: &Block) -> Option<Refusal> {
     let what = match &block.kind {
         BlockKind::Test(_) if block.parameters.contains_key("docker") => "docker test shells",
-        BlockKind::Test(TestKind::Monitors(_)) => "monitors",
-        BlockKind::Test(TestKind::Interactive(_)) => "interactive scripts",
         BlockKind::Test(TestKind::Services(_)) => "services",
-        BlockKind::Command { .. } => "user commands",
-        BlockKind::Test(TestKind::Definitions(_)) | BlockKind::Deploy { .. } | BlockKind::Boot { .. } => return None,
+        BlockKind::Test(TestKind::Definitions(_) | TestKind::Monitors(_) | TestKind::Interactive(_))
+        | BlockKind::Deploy { .. }
+        | BlockKind::Boot { .. }
+        | BlockKind::Command { .. } => return None,
     };
     let help = "leave the block out, or try the job with --rehearse, which skips what it cannot run";
     Some(Refusal::new(format!("{what} cannot be run"), help))
@@ -249,8 +278,8 @@ pub trait Device: Send {
     /// What is fixed about it.
     fn info(&self) -> &DeviceInfo;
 
-    /// Why it cannot do what a block of the job asks for; `None` when it can. Asked before anything runs, of every deploy
-    /// and boot block.
+    /// Why it cannot do what a block of the job asks for; `None` when it can. Asked before anything runs, of every boot
+    /// block and of every deploy but [`DOWNLOADS`].
     fn refusal(&self, block: &Block) -> Option<Refusal>;
 
     /// Takes what a deploy block has made. The next boot has the overlay unpacked at the device's root, or gets it by what
@@ -260,6 +289,19 @@ pub trait Device: Send {
     /// Boots (or reboots) and gives the console. The prompt has not been waited for. A device whose power is switched
     /// apart from its console only connects here, and starts in [`Device::reset`].
     fn boot(&mut self, request: BootRequest) -> DeviceFuture<'_, Console>;
+
+    /// Opens a connection of the device beside the console of its boot: one of `commands.connections`. What an earlier call
+    /// with this name has opened ends.
+    fn connect(&mut self, name: &str, _log: DeviceLog) -> DeviceFuture<'_, Console> {
+        let message = format!("{} has no connection {name}", self.info().name);
+        Box::pin(async { Err(ActionError::new(ErrorClass::Configuration, message)) })
+    }
+
+    /// Runs a command of the lab on this machine, to its end; `what` names it in messages. Dropping the future kills it.
+    fn command(&mut self, what: &str, _command: &str, _log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let message = format!("{what} cannot be run for {}", self.info().name);
+        Box::pin(async { Err(ActionError::new(ErrorClass::Configuration, message)) })
+    }
 
     /// Switches the power of a device that is connected off and on again. Nothing to do for a device that
     /// [`Device::boot`] has started.
@@ -271,6 +313,15 @@ pub trait Device: Send {
     /// sandbox shares the machine's kernel and says no.
     fn kernel_console(&self) -> bool {
         false
+    }
+
+    /// Listens where the device reaches this machine, at [`DeviceInfo::dispatcher_ip`] and a free port.
+    fn listen(&mut self) -> DeviceFuture<'_, TcpListener> {
+        Box::pin(async {
+            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await;
+            listener
+                .map_err(|error| ActionError::infrastructure(format!("nothing can listen on this machine: {error}")))
+        })
     }
 
     /// What it was waiting for when its future was dropped, in a few words: for the message of a limit that has passed.

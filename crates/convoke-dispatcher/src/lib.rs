@@ -13,7 +13,8 @@
 //! | `testshell` | the test shell: scanning, suites, MultiNode requests |
 //! | `calls` | one MultiNode call: recorded, limited, explained while it waits |
 //! | `faults` | what a kernel says when it is in trouble |
-//! | `console`, `prompt` | the console, waiting for a prompt |
+//! | `console`, `prompt`, `desk` | a console, waiting for a prompt, somebody else at it |
+//! | `consoles` | which console a namespace uses |
 //! | `context`, `log` | what the actions of a member share |
 //! | [`device`] | what the dispatcher needs of a device: the traits a lab implements |
 //! | [`error`] | how a member fails: class, message, reason |
@@ -22,7 +23,9 @@ mod actions;
 mod calls;
 mod checks;
 mod console;
+mod consoles;
 mod context;
+mod desk;
 pub mod device;
 pub mod error;
 mod faults;
@@ -36,4 +39,5 @@ mod stages;
 mod testshell;
 mod verdict;
 
+pub use desk::{Desk, Seat};
 pub use run::{DispatchOptions, MemberOutcome, MemberRun, run_member};

@@ -59,7 +59,8 @@ pub(crate) async fn wait(
     let Wait { name, prompts, check, cut_off, connection, deadline, .. } = wait;
     let mut matcher = matcher(prompts)?;
     let limit = connection.min(deadline.remaining());
-    let started = Instant::now();
+    let clock = deadline.clock();
+    let started = clock.now();
     log.debug(format_args!("{name}: waits for one of {prompts:?} (timeout {})", Seconds(limit)));
     let again = |line: Option<&str>| line.into_iter().for_each(|line| link.type_line(line));
     again(check);
@@ -81,15 +82,23 @@ pub(crate) async fn wait(
                 }
                 Ok(Came::Reset) => log.info(format_args!("{name}: the device was reset")),
                 Ok(Came::Bytes(chunk)) => {
-                    bytes.extend_from_slice(&chunk);
-                    let surplus = bytes.len().saturating_sub(KEPT);
-                    bytes.drain(..surplus);
-                    if let Some(found) = matcher.feed(&chunk) {
-                        return Ok(Seen { index: found.prompt, bytes });
+                    let mut rest = chunk.as_slice();
+                    while !rest.is_empty() {
+                        // What stands in later lines is for whoever reads next.
+                        let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+                        let (line, later) = rest.split_at(end);
+                        rest = later;
+                        bytes.extend_from_slice(line);
+                        let surplus = bytes.len().saturating_sub(KEPT);
+                        bytes.drain(..surplus);
+                        if let Some(found) = matcher.feed(line) {
+                            attached.put_back(rest);
+                            return Ok(Seen { index: found.prompt, bytes });
+                        }
                     }
                     quiet_at = Some(Instant::now() + SCANNER_IDLE);
                     // A device that never stops printing must not outlast the limit.
-                    if started.elapsed() >= limit {
+                    if clock.since(started) >= limit {
                         return Err(no_prompt(&wait, link));
                     }
                 }
@@ -99,13 +108,13 @@ pub(crate) async fn wait(
                     return Err(link.ended(name, &end, " before a prompt came"));
                 }
             },
-            () = tokio::time::sleep_until(quiet_at.unwrap_or(started)), if quiet_at.is_some() => {
+            () = tokio::time::sleep_until(quiet_at.unwrap_or_else(Instant::now)), if quiet_at.is_some() => {
                 quiet_at = None;
                 if let Some(found) = matcher.flush() {
                     return Ok(Seen { index: found.prompt, bytes });
                 }
             }
-            () = tokio::time::sleep_until(started + next_check) => {
+            () = clock.sleep_until(started.saturating_add(next_check)) => {
                 if next_check >= limit {
                     return Err(no_prompt(&wait, link));
                 }

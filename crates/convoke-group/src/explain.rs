@@ -32,6 +32,7 @@ impl Scene<'_> {
             missing: self.missing_words(&missing),
             hint: self.hint(key, &missing.members),
             members: self.names(&missing.members),
+            facts: Vec::new(),
         }
     }
 
@@ -43,6 +44,7 @@ impl Scene<'_> {
             missing: Vec::new(),
             members: Vec::new(),
             hint: None,
+            facts: Vec::new(),
         }
     }
 
@@ -82,6 +84,7 @@ impl Scene<'_> {
             waits,
             hint: self.hint(key, &missing.members),
             members: self.names(&missing.members),
+            facts: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ const SHOWN: usize = 20;
 #[serde(tag = "refusal", rename_all = "snake_case")]
 pub enum Refusal {
     /// The limit passed.
-    #[error("{what} of {waiter} timed out; {}{}", missing_words(missing), hint_words(hint))]
+    #[error("{what} of {waiter} timed out; {}{}{}", missing_words(missing), hint_words(hint), fact_words(facts))]
     TimedOut {
         /// The call.
         what: String,
@@ -28,6 +28,9 @@ pub enum Refusal {
         /// What was probably meant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
+        /// What whoever serves the group knows besides: where the missing members are. The rules know nothing of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        facts: Vec<String>,
     },
     /// The members it needs have left.
     #[error("{what} of {waiter} can no longer be satisfied: {}{}", list(gone, "; "), hint_words(hint))]
@@ -46,9 +49,10 @@ pub enum Refusal {
     },
     /// Every member that could still act is itself waiting.
     #[error(
-        "{what} of {waiter} can no longer be satisfied: every member that could still act is waiting: {}{}",
+        "{what} of {waiter} can no longer be satisfied: every member that could still act is waiting: {}{}{}",
         list(waits, "; "),
-        hint_words(hint)
+        hint_words(hint),
+        fact_words(facts)
     )]
     AllWaiting {
         /// The call.
@@ -62,6 +66,9 @@ pub enum Refusal {
         /// What was probably meant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
+        /// What whoever serves the group knows besides: where the missing members are. The rules know nothing of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        facts: Vec<String>,
     },
     /// The group is complete and this member is not in it, or the role does not exist, or the call makes no sense.
     #[error("{what}: {why}{}", hint_words(hint))]
@@ -86,6 +93,22 @@ impl Refusal {
             Self::Invalid { .. } => &[],
         }
     }
+
+    /// What whoever serves the group knows besides.
+    pub fn facts(&self) -> &[String] {
+        match self {
+            Self::TimedOut { facts, .. } | Self::AllWaiting { facts, .. } => facts,
+            Self::MembersLeft { .. } | Self::Invalid { .. } => &[],
+        }
+    }
+
+    /// The same with these facts; other refusals say why in full and take none.
+    pub fn with_facts(mut self, more: Vec<String>) -> Self {
+        if let Self::TimedOut { facts, .. } | Self::AllWaiting { facts, .. } = &mut self {
+            *facts = more;
+        }
+        self
+    }
 }
 
 /// `items` in one line; a long list is cut, and the rest counted.
@@ -102,6 +125,10 @@ fn missing_words(missing: &[String]) -> String {
     } else {
         format!("missing: {}", list(missing, ", "))
     }
+}
+
+fn fact_words(facts: &[String]) -> String {
+    if facts.is_empty() { String::new() } else { format!("; {}", list(facts, "; ")) }
 }
 
 fn hint_words(hint: &Option<String>) -> String {

@@ -11,7 +11,9 @@
 //! | [`yaml`] | YAML 1.1 as LAVA reads it, into that tree |
 //! | [`ids`] | a newtype for every name and number |
 //! | [`legacy`] | the 2014 JSON format, made into a v2 document |
+//! | [`downloads`] | the names of what a deploy to `downloads` leaves |
 //! | [`member`] | what one member runs: the input of a dispatcher |
+//! | [`console_test`] | monitors and interactive scripts |
 //! | [`mod@read`] | from a document to a checked job |
 //! | [`job`] | a checked job |
 //! | `split` | a member's definition for each member, on [`Job`] |
@@ -19,7 +21,9 @@
 //! | [`mod@pipeline`] | what a member does on a device, action by action, with every limit |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
+pub mod console_test;
 pub mod diagnostic;
+pub mod downloads;
 pub mod ids;
 pub mod job;
 pub mod legacy;
@@ -39,5 +43,5 @@ pub use job::{Job, MemberNames, resolve_member_name};
 pub use member::MemberJob;
 pub use node::Node;
 pub use pipeline::{DeviceLimits, PlannedAction, pipeline};
-pub use read::{Checked, Options, read};
+pub use read::{Checked, Options, context_key, read};
 pub use source::{Source, Span};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::console_test::{Monitor, Script};
 use crate::ids::{DeviceName, DeviceType, JobId, RoleName, SubId, Tag};
 use crate::job::MemberNames;
 
@@ -210,9 +211,9 @@ pub enum TestKind {
     /// `definitions`, run in the test shell.
     Definitions(Vec<Definition>),
     /// `monitors`, run over the console.
-    Monitors(Vec<Value>),
+    Monitors(Vec<Monitor>),
     /// `interactive`.
-    Interactive(Vec<Value>),
+    Interactive(Vec<Script>),
     /// `services`.
     Services(Vec<Value>),
 }
@@ -306,6 +307,11 @@ impl Block {
     /// Its namespace.
     pub fn namespace(&self) -> &str {
         self.common.namespace.as_deref().unwrap_or(COMMON_NAMESPACE)
+    }
+
+    /// The namespace whose console it uses.
+    pub fn connection_namespace(&self) -> &str {
+        self.common.connection_namespace.as_deref().unwrap_or_else(|| self.namespace())
     }
 }
 

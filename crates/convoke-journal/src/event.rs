@@ -60,12 +60,20 @@ pub enum Body {
         /// Line in the job file, from 1; 0 when it is about the whole file.
         line: usize,
     },
+    /// The flow of the calls as it was planned, in the form that whoever planned it gives it.
+    Planned {
+        /// The flow.
+        flow: serde_json::Value,
+    },
     /// A member got its device.
     DeviceAllocated {
         /// Name.
         device: String,
         /// Type.
         device_type: String,
+        /// Addresses at which the others reach it, as far as the lab knows them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        addresses: Vec<String>,
     },
     /// A member's own definition in split form, for `definition.yaml`.
     Definition {
@@ -133,6 +141,9 @@ pub enum Body {
         /// The bytes when they are not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base64: Option<String>,
+        /// The namespace of a further connection of the device; none for its own console.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection: Option<String>,
     },
     /// The scanner saw a STARTTC or ENDTC: the log position for results.
     TestCaseMark {
@@ -198,6 +209,19 @@ pub enum Body {
         /// One line a waiting member.
         waits: Vec<String>,
     },
+    /// A wait for this ID is satisfied, and the user wanted the group to stop there (`--break`): no call is answered and no
+    /// limit runs until the group goes on.
+    Stopped {
+        /// ID.
+        message_id: String,
+    },
+    /// The group that was stopped goes on.
+    WentOn {
+        /// Where it was stopped.
+        message_id: String,
+        /// For how long, in seconds.
+        stood_s: f64,
+    },
     /// A member ended.
     MemberEnded {
         /// Verdict.
@@ -248,6 +272,9 @@ pub struct MemberInfo {
     pub device_type: String,
     /// Essential role.
     pub essential: bool,
+    /// Nothing runs for it: its calls are made from an earlier run, or as the user says (`--only`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub played: bool,
 }
 
 /// Where a member is.

@@ -132,6 +132,7 @@ impl Masker {
         match body {
             Body::Diagnostic { message, .. } => self.text(message),
             Body::Definition { definition } => self.value(definition),
+            Body::Planned { flow } => self.value(flow),
             Body::ActionEnded { failure, .. } | Body::MemberEnded { failure, .. } => self.failure(failure),
             Body::Log { text, .. } | Body::Input { text } => self.text(text),
             Body::TestCaseMark { case, .. } => self.text(case),
@@ -149,6 +150,7 @@ impl Masker {
             }
             Body::ProbablyStuck { waits } => waits.iter_mut().for_each(|wait| self.text(wait)),
             Body::Canceling { why } => self.text(why),
+            Body::Stopped { message_id } | Body::WentOn { message_id, .. } => self.text(message_id),
             Body::RunEnded { first_failure, .. } => {
                 if let Some((_, failure)) = first_failure {
                     self.text(&mut failure.message);

@@ -17,6 +17,7 @@ const STAGES: &[(&str, StageEntry)] = &[
     ("machine", StageEntry::Controlled(qemu::stage::run)),
     ("login", StageEntry::Controlled(ssh::stage::run)),
     ("attach", StageEntry::Controlled(qemu::stage::attach)),
+    ("listen", StageEntry::Controlled(qemu::stage::listen)),
     ("command", StageEntry::Controlled(board::stage::command)),
     ("connect", StageEntry::Orphan(board::stage::connect)),
     ("shell", StageEntry::Plain(sandbox::shell_stage::run)),

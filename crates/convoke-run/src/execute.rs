@@ -6,25 +6,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_coordinator::{GroupClient, LocalGroup, TcpClient};
-use convoke_dispatcher::device::Device;
+use convoke_dispatcher::device::DeviceInfo;
 use convoke_dispatcher::error::ActionError;
 use convoke_dispatcher::{DispatchOptions, MemberRun};
 use convoke_group::{GroupName, MemberName, RoleName};
 use convoke_job::member::Place;
-use convoke_journal::{Body, ErrorClass, Failure, Files, Health, Journal, MemberInfo, Recorder, View};
-use convoke_lab::board::BoardDevice;
-use convoke_lab::qemu::QemuDevice;
+use convoke_journal::{Body, Failure, Files, Health, Journal, MemberInfo, Recorder, View};
 use convoke_lab::sandbox::Ground;
-use convoke_lab::ssh::{KeyPair, SshDevice};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::devices::{self, Logins, MemberDevice};
+use crate::facts::{Explaining, Facts};
 use crate::folder::RunFolder;
 use crate::kept::Shelf;
 use crate::observer::{self, Names};
-use crate::plan::{Plan, PlannedDevice, PlannedMember};
+use crate::plan::{Plan, PlannedMember};
+use crate::report::Report;
+use crate::stops::{Door, Stoppable, Stops};
 use crate::supervise::{Ready, supervise};
-use crate::verdict::VerdictView;
+use crate::verdict::{Known, VerdictView};
 
 /// How a plan is executed.
 pub struct RunOptions {
@@ -38,8 +39,10 @@ pub struct RunOptions {
     pub keep: bool,
     /// What looks at the events while they come, besides the files.
     pub views: Vec<Box<dyn View>>,
-    /// Warnings of the check, recorded first.
+    /// What the check said, and the planned flow; recorded first.
     pub findings: Vec<Body>,
+    /// Where the group is to stop; it must be a group within this process.
+    pub stops: Option<Stops>,
 }
 
 /// What a run came to.
@@ -90,13 +93,15 @@ async fn run(
     options: RunOptions,
     cancel: CancellationToken,
 ) -> Result<Outcome, RunError> {
-    let RunOptions { job_file, program, folder, keep, views, findings } = options;
+    let RunOptions { job_file, program, folder, keep, views, findings, stops } = options;
     let (journal, recorder) = Journal::create(folder.path()).map_err(RunError::Record)?;
     let (verdict_view, verdict) = VerdictView::new(plan.members.len());
     journal.subscribe(Box::new(Files::new(folder.path())));
+    journal.subscribe(Box::new(Report::new(folder.path())));
     for view in views {
         journal.subscribe(view);
     }
+    let known = verdict_view.known();
     journal.subscribe(Box::new(verdict_view));
     recorder.mask(plan.members.iter().flat_map(|member| &member.job.secrets).map(|(_, value)| value.clone()).collect());
     announce(&plan, job_file.clone(), program.clone(), findings, &recorder);
@@ -104,10 +109,14 @@ async fn run(
     let kept = Shelf::new(keep);
     let base = Path::new(&job_file).parent().map(Path::to_owned).unwrap_or_default();
     let template = DispatchTemplate { folder: &folder, base, program: &program, rehearsal: plan.rehearsal };
-    let started = start(plan, remote, &template, &kept, &recorder).await;
+    let stoppable = stops.map(|stops| Stoppable::new(stops, known.clone(), recorder.clone()));
+    let started = start(plan, remote, &template, &kept, known, stoppable.clone(), &recorder).await;
     let outcome = match started {
         Ok(members) => {
             supervise(members, &recorder, cancel).await;
+            if let Some(stoppable) = stoppable {
+                stoppable.ended();
+            }
             // The view answers as soon as it has seen the last member's end; it cannot go before it has.
             verdict.await.ok()
         }
@@ -168,7 +177,13 @@ fn info(member: &PlannedMember) -> MemberInfo {
             Place::Guest { host_role } => format!("guest of {host_role}"),
         },
         essential: group.is_some_and(|group| group.essential),
+        played: false,
     }
+}
+
+/// Where the others reach a device, as far as the lab knows.
+fn addresses(device: &DeviceInfo) -> Vec<String> {
+    device.files.iter().filter(|(name, _)| name == "ip").map(|(_, text)| text.trim().to_owned()).collect()
 }
 
 /// Makes devices and group, and everything each member needs.
@@ -177,91 +192,54 @@ async fn start(
     remote: Option<TcpClient>,
     options: &DispatchTemplate<'_>,
     kept: &Shelf,
+    known: Known,
+    stoppable: Option<Stoppable>,
     recorder: &Recorder,
 ) -> Result<Vec<Ready>, ActionError> {
     let ground = match plan.ground_settings() {
         Some(settings) => Some(Ground::create(settings).await?),
         None => None,
     };
-    let group = if remote.is_none() { local_group(&plan, recorder) } else { None };
-    let mut sandboxes = Vec::with_capacity(plan.members.len());
-    for member in &plan.members {
-        sandboxes.push(match (&member.device, &ground) {
-            (PlannedDevice::Sandbox(spec), Some(ground)) => Some(ground.sandbox(spec.clone())?),
-            _ => None,
-        });
-    }
-    let mut others: Vec<Option<Box<dyn Device>>> = Vec::with_capacity(plan.members.len());
-    for member in &plan.members {
-        others.push(match &member.device {
-            PlannedDevice::Qemu(spec) => Some(Box::new(QemuDevice::new((**spec).clone(), ground.clone())?)),
-            PlannedDevice::Ssh(spec) => Some(Box::new(SshDevice::primary((**spec).clone()))),
-            PlannedDevice::Board(spec) => Some(Box::new(BoardDevice::new((**spec).clone()))),
-            PlannedDevice::Sandbox(_) | PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
-        });
-    }
+    let facts = Facts { known, names: Arc::new(names(&plan)), recorder: recorder.clone() };
+    let group = if remote.is_none() { local_group(&plan, &facts, stoppable.clone()) } else { None };
     let logins = Logins::of(&plan)?;
-    // Guests are made while their hosts' devices are still at hand.
-    let guests: Vec<Option<Box<dyn Device>>> = plan
-        .members
-        .iter()
-        .map(|member| match &member.device {
-            PlannedDevice::Guest { host, name } => {
-                sandboxes[*host].as_ref().map(|host| Box::new(host.guest(name.clone())) as Box<dyn Device>)
-            }
-            PlannedDevice::Login { host, name, target } => {
-                let info = match (&sandboxes[*host], &others[*host]) {
-                    (Some(host), _) => host.info(),
-                    (None, other) => other.as_ref()?.info(),
-                };
-                let ground = ground.clone().filter(|_| plan.members[*host].device.is_on_ground());
-                let guest = SshDevice::guest(name.clone(), info, (**target).clone(), ground, logins.pair.clone()?);
-                Some(Box::new(guest) as Box<dyn Device>)
-            }
-            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) | PlannedDevice::Ssh(_) | PlannedDevice::Board(_) => {
-                None
-            }
-        })
-        .collect();
+    let devices = devices::make(&plan, ground.as_ref(), &logins, kept, stoppable.is_some())?;
     let mut ready = Vec::with_capacity(plan.members.len());
+    let mut doors = Vec::with_capacity(plan.members.len());
     let infos: Vec<MemberInfo> = plan.members.iter().map(info).collect();
-    let devices = sandboxes.into_iter().zip(others.into_iter().zip(guests));
-    for (((member, (sandbox, (other, guest))), info), key) in
-        plan.members.into_iter().zip(devices).zip(infos).zip(logins.authorized)
-    {
-        let host = match member.device {
-            PlannedDevice::Guest { host, .. } | PlannedDevice::Login { host, .. } => Some(host),
-            PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(_) | PlannedDevice::Ssh(_) | PlannedDevice::Board(_) => {
-                None
-            }
-        };
-        let device: Box<dyn Device> = match (sandbox, other.or(guest)) {
-            (Some(sandbox), _) => kept.wrap(&member.label, sandbox),
-            (None, Some(device)) => device,
-            (None, None) => return Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device")),
-        };
+    let members = plan.members.into_iter().zip(infos).zip(devices.into_iter().zip(logins.authorized));
+    for ((member, info), (MemberDevice { device, another }, key)) in members {
         recorder.member(
             member.job.sub_id.0,
             Body::DeviceAllocated {
                 device: device.info().name.clone(),
                 device_type: device.info().device_type.clone(),
+                addresses: addresses(device.info()),
             },
         );
         let client = match (&remote, &group, &member.job.group) {
             (Some(remote), _, Some(_)) => Some(Arc::new(remote.clone()) as Arc<dyn GroupClient>),
             (None, Some(group), Some(membership)) => {
                 let role = RoleName::new(membership.role.as_str());
-                Some(group.client(MemberName::new(member.name.clone()), role))
+                let client = group.client(MemberName::new(member.name.clone()), role);
+                Some(Arc::new(Explaining { client, facts: facts.clone() }) as Arc<dyn GroupClient>)
             }
             _ => None,
         };
+        let options = DispatchOptions { authorized_key: key, ..options.for_member(&info)? };
+        doors.push(Door {
+            sub_id: info.sub_id,
+            device: device.info().name.clone(),
+            desk: options.desk.clone(),
+            another: another.map(|another| Arc::new(Mutex::new(another))),
+        });
         ready.push(Ready {
             label: member.label,
             essential: member.job.group.as_ref().is_some_and(|group| group.essential),
-            host,
+            host: member.device.host(),
             run: MemberRun {
                 cancel: CancellationToken::new(),
-                options: DispatchOptions { authorized_key: key, ..options.for_member(&info)? },
+                options,
                 job: member.job,
                 device,
                 client,
@@ -269,33 +247,10 @@ async fn start(
             },
         });
     }
-    Ok(ready)
-}
-
-/// With what guests log in.
-struct Logins {
-    /// The group's own key pair; `None` when it has no guests that log in.
-    pair: Option<Arc<KeyPair>>,
-    /// For each member the public key that its device takes.
-    authorized: Vec<Option<String>>,
-}
-
-impl Logins {
-    fn of(plan: &Plan) -> Result<Logins, ActionError> {
-        let mut authorized = vec![None; plan.members.len()];
-        let mut pair = None;
-        for member in &plan.members {
-            let PlannedDevice::Login { host, target, .. } = &member.device else { continue };
-            if pair.is_none() {
-                pair = Some(Arc::new(KeyPair::generate(&format!("convoke-{}", plan.group))?));
-            }
-            let named = target.public_key().map_err(|refusal| {
-                ActionError::new(ErrorClass::Configuration, format!("{}: {}", refusal.message, refusal.help))
-            })?;
-            authorized[*host] = named.or_else(|| pair.as_ref().map(|pair| pair.public().to_owned()));
-        }
-        Ok(Logins { pair, authorized })
+    if let Some(stoppable) = stoppable {
+        stoppable.doors(doors);
     }
+    Ok(ready)
 }
 
 /// What is the same in the options of all members.
@@ -320,12 +275,18 @@ impl DispatchTemplate<'_> {
 }
 
 /// The group's task and the observer that records what happens in it; `None` for a single-device job.
-fn local_group(plan: &Plan, recorder: &Recorder) -> Option<LocalGroup> {
+fn local_group(plan: &Plan, facts: &Facts, stoppable: Option<Stoppable>) -> Option<LocalGroup> {
     plan.members.first()?.job.group.as_ref()?;
     let size = NonZeroUsize::new(plan.members.len())?;
     let (events, inbox) = mpsc::unbounded_channel();
-    let names: Names =
-        plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect();
-    tokio::spawn(observer::observe(inbox, names, recorder.clone()));
-    Some(LocalGroup::start(GroupName::new(plan.group.clone()), size, events))
+    let group = LocalGroup::start(GroupName::new(plan.group.clone()), size, events);
+    let brake = group.brake();
+    brake.stop_at(stoppable.as_ref().map(Stoppable::at).unwrap_or_default());
+    tokio::spawn(observer::observe(inbox, facts.clone(), brake, stoppable));
+    Some(group)
+}
+
+/// Who is who in the group.
+fn names(plan: &Plan) -> Names {
+    plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect()
 }

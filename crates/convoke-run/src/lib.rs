@@ -14,15 +14,25 @@
 //! Invariant: when [`execute()`] returns, every member has ended and so has every process of the run. Dropping its future
 //! ends them too, without their last words.
 
+mod devices;
 mod execute;
+mod facts;
 mod folder;
+mod happened;
 mod kept;
 mod observer;
 mod plan;
+mod report;
+mod repositories;
+mod stops;
 mod supervise;
 mod verdict;
 
 pub use execute::{Outcome, RunError, RunOptions, execute, execute_member};
 pub use folder::{FolderError, RunFolder};
+pub use happened::{Happened, happened};
 pub use kept::Shelf;
 pub use plan::{NoPlan, Plan, PlannedDevice, PlannedMember, plan, plan_member};
+pub use report::{REPORT, render};
+pub use repositories::{on_this_machine, read_repositories};
+pub use stops::{Entrance, Stop, Stops, Visit, VisitInput, VisitOutput};

@@ -2,16 +2,25 @@
 
 use std::collections::HashMap;
 
-use convoke_coordinator::GroupEvent;
+use convoke_coordinator::{Brake, GroupEvent};
 use convoke_group::{CallKind, MemberName, WaitView};
-use convoke_journal::{Body, LogLevel, Recorder};
+use convoke_journal::{Body, LogLevel};
 use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::facts::Facts;
+use crate::stops::Stoppable;
 
 /// Who is who: name in the group, number and label.
 pub(crate) type Names = HashMap<String, (u32, String)>;
 
 /// Records what the group's task tells until the group is gone.
-pub(crate) async fn observe(mut events: UnboundedReceiver<GroupEvent>, names: Names, recorder: Recorder) {
+/// Stops are told to `stoppable`.
+pub(crate) async fn observe(
+    mut events: UnboundedReceiver<GroupEvent>,
+    facts: Facts,
+    brake: Brake,
+    stoppable: Option<Stoppable>,
+) {
     while let Some(event) = events.recv().await {
         // A burst of arrivals is one change: of events about the same calls only the last one says how it stands.
         let mut burst = vec![event];
@@ -20,7 +29,10 @@ pub(crate) async fn observe(mut events: UnboundedReceiver<GroupEvent>, names: Na
         }
         for (index, event) in burst.iter().enumerate() {
             if !superseded(event, &burst[index + 1..]) {
-                record(event, &names, &recorder);
+                record(event, &facts);
+            }
+            if let (GroupEvent::Stopped { message_id }, Some(stoppable)) = (event, &stoppable) {
+                stoppable.stopped(message_id, brake.clone());
             }
         }
     }
@@ -31,7 +43,8 @@ fn superseded(event: &GroupEvent, later: &[GroupEvent]) -> bool {
     later.iter().any(|other| matches!(other, GroupEvent::Waiting { calls: newer, .. } if calls.iter().all(|call| newer.contains(call))))
 }
 
-fn record(event: &GroupEvent, names: &Names, recorder: &Recorder) {
+fn record(event: &GroupEvent, facts: &Facts) {
+    let Facts { names, recorder, .. } = facts;
     let number = |member: &MemberName| names.get(member.as_str()).map(|(number, _)| *number);
     match event {
         GroupEvent::Waiting { calls, missing, .. } => {
@@ -43,7 +56,17 @@ fn record(event: &GroupEvent, names: &Names, recorder: &Recorder) {
             }
         }
         GroupEvent::ProbablyStuck { waits } => {
-            recorder.group(Body::ProbablyStuck { waits: waits.iter().map(|wait| in_words(wait, names)).collect() });
+            let mut words: Vec<String> = waits.iter().map(|wait| in_words(wait, names)).collect();
+            let waiting: Vec<MemberName> = waits.iter().map(|wait| wait.member.clone()).collect();
+            words.extend(facts.of(&waiting, None));
+            recorder.group(Body::ProbablyStuck { waits: words });
+        }
+        GroupEvent::Stopped { message_id } => {
+            recorder.group(Body::Stopped { message_id: message_id.as_str().to_owned() });
+        }
+        GroupEvent::WentOn { message_id, stood } => {
+            let message_id = message_id.as_str().to_owned();
+            recorder.group(Body::WentOn { message_id, stood_s: stood.as_secs_f64() });
         }
         GroupEvent::Left { member, why } => {
             let label = names.get(member.as_str()).map_or(member.as_str(), |(_, label)| label);

@@ -1,18 +1,15 @@
 //! Which member runs on what: decided before anything is started, without side effects.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use convoke_device::Dictionary;
-use convoke_device::qemu::Network;
+use convoke_device::qemu::{Machine, Network};
 use convoke_dispatcher::device::Refusal;
 use convoke_job::member::Place;
 use convoke_job::{DeviceName, Job, MemberJob};
-use convoke_lab::board::BoardSpec;
-use convoke_lab::qemu::QemuSpec;
 use convoke_lab::sandbox::{GroundSettings, SandboxSpec};
-use convoke_lab::ssh::{SshSpec, Target};
-use convoke_lab::{Driver, Lab, Refused};
+use convoke_lab::ssh::Target;
+use convoke_lab::{DeviceSpec, Driver, Lab, Refused};
 use convoke_schedule::{Assigned, Shortage, Wanted, allocate};
 
 /// A job with a device for every member.
@@ -49,11 +46,11 @@ pub enum PlannedDevice {
     /// On a sandbox of its own.
     Sandbox(SandboxSpec),
     /// On a QEMU machine.
-    Qemu(Box<QemuSpec>),
+    Qemu(Box<DeviceSpec>, Box<Machine>),
     /// On a board.
-    Board(Box<BoardSpec>),
+    Board(Box<DeviceSpec>),
     /// On a machine that is reached by ssh.
-    Ssh(Box<SshSpec>),
+    Ssh(Box<DeviceSpec>, Box<Target>),
     /// Logged in to another member's device by ssh.
     Login {
         /// Index of that member.
@@ -107,38 +104,47 @@ pub enum NoPlan {
 }
 
 impl PlannedDevice {
+    /// What the lab knows of a device of its own; a sandbox has none of this.
+    fn spec(&self) -> Option<&DeviceSpec> {
+        match self {
+            PlannedDevice::Qemu(spec, _) | PlannedDevice::Ssh(spec, _) | PlannedDevice::Board(spec) => Some(spec),
+            PlannedDevice::Sandbox(_) | PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
+        }
+    }
+
     /// The name of a device of its own.
     fn name(&self) -> Option<&str> {
         match self {
             PlannedDevice::Sandbox(spec) => Some(&spec.name),
-            PlannedDevice::Qemu(spec) => Some(&spec.name),
-            PlannedDevice::Ssh(spec) => Some(&spec.name),
-            PlannedDevice::Board(spec) => Some(&spec.name),
-            PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
-        }
-    }
-}
-
-impl PlannedDevice {
-    /// Whether it is in the group's own network.
-    pub(crate) fn is_on_ground(&self) -> bool {
-        match self {
-            PlannedDevice::Sandbox(_) => true,
-            PlannedDevice::Qemu(spec) => spec.machine.network != Network::AsGiven,
-            PlannedDevice::Board(_)
-            | PlannedDevice::Ssh(_)
-            | PlannedDevice::Login { .. }
-            | PlannedDevice::Guest { .. } => false,
+            other => other.spec().map(|spec| spec.name.as_str()),
         }
     }
 
     /// Its configuration.
-    pub(crate) fn dictionary(&self) -> Option<&Arc<Dictionary>> {
+    fn dictionary(&self) -> Option<&Dictionary> {
+        self.spec()?.dictionary.as_deref()
+    }
+
+    /// Its name, if a place on the group's own ground is kept for it.
+    fn place(&self) -> Option<&str> {
+        let there = matches!(self, PlannedDevice::Sandbox(_) | PlannedDevice::Qemu(..));
+        self.name().filter(|_| there)
+    }
+
+    /// Whether it is in the group's own network.
+    pub(crate) fn is_on_ground(&self) -> bool {
         match self {
-            PlannedDevice::Qemu(spec) => spec.dictionary.as_ref(),
-            PlannedDevice::Ssh(spec) => Some(&spec.dictionary),
-            PlannedDevice::Board(spec) => Some(&spec.dictionary),
-            PlannedDevice::Sandbox(_) | PlannedDevice::Login { .. } | PlannedDevice::Guest { .. } => None,
+            PlannedDevice::Sandbox(_) => true,
+            PlannedDevice::Qemu(_, machine) => machine.network != Network::AsGiven,
+            _ => false,
+        }
+    }
+
+    /// Index of the member on whose device it is a guest.
+    pub(crate) fn host(&self) -> Option<usize> {
+        match self {
+            PlannedDevice::Login { host, .. } | PlannedDevice::Guest { host, .. } => Some(*host),
+            _ => None,
         }
     }
 }
@@ -147,18 +153,8 @@ impl Plan {
     /// How to make the ground that all sandboxes stand on, and whose network machines are on; `None` when nobody needs
     /// one.
     pub(crate) fn ground_settings(&self) -> Option<GroundSettings> {
-        let names = self
-            .members
-            .iter()
-            .filter_map(|member| match &member.device {
-                PlannedDevice::Sandbox(spec) => Some(spec.name.clone()),
-                PlannedDevice::Qemu(spec) => Some(spec.name.clone()),
-                PlannedDevice::Board(_)
-                | PlannedDevice::Ssh(_)
-                | PlannedDevice::Login { .. }
-                | PlannedDevice::Guest { .. } => None,
-            })
-            .collect();
+        let places = self.members.iter().filter_map(|member| member.device.place());
+        let names = places.map(str::to_owned).collect();
         let settings = GroundSettings { names, network: self.network, disk_limit: None };
         self.members.iter().any(|member| member.device.is_on_ground()).then_some(settings)
     }
@@ -221,7 +217,7 @@ fn logins(
             let device = host.and_then(PlannedDevice::name).unwrap_or_default().to_owned();
             NoPlan::Refused { device, refusal }
         };
-        let target = convoke_lab::driver::guest(dictionary.map(Arc::as_ref), member).map_err(refused)?;
+        let target = convoke_lab::driver::guest(dictionary, member).map_err(refused)?;
         found.insert(member.sub_id.0, target);
     }
     Ok(found)
@@ -297,7 +293,15 @@ fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<PlannedDevice
             Place::Guest { .. } => {}
         }
     }
-    let assignments = allocate(&wanted, &lab.inventory()).map_err(NoPlan::Shortage)?;
+    let assignments = allocate(&wanted, &lab.inventory()).map_err(|shortages| {
+        // A device that its templates keep from serving says more than that there are too few.
+        let mut of_type = lab
+            .devices
+            .iter()
+            .filter(|device| wanted.iter().any(|want| want.device_type == device.device_type.as_str()));
+        let unusable = of_type.find_map(|device| Some((device.name.to_string(), device.unusable()?)));
+        unusable.map_or(NoPlan::Shortage(shortages), |(device, refusal)| NoPlan::Refused { device, refusal })
+    })?;
     let mut made = Names::default();
     for device in &lab.devices {
         made.take(device.name.as_str());
@@ -325,33 +329,19 @@ fn device(name: String, device_type: String, member: &MemberJob, lab: &Lab) -> R
         Ok(dictionary) => dictionary,
         Err(refusal) => return Err(NoPlan::Refused { device: name, refusal }),
     };
-    match convoke_lab::driver::driver(&device_type, dictionary.as_deref(), member) {
-        Ok(Driver::Sandbox) => Ok(PlannedDevice::Sandbox(spec(&name, lab))),
-        Ok(Driver::Qemu(machine)) => Ok(PlannedDevice::Qemu(Box::new(QemuSpec {
-            name,
-            device_type,
-            tags: listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect(),
-            dictionary,
-            settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
-            machine,
-        }))),
-        Ok(Driver::Board) => Ok(PlannedDevice::Board(Box::new(BoardSpec {
-            name,
-            device_type,
-            tags: listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect(),
-            dictionary: dictionary.unwrap_or_default(),
-            settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
-        }))),
-        Ok(Driver::Ssh(target)) => Ok(PlannedDevice::Ssh(Box::new(SshSpec {
-            name,
-            device_type,
-            tags: listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect(),
-            dictionary: dictionary.unwrap_or_default(),
-            settings: listed.map(|device| device.settings.clone()).unwrap_or_default(),
-            target,
-        }))),
-        Err(Refused { refusal, .. }) => Err(NoPlan::Refused { device: name, refusal }),
-    }
+    let driver = match convoke_lab::driver::driver(&device_type, dictionary.as_deref(), member) {
+        Ok(driver) => driver,
+        Err(Refused { refusal, .. }) => return Err(NoPlan::Refused { device: name, refusal }),
+    };
+    let tags = listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect();
+    let settings = lab.device_settings(&name);
+    let own = |name| Box::new(DeviceSpec { name, device_type, tags, dictionary, settings });
+    Ok(match driver {
+        Driver::Sandbox => PlannedDevice::Sandbox(spec(&name, lab)),
+        Driver::Qemu(machine) => PlannedDevice::Qemu(own(name), Box::new(machine)),
+        Driver::Board => PlannedDevice::Board(own(name)),
+        Driver::Ssh(target) => PlannedDevice::Ssh(own(name), Box::new(target)),
+    })
 }
 
 /// A sandbox of the lab, with what the lab file says of it.

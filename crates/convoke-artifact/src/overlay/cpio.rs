@@ -16,7 +16,8 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::tree::{FromStart, Item, ItemKind, Tree, normal};
+use super::tree::{FromStart, Item, ItemKind, Tree};
+use crate::entry::normal;
 use crate::error::Error;
 use crate::unpack::{Compression, damaged};
 

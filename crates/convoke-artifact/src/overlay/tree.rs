@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use tar::EntryType;
 
+use crate::entry::{Body, normal};
 use crate::error::Error;
 use crate::unpack::Compression;
 
@@ -157,9 +158,9 @@ impl Tree {
             if item.kind == ItemKind::Directory {
                 seen.insert(item.path.clone());
             }
-            let mut body = Told { inner: &mut entry, failed: None };
+            let mut body = Body::new(&mut entry);
             let taken = take(&item, &mut body);
-            if let Some(error) = body.failed {
+            if let Some(error) = body.failure() {
                 return Err(broken(&error));
             }
             taken?;
@@ -211,31 +212,6 @@ fn parents(path: &Path, seen: &mut BTreeSet<PathBuf>, take: &mut Take<'_>) -> Re
 
 fn device(number: io::Result<Option<u32>>) -> u32 {
     number.ok().flatten().unwrap_or(0)
-}
-
-/// A path without `.` and a leading `/`; none when it goes up.
-pub(crate) fn normal(path: &Path) -> Option<PathBuf> {
-    let mut out = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(part) => out.push(part),
-            Component::CurDir | Component::RootDir => {}
-            Component::ParentDir | Component::Prefix(_) => return None,
-        }
-    }
-    Some(out)
-}
-
-/// A reader that remembers that it failed, to tell reading from writing.
-struct Told<R> {
-    inner: R,
-    failed: Option<io::Error>,
-}
-
-impl<R: Read> Read for Told<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buffer).inspect_err(|error| self.failed = Some(io::Error::new(error.kind(), error.to_string())))
-    }
 }
 
 /// Reads a file without moving its position, so that it can be read more than once.

@@ -47,7 +47,7 @@ async fn handed_out_once() {
     let mut whole = Vec::new();
     file.rewind().unwrap();
     file.read_to_end(&mut whole).unwrap();
-    let out = HandOut::start([127, 0, 0, 1].into(), file, "overlay.tar.gz").await.unwrap();
+    let out = HandOut::start(listener().await, file, "overlay.tar.gz").unwrap();
     let url = out.url();
     let (there, path) = (url.clone(), url.clone());
     assert!(url.contains("/tmp/") && url.ends_with("/overlay.tar.gz"), "{url}");
@@ -77,7 +77,7 @@ async fn handed_out_once() {
 }
 
 async fn handed_out_to_those_who_know() {
-    let out = HandOut::start([127, 0, 0, 1].into(), overlay(), "overlay.tar.gz").await.unwrap();
+    let out = HandOut::start(listener().await, overlay(), "overlay.tar.gz").unwrap();
     let host = out.url()["http://".len()..].split('/').next().unwrap().to_owned();
     let path = out.url()["http://".len() + host.len()..].to_owned();
     let ask = move |request: String| {
@@ -99,4 +99,8 @@ async fn handed_out_to_those_who_know() {
     let answers = answers.await.unwrap().map(|line| line.split(' ').nth(1).unwrap_or_default().to_owned());
     assert_eq!(answers, ["404", "404", "405", "200", "404"]);
     assert!(!out.taken());
+}
+
+async fn listener() -> tokio::net::TcpListener {
+    tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap()
 }

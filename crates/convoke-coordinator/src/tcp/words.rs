@@ -34,6 +34,7 @@ pub(super) fn timed_out(settings: &TcpSettings, call: &Call, last: Option<String
         missing: vec![unknown.to_owned()],
         members: Vec::new(),
         hint: last,
+        facts: Vec::new(),
     })
 }
 
@@ -44,11 +45,11 @@ pub(super) fn refused(settings: &TcpSettings, call: &Call, reason: &str) -> Answ
         return invalid(call, format!("coordinator {} says nack", settings.coordinator));
     }
     let of_waiter = format!("{what} of {waiter} ");
-    let (hint, members) = (None, Vec::new());
+    let (hint, members, facts) = (None, Vec::new(), Vec::new());
     // What kind it is decides what the failure is called in the results. A list stays one text.
     refusal(match reason.strip_prefix(&of_waiter).and_then(Kind::of) {
-        Some((Kind::TimedOut, rest)) => Refusal::TimedOut { what, waiter, missing: vec![rest], members, hint },
-        Some((Kind::AllWaiting, rest)) => Refusal::AllWaiting { what, waiter, waits: vec![rest], members, hint },
+        Some((Kind::TimedOut, rest)) => Refusal::TimedOut { what, waiter, missing: vec![rest], members, hint, facts },
+        Some((Kind::AllWaiting, rest)) => Refusal::AllWaiting { what, waiter, waits: vec![rest], members, hint, facts },
         Some((Kind::MembersLeft, rest)) => Refusal::MembersLeft { what, waiter, gone: vec![rest], members, hint },
         None => {
             let why = reason.strip_prefix(&format!("{what}: ")).unwrap_or(reason).to_owned();
@@ -122,6 +123,7 @@ mod tests {
                 missing: two(),
                 members: members(),
                 hint: hint.clone(),
+                facts: Vec::new(),
             },
             Refusal::MembersLeft {
                 what: what.clone(),
@@ -130,7 +132,14 @@ mod tests {
                 members: members(),
                 hint: None,
             },
-            Refusal::AllWaiting { what: what.clone(), waiter, waits: two(), members: members(), hint },
+            Refusal::AllWaiting {
+                what: what.clone(),
+                waiter,
+                waits: two(),
+                members: members(),
+                hint,
+                facts: Vec::new(),
+            },
             Refusal::Invalid { what, why: "no member of the group has the role".into(), hint: None },
         ] {
             let Answer::Refused { refusal } = refused(&settings, &call, &given.to_string()) else { panic!("done") };

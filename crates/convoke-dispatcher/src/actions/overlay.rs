@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::actions::{Outcome, Recorded};
 use crate::calls::member_name;
 use crate::context::Context;
-use crate::device::{Deployment, OverlayArchive};
+use crate::device::{DOWNLOADS, Deployment, OverlayArchive};
 use crate::error::ActionError;
 use crate::fetch::{self, Fetched};
 use crate::limits::{Deadline, Nature};
@@ -221,13 +221,19 @@ fn overlay_plan(ctx: &Context, action: &PlannedAction) -> OverlayPlan {
     }
 }
 
-/// Gives the device what the block has made.
+/// Gives the device what the block has made, unless it is for the device to fetch, or for later blocks.
 pub(crate) async fn hand_over(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
-    if let Some(BlockKind::Deploy { to, .. }) = action.block.map(|block| &ctx.job.blocks[block].kind)
-        && to == "overlay"
+    if !ctx.options.rehearsal
+        && let Some(number) = action.block
+        && let BlockKind::Deploy { to, .. } = &ctx.job.blocks[number].kind
     {
-        // Nothing but the overlay, for a device that fetches it when it is up.
-        ctx.transfer = ctx.overlay.take();
+        let nothing_more = to == "overlay" || DOWNLOADS.contains(&to.as_str());
+        if nothing_more || is_transferred(&ctx.job.blocks, number) {
+            ctx.transfer.extend(ctx.overlay.take().map(|overlay| (action.namespace.clone(), overlay)));
+        }
+        if nothing_more {
+            return Ok(None);
+        }
     }
     let deployment = match action.block.map(|block| &ctx.job.blocks[block]) {
         Some(Block { kind: BlockKind::Deploy { to, .. }, parameters, .. }) => Deployment {
@@ -248,4 +254,13 @@ pub(crate) async fn hand_over(ctx: &mut Context, action: &PlannedAction, deadlin
     ctx.before_test = ctx.guard(action.name, Nature::Lab, deadline, work).await?.before_test;
     ctx.deployed = true;
     Ok(None)
+}
+
+/// Whether the device is to fetch the overlay of this deploy block itself: the next boot of its namespace says so.
+fn is_transferred(blocks: &[Block], deploy: usize) -> bool {
+    let namespace = blocks[deploy].namespace();
+    let later = blocks[deploy + 1..].iter().filter(|block| block.namespace() == namespace);
+    later
+        .take_while(|block| !matches!(block.kind, BlockKind::Deploy { .. }))
+        .any(|block| matches!(block.kind, BlockKind::Boot { .. }) && block.parameters.contains_key("transfer_overlay"))
 }

@@ -3,8 +3,6 @@
 //! The overlay is handed out for as long as the action lasts. Both commands are checked: what they end with is printed by
 //! the line that runs them.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use convoke_artifact::HandOut;
 use convoke_job::pipeline::PlannedAction;
 use serde_json::Value;
@@ -24,18 +22,20 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
     }
     let block = action.block.map(|block| &ctx.job.blocks[block].parameters);
     let Some(keys) = block.and_then(|block| block.get("transfer_overlay")).cloned() else { return Ok(None) };
-    let Some(overlay) = &ctx.transfer else {
+    let Some(overlay) = ctx.transfer.get(&action.namespace) else {
         return Err(ActionError::job(format!(
-            "{}: there is no overlay to be transferred: add `deploy: {{to: overlay}}` before this boot block",
-            action.name
+            "{}: there is no overlay to be transferred: add `deploy: {{to: overlay}}` before this boot block, for \
+             namespace {}",
+            action.name, action.namespace
         )));
     };
     let failed = |error: std::io::Error| ActionError::infrastructure(format!("{}: {error}", action.name));
     let (file, name) = (overlay.file.try_clone().map_err(failed)?, overlay.file_name.clone());
     let work = async |ctx: &mut Context| {
-        let handed = HandOut::start(IpAddr::V4(Ipv4Addr::UNSPECIFIED), file, &name).await?;
+        let listener = ctx.device().listen().await?;
+        let handed = HandOut::start(listener, file, &name)?;
         let url = handed.url_at(&ctx.info.dispatcher_ip);
-        let Some(link) = &ctx.console else { return Ok(()) };
+        let Some(link) = ctx.console(action) else { return Ok(()) };
         let attached = link.attach();
         let checked = Checked { ctx, link, attached: &attached, action, deadline };
         link.type_line(&format!("rm -f {name}"));
@@ -50,6 +50,8 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         checked.line(&format!("{} {name}", text("unpack_command"))).await
     };
     ctx.guard(action.name, Nature::Job, deadline, work).await?;
+    ctx.before_test.clear();
+    ctx.deployed = true;
     Ok(None)
 }
 

@@ -5,9 +5,10 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use convoke_artifact::checksum::{Checksum, Hashed};
+use convoke_artifact::entry::{Body, normal};
 use convoke_artifact::http;
 use convoke_artifact::place::Place;
 use convoke_artifact::unpack::Compression;
@@ -131,9 +132,9 @@ fn copy(source: &ArchiveSource, path: &str, reader: Box<dyn Read + '_>, tar: &mu
                 document = Some(bytes);
                 copied
             } else {
-                let mut body = Told { inner: &mut entry, failed: None };
+                let mut body = Body::new(&mut entry);
                 let copied = tar.append_data(&mut header, &name, &mut body);
-                if let Some(error) = body.failed {
+                if let Some(error) = body.failure() {
                     return Err(broken(&error));
                 }
                 copied
@@ -155,31 +156,6 @@ fn copy(source: &ArchiveSource, path: &str, reader: Box<dyn Read + '_>, tar: &mu
     document.ok_or_else(|| Trouble::job(format!("there is no file {path:?} in {place}{hint}")))
 }
 
-/// A path without `.` and a leading `/`; none when it goes up.
-fn normal(path: &Path) -> Option<PathBuf> {
-    let mut out = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(part) => out.push(part),
-            Component::CurDir | Component::RootDir => {}
-            Component::ParentDir | Component::Prefix(_) => return None,
-        }
-    }
-    Some(out)
-}
-
 fn stripped(path: &Path, count: u32) -> PathBuf {
     path.components().skip(usize::try_from(count).unwrap_or(usize::MAX)).collect()
-}
-
-/// A reader that remembers that it failed, to tell reading from writing.
-struct Told<R> {
-    inner: R,
-    failed: Option<io::Error>,
-}
-
-impl<R: Read> Read for Told<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buffer).inspect_err(|error| self.failed = Some(io::Error::new(error.kind(), error.to_string())))
-    }
 }

@@ -70,7 +70,10 @@ impl Shell<'_> {
                 return ControlFlow::Break(Err(ActionError::test(text)));
             }
             Signal::TestFeedback(namespace) => {
-                log.line(LogLevel::Feedback, format_args!("namespace {namespace} has no console of its own"));
+                // The lines of further connections are in the log as they come.
+                if !self.ctx.consoles.has_own(&namespace) {
+                    log.line(LogLevel::Feedback, format_args!("namespace {namespace} has no console of its own"));
+                }
             }
             Signal::TestEvent(text) => log.line(LogLevel::Event, text),
             Signal::ReturnCode(_) => {}
@@ -113,18 +116,12 @@ impl Shell<'_> {
         }
         let Done { request, answered, unread, .. } = done;
         let mut extra = Map::new();
-        let mut refuse = |why: String, missing: &[String]| {
-            extra.insert("error_msg".into(), why.clone().into());
-            // An empty list says nothing and would hide the message where there is room for one only.
-            if !missing.is_empty() {
-                extra.insert("missing".into(), Value::from(missing.to_vec()));
-            }
-            request.kind().map(|kind| reply::nack(kind, Some(&why)))
-        };
         let mut failed = None;
         let line = match answered.answer {
             Answer::Refused { refusal } => {
-                let line = refuse(refusal.to_string(), calls::missing(&refusal));
+                extra = told(&refusal);
+                let why = refusal.clone().with_facts(Vec::new()).to_string();
+                let line = request.kind().map(|kind| reply::nack(kind, Some(&why)));
                 failed = Some(refusal).filter(|refusal| !matches!(refusal, Refusal::Invalid { .. }));
                 line
             }
@@ -143,7 +140,8 @@ impl Shell<'_> {
                     |error| {
                         // The call itself was satisfied, so nothing else says this.
                         self.ctx.log.error(&error);
-                        refuse(error, &[])
+                        extra.insert("error_msg".into(), error.clone().into());
+                        request.kind().map(|kind| reply::nack(kind, Some(&error)))
                     },
                     Some,
                 )
@@ -164,12 +162,8 @@ impl Shell<'_> {
         let mut failed = None;
         let reply = match answered.answer {
             Answer::Refused { refusal } => {
-                let why = refusal.to_string();
-                extra.insert("error_msg".into(), why.clone().into());
-                let missing = calls::missing(&refusal);
-                if !missing.is_empty() {
-                    extra.insert("missing".into(), Value::from(missing.to_vec()));
-                }
+                extra = told(&refusal);
+                let why = refusal.clone().with_facts(Vec::new()).to_string();
                 failed = Some(refusal).filter(|refusal| !matches!(refusal, Refusal::Invalid { .. }));
                 Reply::Nack(why)
             }
@@ -226,4 +220,19 @@ impl Shell<'_> {
             }
         }
     }
+}
+
+/// What the result of a refused call says. What other members' consoles show stands here and is not typed to the device,
+/// where it does not belong and is not needed.
+fn told(refusal: &Refusal) -> Map<String, Value> {
+    let mut extra = Map::from_iter([("error_msg".to_owned(), refusal.to_string().into())]);
+    // An empty list says nothing and would hide the message where there is room for one only.
+    let mut list = |key: &str, words: &[String]| {
+        if !words.is_empty() {
+            extra.insert(key.into(), Value::from(words.to_vec()));
+        }
+    };
+    list("missing", calls::missing(refusal));
+    list("facts", refusal.facts());
+    extra
 }

@@ -54,8 +54,14 @@ impl GroupClient for Lost {
         Box::pin(async move {
             tokio::time::sleep(options.limit.unwrap()).await;
             let (what, waiter) = ("group assembly".into(), "101 (one)".into());
-            let refusal =
-                Refusal::TimedOut { what, waiter, missing: Vec::new(), members: Vec::new(), hint: self.trouble() };
+            let refusal = Refusal::TimedOut {
+                what,
+                waiter,
+                missing: Vec::new(),
+                members: Vec::new(),
+                hint: self.trouble(),
+                facts: Vec::new(),
+            };
             Answer::Refused { refusal }
         })
     }

@@ -18,25 +18,47 @@ use crate::group::group;
 use crate::pty::PtyDevice;
 use crate::support::{Bench, Player, Scripted, member, sandbox};
 
-/// A device behind a line that drops, doubles and flips bytes from the moment its runner is started.
+/// A device behind a line that drops, doubles and flips bytes from the moment its runner is started, and on which the
+/// kernel speaks in between. Bytes come as a UART of 115,200 baud hands them on: a FIFO at a time, whoever else runs
+/// having its turn in between.
 struct Lossy {
     inner: PtyDevice,
     seed: u64,
 }
 
+/// The FIFO of a UART.
+const FIFO: usize = 16;
+/// A record of the kernel comes after so many FIFOs.
+const RECORD_EVERY: u32 = 20;
+
 /// What a line does, always the same for a seed.
-struct Damage(u64);
+struct Damage {
+    state: u64,
+    /// FIFOs since the kernel's last record, on the way from the device.
+    since: Option<u32>,
+}
 
 impl Damage {
-    fn random(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % below
+    fn new(seed: u64, kernel: bool) -> Self {
+        Damage { state: seed, since: kernel.then_some(0) }
     }
 
+    fn random(&mut self, below: u64) -> u64 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        (self.state >> 11) % below
+    }
+
+    /// One FIFO of bytes.
     fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
+        if let Some(since) = &mut self.since {
+            *since = (*since + 1) % RECORD_EVERY;
+            if *since == 0 {
+                out.extend(b"[   12.345678] usb 1-1: new high-speed USB device number 7 using xhci\r\n");
+            }
+        }
         for &byte in bytes {
             match self.random(1000) {
                 0 => {}
@@ -59,15 +81,18 @@ async fn carry(
     let mut buffer = [0; 4096];
     let mut line = Vec::new();
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        let bytes = if bad.load(Ordering::SeqCst) { damage.pass(&buffer[..count]) } else { buffer[..count].to_vec() };
-        if to.write_all(&bytes).await.is_err() || to.flush().await.is_err() {
-            return;
-        }
-        if starts && !bad.load(Ordering::SeqCst) {
-            line.extend(&bytes);
-            let typed = String::from_utf8_lossy(&line);
-            let whole = typed.rfind("/bin/lava-test-runner ").is_some_and(|at| typed[at..].contains('\n'));
-            bad.store(whole, Ordering::SeqCst);
+        for fifo in buffer[..count].chunks(FIFO) {
+            let bytes = if bad.load(Ordering::SeqCst) { damage.pass(fifo) } else { fifo.to_vec() };
+            if to.write_all(&bytes).await.is_err() || to.flush().await.is_err() {
+                return;
+            }
+            if starts && !bad.load(Ordering::SeqCst) {
+                line.extend(&bytes);
+                let typed = String::from_utf8_lossy(&line);
+                let whole = typed.rfind("/bin/lava-test-runner ").is_some_and(|at| typed[at..].contains('\n'));
+                bad.store(whole, Ordering::SeqCst);
+            }
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -92,8 +117,8 @@ impl Device for Lossy {
             let (reader, writer) = tokio::io::split(ours);
             let (from, to) = tokio::io::split(theirs);
             let bad = Arc::new(AtomicBool::new(false));
-            tokio::spawn(carry(console.reader, to, Damage(self.seed), Arc::clone(&bad), false));
-            tokio::spawn(carry(from, console.writer, Damage(self.seed + 1), bad, true));
+            tokio::spawn(carry(console.reader, to, Damage::new(self.seed, true), Arc::clone(&bad), false));
+            tokio::spawn(carry(from, console.writer, Damage::new(self.seed + 1, false), bad, true));
             Ok(Console::new(reader, writer))
         })
     }
@@ -103,7 +128,8 @@ impl Device for Lossy {
     }
 }
 
-/// Three bytes of a thousand are damaged, both ways; every result and every message is right.
+/// Three bytes of a thousand are damaged, both ways, and the kernel speaks every 320; every result and every message is
+/// right.
 #[tokio::test]
 async fn two_members_behind_lossy_lines() {
     let roles = ["server", "client"];
@@ -244,6 +270,25 @@ async fn a_script_that_leaves_before_its_end_has_failed() {
     });
     bench.run(sandbox(&[("a", &["exit 0"])]), device).await;
     assert!(bench.results().contains("lava.0_a fail"), "{}", bench.results());
+}
+
+/// A runner none of whose frames arrives whole speaks the old form, in which damage cannot be seen.
+#[tokio::test(start_paused = true)]
+async fn a_line_too_bad_for_the_link_is_said() {
+    for (frame, said) in [("<LAVA2 Q 0001 1/1 5 ffff bxgin>\r\n", true), ("", false)] {
+        let bench = Bench::new();
+        let device = Scripted::new(move |mut player| async move {
+            player.runner(frame).await;
+            if said {
+                assert_eq!(player.frame().await.unwrap().kind, Kind::Again);
+            }
+            player.print(&format!("{START}{END}<LAVA_TEST_RUNNER EXIT>\r\n")).await;
+            player.drain().await;
+        });
+        bench.run(sandbox(&[("a", &["true"])]), device).await;
+        let why = "Error: the console is so bad that the runner gave the checked link up: ";
+        assert_eq!(bench.log().contains(why), said, "{}", bench.log());
+    }
 }
 
 #[tokio::test(start_paused = true)]

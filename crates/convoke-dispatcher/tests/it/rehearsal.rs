@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::group::group;
 use crate::pty::PtyDevice;
-use crate::support::{Bench, Scripted, block, boot, definition, deploy, job, member, test};
+use crate::support::{Bench, Scripted, block, blocks, boot, definition, deploy, job, member, test};
 
 /// A runner that ends every suite `0_a` well, whatever its uuid is.
 fn runner() -> Scripted {
@@ -215,7 +215,9 @@ async fn interactive_steps_of_the_group_are_made_and_the_rest_is_skipped() {
         {"lava-wait": "go"},
         {"lava-sync": "done"},
     ]});
-    let blocks = vec![boot("bootloader"), block(BlockKind::Test(TestKind::Interactive(vec![script])))];
+    let blocks = blocks(json!([
+        {"boot": {"method": "bootloader", "bootloader": "u-boot"}}, {"test": {"interactive": [script]}},
+    ]));
     let one = member(job(blocks), 0, &roles);
     let two = async {
         let of = |id: &str| MessageId::new(id);
@@ -250,7 +252,9 @@ async fn an_interactive_call_that_is_refused_is_a_test_error() {
     let clients = group(&roles);
     clients[1].leave("its job ended");
     let script = json!({"name": "uboot", "prompts": ["=>"], "script": [{"lava-sync": "done"}]});
-    let blocks = vec![boot("bootloader"), block(BlockKind::Test(TestKind::Interactive(vec![script])))];
+    let blocks = blocks(json!([
+        {"boot": {"method": "bootloader", "bootloader": "u-boot"}}, {"test": {"interactive": [script]}},
+    ]));
     let one = member(job(blocks), 0, &roles);
     let outcome = bench.run_in(one, runner(), Some(Arc::clone(&clients[0]))).await;
     let failure = outcome.failure.unwrap();
@@ -282,14 +286,14 @@ async fn requests_that_wait_for_each_other_are_refused_before_their_limits() {
 #[tokio::test]
 async fn monitors_and_services_are_skipped_with_a_warning() {
     let bench = Bench::rehearsal();
-    let monitors = vec![json!({"name": "zephyr", "start": "a", "end": "b", "pattern": "c"})];
-    let blocks = vec![
-        deploy("tmpfs"),
-        boot("pyocd"),
-        block(BlockKind::Test(TestKind::Monitors(monitors))),
-        block(BlockKind::Test(TestKind::Services(vec![json!({"name": "srv"})]))),
-        block(BlockKind::Command { name: "relay".into() }),
-    ];
+    let pattern = "(?P<test_case_id>a)(?P<result>b)";
+    let blocks = blocks(json!([
+        {"deploy": {"to": "overlay"}},
+        {"boot": {"method": "pyocd"}},
+        {"test": {"monitors": [{"name": "zephyr", "start": "a", "end": "b", "pattern": pattern}]}},
+        {"test": {"services": [{"name": "srv", "from": "git", "repository": "r", "path": "p"}]}},
+        {"command": {"name": "relay"}},
+    ]));
     let outcome = bench.run(job(blocks), runner()).await;
     assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
     insta::assert_snapshot!(bench.results(), @r"

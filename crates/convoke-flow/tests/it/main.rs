@@ -1,10 +1,20 @@
 //! The promises of the room, one module each.
 #![allow(clippy::unwrap_used)]
 
+mod agree;
+mod build;
+mod causes;
 mod jobs;
+mod mutants;
 mod one;
+mod oracle;
+mod practices;
 mod readable;
 mod repositories;
+mod scene;
 mod scripts;
+mod search;
 mod shells;
 mod show;
+mod table;
+mod verdicts;

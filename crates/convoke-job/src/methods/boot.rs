@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::{ActionTree, Method, action, leaf};
+use super::{ActionTree, Method, TreeContext, action, leaf};
 use crate::member::{Block, BlockKind};
 
-pub(super) fn tree(method: &str, block: &Block) -> Method {
+pub(super) fn tree(method: &str, block: &Block, context: &TreeContext) -> Method {
+    let shell = || if context.shell { shell().to_vec() } else { Vec::new() };
     let mut listed = true;
     let tree = match method {
         "sandbox" => {
@@ -17,8 +18,8 @@ pub(super) fn tree(method: &str, block: &Block) -> Method {
             action("boot-sandbox", children)
         }
         "qemu" | "qemu-nfs" => {
-            let mut children = vec![action("boot-qemu-image", vec![leaf("execute-qemu")]).retrying(), login()];
-            children.extend(shell());
+            let mut children = vec![action("boot-qemu-image", vec![leaf("execute-qemu")]).retrying()];
+            children.extend(session(block, context));
             action("boot-image-retry", children)
         }
         "u-boot" => {
@@ -71,12 +72,13 @@ pub(super) fn tree(method: &str, block: &Block) -> Method {
             if block.parameters.get("reset") != Some(&Value::Bool(false)) {
                 children.push(reset(block));
             }
-            children.extend([login(), leaf("expect-shell-connection")]);
-            if block.parameters.contains_key("transfer_overlay") {
-                children.push(leaf("overlay-unpack"));
-            }
-            children.push(leaf("export-device-env"));
+            children.extend(session(block, context));
             action("minimal-boot", children)
+        }
+        "new_connection" => {
+            let mut children = vec![leaf("open-connection")];
+            children.extend(session(block, context));
+            action("new-connection", children)
         }
         _ => {
             listed = false;
@@ -94,6 +96,22 @@ fn login() -> ActionTree {
 
 fn shell() -> [ActionTree; 2] {
     [leaf("expect-shell-connection"), leaf("export-device-env")]
+}
+
+/// From the first text on a console to a shell that has the overlay.
+fn session(block: &Block, context: &TreeContext) -> Vec<ActionTree> {
+    let mut children = vec![login()];
+    if context.shell {
+        children.push(leaf("expect-shell-connection"));
+        children.extend(transfer(block));
+        children.push(leaf("export-device-env"));
+    }
+    children
+}
+
+/// The device fetches its overlay, once its shell is there.
+fn transfer(block: &Block) -> Option<ActionTree> {
+    block.parameters.contains_key("transfer_overlay").then(|| leaf("overlay-unpack"))
 }
 
 fn reset(block: &Block) -> ActionTree {

@@ -33,6 +33,8 @@ pub struct ActionTree {
 pub struct TreeContext {
     /// Whether the job is a member of a group.
     pub multinode: bool,
+    /// Whether a boot has to end in a shell.
+    pub shell: bool,
     /// The definitions this block fetches: number in the namespace and name of the fetching action.
     pub definitions: Vec<(usize, &'static str)>,
 }
@@ -50,7 +52,8 @@ impl TreeContext {
     /// The context of `blocks[block]`: a deploy fetches the definitions of all test blocks of its namespace, a docker
     /// test its own.
     pub fn of(blocks: &[Block], block: usize, multinode: bool) -> Self {
-        let mut context = TreeContext { multinode, definitions: Vec::new() };
+        let shell = wants_shell(&blocks.iter().collect::<Vec<_>>(), block);
+        let mut context = TreeContext { multinode, shell, definitions: Vec::new() };
         let Some(this) = blocks.get(block) else { return context };
         let deploys = matches!(this.kind, BlockKind::Deploy { .. });
         if !deploys && !is_docker_test(this) {
@@ -62,6 +65,23 @@ impl TreeContext {
             .collect();
         context
     }
+}
+
+/// Whether a shell is needed on the console that the boot block `blocks[boot]` opens: definitions run in it. Monitors and
+/// interactive scripts need none. With nothing to run, a shell shows that the device is up; a further line is only recorded.
+pub fn wants_shell(blocks: &[&Block], boot: usize) -> bool {
+    let Some(own) = blocks.get(boot).map(|block| block.namespace()) else { return true };
+    let mut tests = blocks[boot + 1..]
+        .iter()
+        .take_while(|block| !(matches!(block.kind, BlockKind::Boot { .. }) && block.namespace() == own))
+        .filter(|block| block.connection_namespace() == own && !is_docker_test(block))
+        .filter_map(|block| match &block.kind {
+            BlockKind::Test(kind) => Some(matches!(kind, TestKind::Definitions(_))),
+            _ => None,
+        })
+        .peekable();
+    let is_further = matches!(&blocks[boot].kind, BlockKind::Boot { method, .. } if method == "new_connection");
+    tests.peek().is_none() && !is_further || tests.any(|shell| shell)
 }
 
 /// All definitions of a namespace with their number in it and the block they stand in (§14).
@@ -85,7 +105,7 @@ pub fn namespace_definitions<'a>(
 pub fn action_tree(block: &Block, context: &TreeContext) -> Method {
     match &block.kind {
         BlockKind::Deploy { to, .. } => deploy::tree(to, block, context),
-        BlockKind::Boot { method, .. } => boot::tree(method, block),
+        BlockKind::Boot { method, .. } => boot::tree(method, block, context),
         BlockKind::Test(kind) => Method { tree: test::tree(kind, block, context), listed: true },
         BlockKind::Command { .. } => Method { tree: leaf("command"), listed: true },
     }

@@ -66,6 +66,8 @@ const NAMES: &[&str] = &[
     "login-ssh",
     "minimal-boot",
     "multinode-test",
+    "new-connection",
+    "open-connection",
     "overlay-unpack",
     "parse-persistent-nfs",
     "pdu-reboot",

@@ -21,7 +21,7 @@ pub(super) fn block(kind: &str, at: &At<'_>, scope: &Scope<'_>, findings: &mut F
     let kind = match kind {
         "deploy" => deploy::deploy(at, findings)?,
         "boot" => boot::boot(at, findings)?,
-        "test" => BlockKind::Test(test::test(at, findings)?),
+        "test" => BlockKind::Test(test::test(at, scope, findings)?),
         _ => BlockKind::Command { name: command(at, findings)? },
     };
     let mut block = Block { common: Common::default(), kind, parameters };
@@ -80,7 +80,8 @@ fn names(at: &At<'_>, block: &Block, scope: &Scope<'_>, common: &mut Common, fin
         return;
     }
     let fetches = ["inline-repo-action", "git-repo-action", "url-repo-action"];
-    let context = TreeContext { multinode: scope.multinode, definitions: fetches.map(|fetch| (0, fetch)).to_vec() };
+    let context =
+        TreeContext { multinode: scope.multinode, shell: true, definitions: fetches.map(|fetch| (0, fetch)).to_vec() };
     let method = methods::action_tree(block, &context);
     let mut actions = Vec::new();
     for name in method.tree.names() {

@@ -6,6 +6,9 @@ use super::deploy::method;
 use super::tables;
 use crate::member::{AutoLogin, BlockKind};
 
+/// Methods that start or connect, and never reset what runs.
+const NO_RESET: [&str; 6] = ["sandbox", "qemu", "qemu-nfs", "ssh", "docker", "new_connection"];
+
 pub(crate) fn boot(at: &At<'_>, findings: &mut Findings) -> Option<BlockKind> {
     let method = method(at, "method", "boot", tables::BOOTS, findings)?;
     check_keys(at, tables::BOOT, method, &format!("boot with {}", method.name), findings);
@@ -25,6 +28,20 @@ pub(crate) fn boot(at: &At<'_>, findings: &mut Findings) -> Option<BlockKind> {
     if let Some(transfer) = at.get("transfer_overlay") {
         transfer_overlay(&transfer, findings);
     }
+    if method.name == "new_connection"
+        && let Some(connection) = at.get("connection")
+    {
+        findings.filled_text(&connection, "action.key");
+    }
+    if let Some(commands) = at.get("soft_reboot") {
+        findings.text_or_texts(&commands, "boot.soft-reboot");
+        let left_alone = at.get("reset").is_some_and(|reset| reset.node.as_bool() == Some(false));
+        if left_alone || NO_RESET.contains(&method.name) {
+            let finding =
+                commands.warning_at_name("boot.soft-reboot", "nothing is reset here, `soft_reboot` is not used");
+            findings.push(finding.help("remove it"));
+        }
+    }
     let mut host_address = None;
     if let Some(parameters) = at.get("parameters")
         && findings.is_mapping(&parameters, "action.key")
@@ -34,6 +51,10 @@ pub(crate) fn boot(at: &At<'_>, findings: &mut Findings) -> Option<BlockKind> {
             (Some(id), Some(key)) => Some((id, key)),
             _ => None,
         };
+        if let Some(message) = parameters.get("shutdown-message") {
+            findings.filled_text(&message, "action.key");
+            findings.pattern(&message, "action.key");
+        }
         for (one, other) in [("hostID", "host_key"), ("host_key", "hostID")] {
             if parameters.get(one).is_some() && parameters.get(other).is_none() {
                 let finding = parameters.error_at_name("guest.address", format!("`{one}` needs `{other}`"));

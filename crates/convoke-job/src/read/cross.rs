@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::actions::DraftAction;
 use super::cursor::{At, Findings};
 use super::roles::{DraftGroup, DraftRole};
-use super::{guests, inline};
+use super::{guests, inline, left};
 use crate::member::{BlockKind, DefinitionFrom, TestKind};
 
 /// Checks of any job; `roles` is `None` for a single-device job or one member.
@@ -13,6 +13,7 @@ pub(crate) fn job(actions: &[DraftAction<'_>], roles: Option<&[DraftRole<'_>]>, 
     fetches(actions, findings);
     namespaces(actions, roles, findings);
     unused_images(actions, roles, findings);
+    left::check(actions, roles, findings);
 }
 
 /// Every deploy prepares the definitions of all tests that follow from it: their product is what a pipeline holds.

@@ -228,6 +228,27 @@ impl Findings {
         }
     }
 
+    /// The value of a key that has to be there.
+    pub(crate) fn required<'a>(&mut self, at: &At<'a>, key: &str) -> Option<At<'a>> {
+        let found = at.get(key);
+        if found.is_none() {
+            let finding = at.error_at_name("action.key", format!("`{key}` is required"));
+            self.push(finding.help(format!("add `{key}`")));
+        }
+        found
+    }
+
+    /// Warns about the keys of a mapping that are none of these.
+    pub(crate) fn unknown_keys(&mut self, at: &At<'_>, known: &[&str]) {
+        for (key, value) in at.entries() {
+            if !known.contains(&key.text.as_str()) {
+                let message = format!("unknown key `{}`{}", key.text, did_you_mean(&key.text, known));
+                let finding = value.warning_at_name("action.key", message);
+                self.push(finding.help(format!("known here: {}", known.join(", "))));
+            }
+        }
+    }
+
     /// A mapping from names to scalars, as text the way LAVA prints them; null is `None`.
     pub(crate) fn scalars(&mut self, at: &At<'_>, code: &'static str) -> Vec<(String, Option<String>)> {
         if !self.is_mapping(at, code) {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::cursor::{At, Findings};
 use super::definition::parameters;
 use super::hints::did_you_mean;
+use super::monitor;
 use crate::node::NodeKind;
 
 const KEYS: &[&str] = &["metadata", "install", "parameters", "params", "parse", "run", "expected"];
@@ -80,24 +81,13 @@ pub(crate) fn inline(at: &At<'_>, findings: &mut Findings) {
 
 /// How results are found in what the steps print.
 fn parse(at: &At<'_>, findings: &mut Findings) {
-    const RESULTS: [&str; 4] = ["pass", "fail", "skip", "unknown"];
     if let Some(pattern) = at.get("pattern").filter(|at| at.node.kind != NodeKind::Null)
         && findings.text(&pattern, "testdef.parse").is_some_and(|text| !text.is_empty())
-        && let Some(regex) = findings.pattern(&pattern, "testdef.parse")
     {
-        for group in ["test_case_id", "result"] {
-            if !regex.capture_names().flatten().any(|name| name == group) {
-                let finding = pattern.error("testdef.parse", format!("the pattern has no group `{group}`"));
-                findings.push(finding.help(format!("mark it with (?P<{group}>…)")));
-            }
-        }
+        monitor::result_pattern(&pattern, "testdef.parse", findings);
     }
-    if let Some(fixup) = at.get("fixupdict").filter(|at| at.node.kind != NodeKind::Null)
-        && findings.is_mapping(&fixup, "testdef.parse")
-    {
-        for (_, result) in fixup.entries() {
-            findings.word(&result, "testdef.parse", &RESULTS);
-        }
+    if let Some(fixup) = at.get("fixupdict") {
+        monitor::fixup(&fixup, "testdef.parse", findings);
     }
 }
 

@@ -6,6 +6,7 @@
 mod actions;
 mod block;
 mod boot;
+mod consoles;
 mod context;
 mod cross;
 mod cursor;
@@ -15,16 +16,20 @@ mod environment;
 mod guests;
 mod hints;
 mod inline;
+mod left;
 mod member;
+mod monitor;
 mod notify;
 mod requests;
 mod role_graph;
 mod roles;
+mod script;
 mod tables;
 mod test;
 mod timeout;
 mod top;
 
+pub use context::context_key;
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
@@ -98,6 +103,9 @@ fn member_blocks(root: &Node, multinode: bool, findings: &mut Findings) -> Vec<B
     let scope = Scope { multinode, roles: None, job_limit: None };
     let drafts = actions::actions(&actions_at, &scope, findings);
     cross::job(&drafts, None, findings);
+    if actions_at.node.as_list().map(<[_]>::len) == Some(drafts.len()) {
+        consoles::consoles(&drafts, None, findings);
+    }
     drafts.into_iter().map(|draft| draft.block).collect()
 }
 
@@ -118,9 +126,13 @@ fn job(root: &Node, options: &Options, findings: &mut Findings) -> Option<Job> {
     let scope = Scope { multinode, roles: names.as_deref(), job_limit: top.timeouts.job };
     let actions = at.get("actions").map(|at| actions::actions(&at, &scope, findings)).unwrap_or_default();
     cross::job(&actions, group.as_ref().map(|group| group.roles.as_slice()), findings);
+    let given = at.get("actions").and_then(|at| at.node.as_list().map(<[_]>::len));
+    let complete = given == Some(actions.len());
     if let Some(group) = group.as_ref().filter(|_| at.get("actions").is_some()) {
-        let given = at.get("actions").and_then(|at| at.node.as_list().map(<[_]>::len));
-        cross::group(group, &actions, top.timeouts.job, given == Some(actions.len()), findings);
+        cross::group(group, &actions, top.timeouts.job, complete, findings);
+    }
+    if complete && (group.is_some() || !multinode) {
+        consoles::consoles(&actions, group.as_ref().map(|group| group.roles.as_slice()), findings);
     }
     if findings.0.iter().any(Diagnostic::is_error) {
         return None;

@@ -307,6 +307,105 @@ fn tests() {
     insta::assert_snapshot!(found);
 }
 
+/// One board with two consoles: monitors, scripts and definitions.
+const CONSOLES: &str = "job_name: j
+visibility: public
+timeouts: {job: {minutes: 20}}
+protocols:
+  lava-multinode:
+    roles:
+      board: {device_type: board, count: 1}
+      peer: {device_type: sandbox, count: 1}
+actions:
+- deploy: {namespace: main, role: [board], to: overlay}
+- boot: {namespace: main, role: [board], method: minimal, prompts: ['# ']}
+- boot: {namespace: mcu, role: [board], method: new_connection, connection: uart1}
+- deploy: {role: [peer], to: sandbox}
+- boot: {role: [peer], method: sandbox}
+- test:
+    namespace: main
+    role: [board]
+    definitions:
+    - {from: git, repository: r, path: t.yaml, name: t}
+- test:
+    namespace: mcu
+    role: [board]
+    monitors:
+    - {name: m, start: a, end: b, pattern: '(?P<test_case_id>x) (?P<result>y)', fixupdict: {y: pass}, expected: [x]}
+- test:
+    namespace: mcu
+    role: [board]
+    interactive:
+    - name: s
+      prompts: ['> ']
+      echo: discard
+      expected: [one]
+      script:
+      - {name: one, command: help, delay: 1, successes: [{message: ok}], failures: [{message: bad, exception: JobError, error: e}]}
+      - {command: ~, wait_for_prompt: false}
+      - {lava-send: 'addr ip={ip} name=a b'}
+      - {lava-wait-all: 'ready role=peer'}
+";
+
+#[test]
+fn consoles() {
+    let monitor = "{name: m, start: a, end: b, pattern: '(?P<test_case_id>x) (?P<result>y)', fixupdict: {y: pass}, expected: [x]}";
+    let one = "{name: one, command: help, delay: 1, successes: [{message: ok}], failures: [{message: bad, exception: JobError, error: e}]}";
+    let first = "namespace: main\n    role: [board]\n    definitions";
+    let boot = "- boot: {namespace: main, role: [board], method: minimal, prompts: ['# ']}";
+    let send = "{lava-send: 'addr ip={ip} name=a b'}";
+    let wait = "{lava-wait-all: 'ready role=peer'}";
+    let found = report(
+        CONSOLES,
+        &[
+            (first, "namespace: mian\n    role: [board]\n    definitions"),
+            (first, "namespace: mcu\n    role: [board]\n    definitions"),
+            (first, "namespace: main\n    connection-namespace: mcu\n    role: [board]\n    definitions"),
+            (first, "namespace: main\n    connection-namespace: usb\n    role: [board]\n    definitions"),
+            (first, "role: [peer]\n    definitions"),
+            (boot, "- boot: {namespace: main, role: [board], method: minimal}"),
+            (boot, ""),
+            (boot, "- boot: {namespace: main, role: [board], method: minimal, prompts: ['# '], soft_reboot: [reboot]}"),
+            (
+                boot,
+                "- boot: {namespace: main, role: [board], method: minimal, prompts: ['# '], soft_reboot: [], reset: false, \
+                 parameters: {shutdown-message: '['}}",
+            ),
+            ("connection: uart1}", "connection: uart1, prompt: x}"),
+            (", connection: uart1}", "}"),
+            (monitor, "{name: m, start: a, end: b, pattern: 'x', fixupdict: {y: good}, expected: x, patern: x}"),
+            (monitor, "{name: 'a b', start: '[', end: '', pattern: 3}"),
+            (monitor, "m"),
+            ("    echo: discard", "    echo: keep"),
+            ("prompts: ['> ']", "prompts: []"),
+            ("expected: [one]", "expected: [ones]"),
+            (one, "{name: one, commnd: help}"),
+            (one, "{name: one, command: \"a\\nb\\n\", delay: -1, wait_for_prompt: 1}"),
+            (one, "{name: one, command: 1}"),
+            (one, "{name: one, command: a, successes: [ok, {mesage: ok}, {message: '('}], failures: {message: ok}}"),
+            (one, "{name: one, command: a, failures: [{message: a, exception: OSError}, {message: b, error: x}]}"),
+            (send, "{lava-send: 'addr 192.0.2.1'}"),
+            (send, "{lava-send: 'addr ip=1', lava-sync: a}"),
+            (send, "{lava-send: 'addr ip=1', name: x}"),
+            (send, "{lava-send: }"),
+            (send, "{lava-sync: 'a b'}"),
+            (wait, "{lava-wait-all: 'ready role=pear'}"),
+        ],
+    );
+    insta::assert_snapshot!(found);
+}
+
+#[test]
+fn a_script_of_a_single_job_calls_nobody() {
+    let script = "{interactive: [{name: s, prompts: ['> '], script: [{lava-wait: a}]}]}";
+    let test = "{definitions: [{from: git, repository: r, path: t.yaml, name: t}]}";
+    let found = report(SINGLE, &[(test, script)]);
+    assert!(
+        found.contains("error test.interactive at actions[2].test.interactive[0].script[0].lava-wait: "),
+        "{found}"
+    );
+}
+
 #[test]
 fn a_flood_of_findings_is_cut() {
     let keys: String = (0..2000).map(|number| format!("key{number}: 1\n")).collect();
@@ -333,4 +432,30 @@ fn findings_for_programs() {
         .map(|finding| finding.to_json(&source))
         .collect();
     insta::assert_snapshot!(serde_json::to_string_pretty(&found).unwrap());
+}
+
+/// `downloads://NAME` is something that an earlier block of the same member leaves.
+#[test]
+fn what_is_downloaded_before() {
+    let deploy = "- deploy: {to: tmpfs, images: {r: {url: 'http://h/i', image_arg: '-hda {r}'}}}";
+    let left = "- deploy: {to: downloads, images: {root: {url: 'http://h/a/root.img.gz', compression: gz}}}";
+    let used = |name: &str| deploy.replace("http://h/i", &format!("downloads://{name}"));
+    let found = report(
+        SINGLE,
+        &[
+            (deploy, &format!("{left}\n{}", used("root.img"))),
+            (deploy, &format!("{left}\n{}", used("root.img.gz"))),
+            (deploy, &used("root.img")),
+            (deploy, &format!("{}\n{left}", used("root.img"))),
+            (deploy, &format!("{}\n{}", left.replace("images", "uniquify: true, images"), used("root/root.img"))),
+            (deploy, &format!("{}\n{}", left.replace("images", "postprocess: {docker: {}}, images"), used("x"))),
+            (deploy, &format!("{}\n{}", left.replace("root.img.gz", "{NAME}"), used("x"))),
+            (
+                deploy,
+                "- deploy: {to: tmpfs, images: {r: {url: 'http://h/i', image_arg: '-hda {r}', format: tar, \
+                 overlays: {o: {url: 'downloads://o', format: tar, path: /}}}}}",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(found);
 }

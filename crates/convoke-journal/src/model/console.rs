@@ -5,10 +5,14 @@
 
 use std::collections::VecDeque;
 
+use super::position::printable;
+
 /// Bytes kept of one line. More than any line of the log may have, in characters of up to four bytes.
 const KEEP: usize = 4 * super::line::LINE_LIMIT + 4;
 /// A line without end is shown when nothing came for so long (device-side.md §10).
 pub(crate) const PARTIAL_NS: u64 = 2_000_000_000;
+/// Characters kept of the last line for messages.
+const KEPT: usize = 1000;
 /// STARTTC and ENDTC lines remembered until their marks come.
 const REMEMBER: usize = 256;
 
@@ -17,6 +21,10 @@ pub(crate) struct Lines {
     line: Vec<u8>,
     /// When the last byte of `line` came, until it has been shown as partial.
     fresh: Option<u64>,
+    /// When the last byte came.
+    came: u64,
+    /// The last line that says something to a person, and when its last byte came.
+    said: Option<(String, u64)>,
     signals: VecDeque<(bool, String, u64)>,
 }
 
@@ -33,6 +41,12 @@ impl Lines {
             if whole {
                 let text = clean(&self.line);
                 self.line.clear();
+                if says_something(&text) {
+                    let (said, at) = self.said.get_or_insert_default();
+                    said.clear();
+                    said.extend(text.chars().take(KEPT));
+                    *at = now_ns;
+                }
                 let signal = signal(&text);
                 let number = emit(text);
                 if let Some((start, case)) = signal {
@@ -44,6 +58,16 @@ impl Lines {
             }
         }
         self.fresh = (!self.line.is_empty()).then_some(now_ns);
+        self.came = now_ns;
+    }
+
+    /// The newest line that says something, also one without an end, as one may show it, and when its last byte came.
+    pub(crate) fn newest(&self) -> Option<(String, u64)> {
+        let open = clean(&self.line[..self.line.len().min(4 * KEPT)]);
+        if says_something(&open) {
+            return Some((printable(&open), self.came));
+        }
+        self.said.as_ref().map(|(text, at)| (printable(text), *at))
     }
 
     /// When the unfinished line is to be shown, if there is one that has not been.
@@ -75,6 +99,11 @@ impl Lines {
 fn clean(line: &[u8]) -> String {
     let end = line.iter().rposition(|&byte| byte != b'\r').map_or(0, |at| at + 1);
     String::from_utf8_lossy(&line[..end]).into_owned()
+}
+
+/// Not empty, no signal, and not the end of a trace.
+fn says_something(line: &str) -> bool {
+    !line.contains("<LAVA") && line != "+ set +x" && !printable(line).is_empty()
 }
 
 fn signal(line: &str) -> Option<(bool, String)> {
@@ -115,6 +144,19 @@ mod tests {
         }
         assert!(lines.line.len() <= KEEP);
         assert_eq!(lines.due(), Some(7 + PARTIAL_NS));
+    }
+
+    #[test]
+    fn the_newest_line_is_the_last_that_says_something() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.newest(), None);
+        lines.push(b"\x1b[1mhello\x1b[0m\r\n\r\n<LAVA_SYNC end>\r\n+ set +x\n", 5, |_| 0);
+        assert_eq!(lines.newest(), Some(("hello".into(), 5)));
+        lines.push(b"Pass", 7, |_| 0);
+        lines.push(b"word: ", 9, |_| 0);
+        assert_eq!(lines.newest(), Some(("Password:".into(), 9)), "also a line without an end");
+        lines.push(b"\r\n  \r\n", 11, |_| 0);
+        assert_eq!(lines.newest(), Some(("Password:".into(), 11)));
     }
 
     #[test]

@@ -22,12 +22,16 @@ pub struct Call {
     pub role: Option<String>,
     /// `shell` or the name of the pipeline action.
     pub from: String,
-    /// When it was made, nanoseconds since the run started.
+    /// When it was made, nanoseconds since the run started; later by the time in which the group was stopped since.
     pub since_ns: u64,
     /// Whether the member is parked in it.
     pub waiting: bool,
     /// Members still missing, by `sub_id`, when it waits.
     pub missing: Vec<u32>,
+    /// Its limit in seconds.
+    pub limit_s: Option<f64>,
+    /// The log has told that it lasts long.
+    pub(super) told: bool,
 }
 
 impl Call {
@@ -140,7 +144,9 @@ pub struct Member {
     pub ended_ns: Option<u64>,
     /// Lines in its log so far.
     pub lines: u64,
-    console: Lines,
+    pub(super) console: Lines,
+    /// Those of its further connections, by namespace.
+    connections: BTreeMap<String, Lines>,
     marks: BTreeMap<String, (Option<u64>, Option<u64>)>,
     failures: Vec<(u64, Failure)>,
     /// For each running action, how many results and failures there were when it started.
@@ -171,6 +177,7 @@ impl Member {
             ended_ns: None,
             lines: 0,
             console: Lines::default(),
+            connections: BTreeMap::new(),
             marks: BTreeMap::new(),
             failures: Vec::new(),
             before: Vec::new(),
@@ -215,19 +222,42 @@ impl Member {
     }
 
     fn line(&mut self, out: &mut Vec<LogLine>, at: jiff::Timestamp, elapsed_ns: u64, content: Content) -> u64 {
-        out.push(LogLine { at, elapsed_ns, member: Some(self.info.sub_id), content });
+        self.printed(out, at, elapsed_ns, None, content)
+    }
+
+    fn printed(
+        &mut self,
+        out: &mut Vec<LogLine>,
+        at: jiff::Timestamp,
+        elapsed_ns: u64,
+        connection: Option<&str>,
+        content: Content,
+    ) -> u64 {
+        let connection = connection.map(str::to_owned);
+        out.push(LogLine { at, elapsed_ns, member: Some(self.info.sub_id), connection, content });
         self.lines += 1;
         self.lines - 1
     }
 
-    /// The line that is due by the passing of time up to `now_ns`: one without an end. `at` and `elapsed_ns` belong
+    /// The line that is due by the passing of time up to `now_ns`: one without an end. The two of the clock belong
     /// together.
-    pub(crate) fn due(&mut self, now_ns: u64, (at, elapsed_ns): (jiff::Timestamp, u64), out: &mut Vec<LogLine>) {
+    pub(crate) fn due(&mut self, now_ns: u64, clock: (jiff::Timestamp, u64), out: &mut Vec<LogLine>) {
         let Some(due) = self.console.due().filter(|due| *due <= now_ns) else { return };
-        let shift = i64::try_from(due).unwrap_or(i64::MAX).saturating_sub(i64::try_from(elapsed_ns).unwrap_or(0));
-        let wall = at.checked_add(jiff::SignedDuration::from_nanos(shift)).unwrap_or(at);
+        let wall = super::wall(clock, due);
         let text = self.console.partial();
         self.line(out, wall, due, Content::Target { text, partial: true });
+    }
+
+    /// What is left of all connections at the end.
+    fn rest(&mut self, (at, now): (jiff::Timestamp, u64), out: &mut Vec<LogLine>) {
+        if let Some(text) = self.console.rest() {
+            self.line(out, at, now, Content::Target { text, partial: false });
+        }
+        let rest: Vec<_> =
+            self.connections.iter_mut().filter_map(|(name, lines)| Some((name.clone(), lines.rest()?))).collect();
+        for (name, text) in rest {
+            self.printed(out, at, now, Some(&name), Content::Target { text, partial: false });
+        }
     }
 
     /// Takes an event of this member.
@@ -237,7 +267,7 @@ impl Member {
             member.line(out, at, now, Content::Text(level, text));
         };
         match &event.body {
-            Body::DeviceAllocated { device, device_type } => {
+            Body::DeviceAllocated { device, device_type, .. } => {
                 self.device = Some(device.clone());
                 self.device_type = Some(device_type.clone());
                 text(self, LogLevel::Info, format!("device: {device}, type {device_type}"));
@@ -288,6 +318,15 @@ impl Member {
             Body::Input { text } => {
                 self.line(out, at, now, Content::Input(text.clone()));
             }
+            Body::Console { connection: Some(name), .. } => {
+                let bytes = event.body.console_bytes().unwrap_or_default();
+                let mut lines = self.connections.remove(name).unwrap_or_default();
+                lines.push(&bytes, now, |text| {
+                    self.trace(&text);
+                    self.printed(out, at, now, Some(name), Content::Target { text, partial: false })
+                });
+                self.connections.insert(name.clone(), lines);
+            }
             Body::Console { .. } => {
                 let bytes = event.body.console_bytes().unwrap_or_default();
                 let mut console = std::mem::take(&mut self.console);
@@ -298,7 +337,8 @@ impl Member {
                 self.console = console;
             }
             Body::TestCaseMark { case, start } => {
-                let line = self.console.mark(*start, case).or(Some(self.lines));
+                let further = || self.connections.values_mut().find_map(|lines| lines.mark(*start, case));
+                let line = self.console.mark(*start, case).or_else(further).or(Some(self.lines));
                 if *start {
                     self.case = Some(case.clone());
                     self.marks.insert(case.clone(), (line, None));
@@ -324,6 +364,8 @@ impl Member {
                     since_ns: now,
                     waiting: false,
                     missing: Vec::new(),
+                    limit_s: *limit_s,
+                    told: false,
                 };
                 let data: String = data.iter().map(|(key, value)| format!(" {key}={value}")).collect();
                 let limit = limit_s.map(|limit| format!(", limit {limit} s")).unwrap_or_default();
@@ -383,9 +425,7 @@ impl Member {
         now: u64,
         out: &mut Vec<LogLine>,
     ) {
-        if let Some(text) = self.console.rest() {
-            self.line(out, at, now, Content::Target { text, partial: false });
-        }
+        self.rest((at, now), out);
         self.state = MemberState::Finished;
         self.health = Some(health);
         self.ended_ns = Some(now);
@@ -411,9 +451,7 @@ impl Member {
 
     /// The journal ends without an end of this member: what is left of its console.
     pub(crate) fn cut(&mut self, (at, now): (jiff::Timestamp, u64), out: &mut Vec<LogLine>) {
-        if let Some(text) = self.console.rest() {
-            self.line(out, at, now, Content::Target { text, partial: false });
-        }
+        self.rest((at, now), out);
     }
 }
 

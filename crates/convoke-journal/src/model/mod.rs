@@ -11,13 +11,17 @@
 mod console;
 mod line;
 mod member;
+mod position;
 mod verdict;
+mod waits;
 
 pub use line::{Content, LINE_LIMIT, LogLine};
 pub(crate) use line::{micros, number, plain_number, quote, result_map};
 pub use member::{Call, CaseResult, Counts, Member, folder};
 pub(crate) use member::{is_suite, seconds};
+pub use position::{Position, ago};
 pub use verdict::{FirstFailure, exit_status};
+pub use waits::Wait;
 
 use crate::event::{Body, Event, Failure, Health, LogLevel, MemberInfo};
 
@@ -72,6 +76,8 @@ pub struct RunModel {
     pub canceled_at: Option<jiff::Timestamp>,
     /// Who waits for what, while the group is probably stuck.
     pub probably_stuck: Vec<String>,
+    /// The ID at which the user has stopped the group, and since when.
+    pub stopped: Option<(String, u64)>,
     /// The end, once it has come.
     pub ended: Option<Ended>,
     last: Option<(jiff::Timestamp, u64)>,
@@ -114,7 +120,7 @@ impl RunModel {
         }
         let (at, elapsed_ns) = (event.at, event.elapsed_ns);
         let mut text = |level, text: String| {
-            out.push(LogLine { at, elapsed_ns, member: None, content: Content::Text(level, text) });
+            out.push(LogLine { at, elapsed_ns, member: None, connection: None, content: Content::Text(level, text) });
         };
         match &event.body {
             Body::RunStarted { program, job_file, job_name, group, rehearsal, members, .. } => {
@@ -143,13 +149,23 @@ impl RunModel {
             }
             Body::Log { level, text: message } => text(*level, message.clone()),
             Body::ProbablyStuck { waits } => {
-                text(LogLevel::Warning, format!("the group is probably stuck: {}", waits.join("; ")));
+                text(LogLevel::Warning, format!("the group is probably stuck:\n{}", waits.join("\n")));
                 self.probably_stuck.clone_from(waits);
             }
             Body::Canceling { why } => {
                 text(LogLevel::Warning, format!("cancelling the group: {why}"));
                 self.canceling = Some(why.clone());
                 self.canceled_at.get_or_insert(at);
+            }
+            Body::Stopped { message_id } => {
+                text(LogLevel::Info, format!("the group is stopped at {message_id}"));
+                self.stopped = Some((message_id.clone(), elapsed_ns));
+            }
+            Body::WentOn { message_id, stood_s } => {
+                text(LogLevel::Info, format!("the group goes on from {message_id} after {stood_s:.1} s"));
+                if let Some((_, since)) = self.stopped.take() {
+                    self.move_waits(since, elapsed_ns);
+                }
             }
             Body::RunEnded { health, first_failure, exit_status } => {
                 text(LogLevel::Info, format!("run ended: {}", health.as_str()));
@@ -165,11 +181,32 @@ impl RunModel {
     pub fn tick(&mut self, elapsed_ns: u64) -> Vec<LogLine> {
         let Some(clock) = self.last else { return Vec::new() };
         let mut out = Vec::new();
+        for (due, text) in self.long_waits(elapsed_ns) {
+            out.push(LogLine {
+                at: wall(clock, due),
+                elapsed_ns: due,
+                member: None,
+                connection: None,
+                content: Content::Text(LogLevel::Info, text),
+            });
+        }
         for member in &mut self.members {
             member.due(elapsed_ns, clock, &mut out);
         }
         out.sort_by_key(|line| line.elapsed_ns);
         out
+    }
+
+    /// Limits did not run between these moments.
+    fn move_waits(&mut self, from: u64, to: u64) {
+        for call in self.members.iter_mut().flat_map(|member| member.calls.values_mut()) {
+            call.since_ns = call.since_ns.saturating_add(to.saturating_sub(from.max(call.since_ns)));
+        }
+    }
+
+    /// The time that counts for waits: it stands still while the group is stopped.
+    pub fn waiting_time(&self, now_ns: u64) -> u64 {
+        self.stopped.as_ref().map_or(now_ns, |(_, since)| now_ns.min(*since))
     }
 
     /// The journal has no more events: what is left of the consoles of members that never ended.
@@ -193,6 +230,12 @@ impl RunModel {
     }
 }
 
+/// The wall clock at `due`; the two of the clock belong together.
+fn wall((at, elapsed_ns): (jiff::Timestamp, u64), due: u64) -> jiff::Timestamp {
+    let shift = i64::try_from(due).unwrap_or(i64::MAX).saturating_sub(i64::try_from(elapsed_ns).unwrap_or(0));
+    at.checked_add(jiff::SignedDuration::from_nanos(shift)).unwrap_or(at)
+}
+
 /// What a member's label is made of: its role, or its device type when it has none.
 fn word(info: &MemberInfo) -> String {
     let word = if info.role.is_empty() { &info.device_type } else { &info.role };
@@ -207,5 +250,6 @@ fn nobody() -> MemberInfo {
         role: String::new(),
         device_type: "member".into(),
         essential: false,
+        played: false,
     }
 }

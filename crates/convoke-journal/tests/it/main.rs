@@ -6,3 +6,4 @@ mod files;
 mod journal;
 mod model;
 mod support;
+mod waits;

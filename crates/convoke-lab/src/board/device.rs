@@ -1,9 +1,7 @@
 //! One board as a device.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use convoke_device::Dictionary;
 use convoke_dispatcher::device::{
@@ -13,25 +11,10 @@ use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
 use serde_json::Value;
 
-use super::command;
 use super::connect::{self, Connection};
 use super::place::{self, Place};
-use crate::config::DeviceSettings;
-
-/// What is fixed about a board.
-#[derive(Clone, Debug)]
-pub struct BoardSpec {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub device_type: String,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Its configuration.
-    pub dictionary: Arc<Dictionary>,
-    /// What the lab file says of it.
-    pub settings: DeviceSettings,
-}
+use crate::command;
+use crate::spec::{DeviceSpec, own_address};
 
 /// Why a board with this configuration cannot do what a block asks for.
 pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
@@ -42,9 +25,14 @@ pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
             "use `to: overlay`, with `transfer_overlay` in the boot block",
         ),
         BlockKind::Deploy { .. } => None,
-        BlockKind::Boot { method, .. } if method != "minimal" => {
-            refuse(format!("a board on a serial line has no boot method {method}"), "use `method: minimal`")
+        BlockKind::Boot { method, .. } if method == "new_connection" => {
+            let name = block.parameters.get("connection").and_then(Value::as_str).unwrap_or_default();
+            place::further(&dictionary.commands, name).err()
         }
+        BlockKind::Boot { method, .. } if method != "minimal" => refuse(
+            format!("a board on a serial line has no boot method {method}"),
+            "use `method: minimal`, or `new_connection` for another of its lines",
+        ),
         BlockKind::Boot { .. } if dictionary.boot.method("minimal").is_none() => {
             let methods = dictionary.boot.names().join(", ");
             refuse(
@@ -52,20 +40,12 @@ pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
                 "add it to `actions.boot.methods`",
             )
         }
-        BlockKind::Boot { .. } => boot_faults(block, dictionary),
+        BlockKind::Boot { .. } => boot_fault(block, dictionary),
         BlockKind::Test(_) | BlockKind::Command { .. } => None,
     }
 }
 
-fn boot_faults(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
-    let transfer = block.parameters.get("transfer_overlay").and_then(|transfer| transfer.get("transfer_method"));
-    if let Some(method) = transfer.and_then(Value::as_str).filter(|method| *method != "http") {
-        let message = format!("an overlay cannot be transferred by {method}");
-        return Some(Refusal::new(message, "use `transfer_method: http`, which is also meant when nothing is said"));
-    }
-    if block.parameters.contains_key("soft_reboot") {
-        return Some(Refusal::new("a board is not rebooted by `soft_reboot`", "leave it out: the power is switched"));
-    }
+fn boot_fault(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
     let lacking = |key: &str, commands: &[String]| {
         let asked = block.parameters.get(key) == Some(&Value::Bool(true));
         (asked && commands.is_empty()).then(|| {
@@ -100,36 +80,25 @@ enum Power {
 /// One board.
 pub struct BoardDevice {
     info: DeviceInfo,
-    dictionary: Arc<Dictionary>,
     folder: PathBuf,
     power: Power,
     connection: Option<Connection>,
+    /// Further ones by name.
+    further: BTreeMap<String, Connection>,
     doing: Option<String>,
 }
 
 impl BoardDevice {
     /// A board of which nothing is known but what is written.
-    pub fn new(spec: BoardSpec) -> BoardDevice {
-        let BoardSpec { name, device_type, tags, dictionary, settings } = spec;
-        let constants = &dictionary.constants;
-        let limits =
-            |own: &[(String, Duration)], more: &[(String, Duration)]| own.iter().chain(more).cloned().collect();
-        let info = DeviceInfo {
-            name,
-            device_type,
-            results_dir: constants.results_dir.clone(),
-            shell: constants.shell.clone(),
-            environment: dictionary.environment.iter().chain(&settings.environment).cloned().collect(),
-            prompts: constants.default_prompt.iter().cloned().collect(),
-            dispatcher_ip: settings.dispatcher_ip.or_else(own_address).unwrap_or_default(),
-            os: settings.os,
-            tags,
-            files: Vec::new(),
-            action_timeouts: limits(&dictionary.timeouts.actions, &settings.action_timeouts),
-            connection_timeouts: limits(&dictionary.timeouts.connections, &settings.connection_timeouts),
-            configuration: Arc::clone(&dictionary),
-        };
-        BoardDevice { info, dictionary, folder: settings.folder, power: Power::Unknown, connection: None, doing: None }
+    pub fn new(spec: DeviceSpec) -> BoardDevice {
+        let folder = spec.settings.folder.clone();
+        let dispatcher_ip = spec.settings.dispatcher_ip.clone().or_else(own_address).unwrap_or_default();
+        let info = spec.info(dispatcher_ip, Vec::new());
+        BoardDevice { info, folder, power: Power::Unknown, connection: None, further: BTreeMap::new(), doing: None }
+    }
+
+    fn dictionary(&self) -> &Dictionary {
+        &self.info.configuration
     }
 
     async fn disconnect(&mut self) {
@@ -149,7 +118,7 @@ impl BoardDevice {
 
     /// Switches the power off and on, with what is to be done before and after.
     async fn cycle(&mut self, request: &BootRequest) -> Result<(), ActionError> {
-        let commands = self.dictionary.commands.clone();
+        let commands = self.dictionary().commands.clone();
         let log = Some(&request.log);
         let asked = |key: &str| request.parameters.get(key) == Some(&Value::Bool(true));
         if asked("pre_power_command") {
@@ -183,7 +152,7 @@ impl Device for BoardDevice {
     }
 
     fn refusal(&self, block: &Block) -> Option<Refusal> {
-        refusal(block, &self.dictionary)
+        refusal(block, self.dictionary())
     }
 
     fn deploy(&mut self, _deployment: Deployment) -> DeviceFuture<'_, Deployed> {
@@ -194,10 +163,10 @@ impl Device for BoardDevice {
     fn boot(&mut self, request: BootRequest) -> DeviceFuture<'_, Console> {
         Box::pin(async move {
             self.disconnect().await;
-            let place = connection(&self.dictionary).map_err(|Refusal { message, help }| {
+            let place = connection(self.dictionary()).map_err(|Refusal { message, help }| {
                 ActionError::new(ErrorClass::Configuration, format!("{message}: {help}"))
             })?;
-            let text = place::primary(&self.dictionary.commands).unwrap_or_default().to_owned();
+            let text = place::primary(&self.dictionary().commands).unwrap_or_default().to_owned();
             request.log.info(format_args!("connecting: {text}"));
             self.doing = Some(format!("the connection `{text}` was being made"));
             let (console, connection) = connect::open(&place, &self.folder).await?;
@@ -205,6 +174,29 @@ impl Device for BoardDevice {
             self.connection = Some(connection);
             Ok(console)
         })
+    }
+
+    fn connect(&mut self, name: &str, log: DeviceLog) -> DeviceFuture<'_, Console> {
+        let name = name.to_owned();
+        Box::pin(async move {
+            if let Some(earlier) = self.further.remove(&name) {
+                earlier.close().await;
+            }
+            let place = place::further(&self.dictionary().commands, &name).map_err(|Refusal { message, help }| {
+                ActionError::new(ErrorClass::Configuration, format!("{message}: {help}"))
+            })?;
+            log.info(format_args!("connecting to {name}: {place}"));
+            self.doing = Some(format!("the connection {name} was being made"));
+            let (console, connection) = connect::open(&place, &self.folder).await?;
+            self.doing = None;
+            self.further.insert(name, connection);
+            Ok(console)
+        })
+    }
+
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, commands) = (what.to_owned(), [text.to_owned()]);
+        Box::pin(async move { self.run(&what, &commands, Some(&log)).await })
     }
 
     fn reset(&mut self, request: BootRequest) -> DeviceFuture<'_, ()> {
@@ -222,21 +214,16 @@ impl Device for BoardDevice {
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {
         Box::pin(async move {
             self.disconnect().await;
+            for connection in std::mem::take(&mut self.further).into_values() {
+                connection.close().await;
+            }
             if self.power == Power::Off {
                 return Ok(());
             }
-            let commands = self.dictionary.commands.power_off.clone();
+            let commands = self.dictionary().commands.power_off.clone();
             self.run("power_off", &commands, None).await?;
             self.power = Power::Off;
             Ok(())
         })
     }
-}
-
-/// The address from which this machine reaches others: the one that its default route uses. Nothing is sent.
-fn own_address() -> Option<String> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // An address that is nobody's (RFC 5737).
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip().to_string())
 }

@@ -1,98 +1,73 @@
 //! One QEMU machine as a device.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
+use convoke_artifact::Fault as Whose;
 use convoke_artifact::disk::{DiskOrder, OverlayDisk};
-use convoke_artifact::{Fault as Whose, Resource};
 use convoke_children::Stage;
-use convoke_device::Dictionary;
-use convoke_device::qemu::{self, Fault, GuestDisk, Machine};
+use convoke_device::Fault;
+use convoke_device::acceleration;
+use convoke_device::qemu::{self, GuestDisk, Machine};
 use convoke_dispatcher::device::{
-    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image,
-    Refusal,
+    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog,
+    Image, Refusal,
 };
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
 use serde_json::{Map, Value};
-use tokio::net::UnixStream;
+use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::messages::{AttachConfig, Attached, FromMachine, MachineConfig, Namespaces};
+use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listening, MachineConfig, Namespaces};
+use super::probe::Acceleration;
 use super::qmp::Qmp;
-use crate::config::DeviceSettings;
+use super::terminal::Terminal;
+use crate::command;
+use crate::config::Kvm;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
 use crate::sandbox::network;
+use crate::spec::DeviceSpec;
 
-/// What is fixed about a machine.
-#[derive(Clone, Debug)]
-pub struct QemuSpec {
-    /// Its name; on the group's network among those the ground was made with.
-    pub name: String,
-    /// Its type.
-    pub device_type: String,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Its configuration; `None` for the built-in type.
-    pub dictionary: Option<Arc<Dictionary>>,
-    /// What the lab file says of it.
-    pub settings: DeviceSettings,
-    /// The machine.
-    pub machine: Machine,
-}
+/// This machine, as a machine on QEMU's own network sees it.
+const USER_NETWORK_HOST: &str = "10.0.2.2";
 
 /// Why a machine cannot do what a block asks for.
-pub fn refusal(block: &Block, dictionary: Option<&Dictionary>) -> Option<Refusal> {
+pub fn refusal(block: &Block) -> Option<Refusal> {
     let refuse = |message: String, help: &str| Some(Refusal::new(message, help));
     match &block.kind {
+        BlockKind::Deploy { to, .. } if to == "overlay" => None,
         BlockKind::Deploy { to, .. } if to != "tmpfs" => {
             refuse(format!("a QEMU machine has no deploy to {to}"), "use `to: tmpfs` with `images`")
         }
         BlockKind::Deploy { .. } if block.parameters.contains_key("uefi") => {
             refuse("`uefi` is not taken".into(), "give the firmware as an image with `image_arg: -bios {NAME}`")
         }
-        BlockKind::Deploy { .. } => image_faults(&block.parameters).into_iter().next(),
+        BlockKind::Deploy { .. } => image_fault(&block.parameters),
         BlockKind::Boot { method, .. } if method != "qemu" => {
             refuse(format!("a QEMU machine has no boot method {method}"), "use `method: qemu`")
         }
         BlockKind::Boot { .. } if block.parameters.contains_key("docker") => {
             refuse("QEMU is not run in a container".into(), "leave out `docker`")
         }
-        BlockKind::Boot { .. } if block.parameters.contains_key("transfer_overlay") => refuse(
-            "the overlay of a QEMU machine is not transferred once it runs".into(),
-            "leave out `transfer_overlay`: the overlay comes in an image, or on a disk of its own",
-        ),
-        BlockKind::Boot { .. } => match dictionary.map(Machine::of_dictionary) {
-            Some(Err(Fault { message, help })) => refuse(message, &help),
-            _ => None,
-        },
-        BlockKind::Test(_) | BlockKind::Command { .. } => None,
+        BlockKind::Boot { .. } | BlockKind::Test(_) | BlockKind::Command { .. } => None,
     }
 }
 
-/// What is wrong with how a deploy block's images are used.
-fn image_faults(parameters: &Map<String, Value>) -> Vec<Refusal> {
-    let images = parameters.get("images").and_then(Value::as_object);
-    let labels: Vec<&str> = images.into_iter().flatten().map(|(label, _)| label.as_str()).collect();
-    let mut faults = Vec::new();
-    for (label, image) in images.into_iter().flatten() {
-        if let Err(error) = Resource::from_value(image) {
-            let help = "docs/artifacts.md says what images may be";
-            faults.push(Refusal::new(format!("image {label}: {}", error.message), help));
-        }
-        let arg = image.as_object().and_then(image_arg);
-        if let Some(Err(Fault { message, help })) = arg.map(|arg| qemu::check_image_arg(&arg, &labels)) {
-            faults.push(Refusal { message, help });
-        }
-    }
-    faults
+/// The first thing that is wrong with how a deploy block's images stand in the command line.
+fn image_fault(parameters: &Map<String, Value>) -> Option<Refusal> {
+    let images = parameters.get("images").and_then(Value::as_object)?;
+    let labels: Vec<&str> = images.keys().map(String::as_str).collect();
+    images.values().find_map(|image| {
+        let Fault { message, help } = qemu::check_image_arg(&image_arg(image.as_object()?)?, &labels).err()?;
+        Some(Refusal { message, help })
+    })
 }
 
 /// `image_arg`: text, or a list of it.
@@ -104,20 +79,16 @@ fn image_arg(image: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// Where a program is, as a shell finds it.
-pub(crate) fn found(program: &str) -> bool {
-    if program.contains('/') {
-        return Path::new(program).exists();
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).exists())
-}
-
 /// One machine.
 pub struct QemuDevice {
     info: DeviceInfo,
-    dictionary: Option<Arc<Dictionary>>,
+    /// Where commands of the lab run.
+    folder: PathBuf,
     machine: Machine,
+    /// Whether it is one of those made on demand, without a configuration.
+    built_in: bool,
+    kvm: Kvm,
+    acceleration: Arc<Acceleration>,
     /// The ground and the machine's place on it.
     place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
     images: Vec<Image>,
@@ -130,6 +101,10 @@ pub struct QemuDevice {
 struct Running {
     task: JoinHandle<()>,
     stop: Arc<tokio::sync::Notify>,
+    /// Another handle of the console.
+    console: std::os::unix::net::UnixStream,
+    /// Where people get at it.
+    terminal: Option<Terminal>,
 }
 
 impl Drop for Running {
@@ -139,46 +114,58 @@ impl Drop for Running {
 }
 
 impl QemuDevice {
-    /// A machine that is off. `ground` is that of the group; a machine with a network of its own needs none.
+    /// A machine that is off. `ground` is that of the group; a machine with a network of its own needs none. `acceleration`
+    /// is what the machines of a run know together.
     ///
     /// # Errors
     /// Configuration, when the ground was made without its name.
-    pub fn new(spec: QemuSpec, ground: Option<Arc<Ground>>) -> Result<QemuDevice, ActionError> {
-        let QemuSpec { name, device_type, tags, dictionary, settings, machine } = spec;
+    pub fn new(
+        spec: DeviceSpec,
+        machine: Machine,
+        ground: Option<Arc<Ground>>,
+        acceleration: Arc<Acceleration>,
+    ) -> Result<QemuDevice, ActionError> {
+        let (built_in, kvm) = (spec.dictionary.is_none(), spec.settings.kvm.unwrap_or_default());
         let place = match (&machine.network, ground) {
             (qemu::Network::Group { .. }, Some(ground)) => {
-                let Some((number, address)) = ground.place(&name) else {
-                    let message = format!("the machine `{name}` is not among those that the run was set up for");
+                let Some((number, address)) = ground.place(&spec.name) else {
+                    let message = format!("the machine `{}` is not among those that the run was set up for", spec.name);
                     return Err(ActionError::new(ErrorClass::Configuration, message));
                 };
                 Some((ground, number, address))
             }
             _ => None,
         };
-        let configuration = dictionary.clone().unwrap_or_default();
-        let constants = &configuration.constants;
         let files = place.iter().flat_map(|(_, _, address)| {
             let mac = network::mac(*address).map(|byte| format!("{byte:02x}")).join(":");
             [("ip".to_owned(), format!("{address}\n")), ("mac".to_owned(), format!("{mac}\n"))]
         });
-        let limits =
-            |own: &[(String, Duration)], more: &[(String, Duration)]| own.iter().chain(more).cloned().collect();
-        let info = DeviceInfo {
-            name,
-            device_type,
-            results_dir: constants.results_dir.clone(),
-            shell: constants.shell.clone(),
-            environment: configuration.environment.iter().chain(&settings.environment).cloned().collect(),
-            prompts: constants.default_prompt.iter().cloned().collect(),
-            dispatcher_ip: place.as_ref().map_or_else(String::new, |(ground, ..)| ground.address().to_string()),
-            os: settings.os,
-            tags,
-            files: files.collect(),
-            action_timeouts: limits(&configuration.timeouts.actions, &settings.action_timeouts),
-            connection_timeouts: limits(&configuration.timeouts.connections, &settings.connection_timeouts),
-            configuration,
+        let dispatcher_ip = match (&place, &spec.settings.dispatcher_ip) {
+            (Some((ground, ..)), _) => ground.address().to_string(),
+            (None, Some(told)) => told.clone(),
+            (None, None) if machine.has_user_network() => USER_NETWORK_HOST.to_owned(),
+            (None, None) => crate::spec::own_address().unwrap_or_default(),
         };
-        Ok(QemuDevice { info, dictionary, machine, place, images: Vec::new(), disk: None, running: None })
+        let files = files.collect();
+        let folder = spec.settings.folder.clone();
+        let info = spec.info(dispatcher_ip, files);
+        let (images, disk, running) = (Vec::new(), None, None);
+        Ok(QemuDevice { info, folder, machine, built_in, kvm, acceleration, place, images, disk, running })
+    }
+
+    /// A terminal of this machine with the machine's console, open until it is switched off; `None` when it is off. To be
+    /// called when nobody uses the console that [`Device::boot`] gave.
+    ///
+    /// # Errors
+    /// When this machine gives no terminal.
+    pub fn terminal(&mut self) -> io::Result<Option<&Path>> {
+        let Some(running) = self.running.as_mut().filter(|running| !running.task.is_finished()) else {
+            return Ok(None);
+        };
+        if running.terminal.is_none() {
+            running.terminal = Some(Terminal::open(running.console.try_clone()?)?);
+        }
+        Ok(running.terminal.as_ref().map(Terminal::path))
     }
 
     async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -198,7 +185,8 @@ impl QemuDevice {
             })
             .collect();
         let wrong = |Fault { message, help }: Fault| ActionError::job(format!("{message}: {help}"));
-        let mut args = self.machine.with_images(&images).map_err(wrong)?;
+        let args = self.machine.with_images(&images).map_err(wrong)?;
+        let mut args = self.accelerated(args, request).await;
         if self.disk.is_some() {
             let GuestDisk { interface, drive_id, .. } = &self.machine.guest;
             let file = file(self.images.len() + 1);
@@ -249,9 +237,36 @@ impl QemuDevice {
         let (events, inbox) = mpsc::unbounded_channel();
         let stop = Arc::new(tokio::sync::Notify::new());
         let task = tokio::spawn(watch(stage, qmp, events, stop.clone()));
-        self.running = Some(Running { task, stop });
-        let (reader, writer) = console.into_split();
+        let console = console.into_std().map_err(broken)?;
+        let handle = console.try_clone().map_err(broken)?;
+        self.running = Some(Running { task, stop, console: handle, terminal: None });
+        // Not `into_split`: the socket stays open for the other handle when who uses this one lets it go.
+        let (reader, writer) = tokio::io::split(UnixStream::from_std(console).map_err(broken)?);
         Ok(Console { events: Some(inbox), ..Console::new(reader, writer) })
+    }
+
+    /// The options with hardware virtualisation as the lab will have it.
+    async fn accelerated(&self, options: Vec<String>, request: &BootRequest) -> Vec<String> {
+        let program = &self.machine.program;
+        let wanted = match self.built_in {
+            true => acceleration::accelerated(program, &options, std::env::consts::ARCH),
+            false => options.clone(),
+        };
+        if !acceleration::asks_for_kvm(&wanted) {
+            return wanted;
+        }
+        let why = match self.kvm {
+            Kvm::Yes => return wanted,
+            Kvm::Probe => match self.acceleration.works(program).await {
+                Ok(()) => return wanted,
+                Err(why) => why,
+            },
+            // Nobody has asked for it.
+            Kvm::No if wanted != options => return options,
+            Kvm::No => "the lab does not say `kvm: probe` or `kvm: yes`".into(),
+        };
+        request.log.warning(format_args!("the machine is emulated, without hardware virtualisation: {why}"));
+        acceleration::emulated(&options)
     }
 
     /// The namespaces the machine runs in.
@@ -285,7 +300,7 @@ impl Device for QemuDevice {
     }
 
     fn refusal(&self, block: &Block) -> Option<Refusal> {
-        refusal(block, self.dictionary.as_deref())
+        refusal(block)
     }
 
     fn deploy(&mut self, deployment: Deployment) -> DeviceFuture<'_, Deployed> {
@@ -334,6 +349,29 @@ impl Device for QemuDevice {
         true
     }
 
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
+    }
+
+    fn listen(&mut self) -> DeviceFuture<'_, TcpListener> {
+        Box::pin(async move {
+            let place = self.place.as_ref().map(|(ground, ..)| IpAddr::V4(ground.address()));
+            let namespaces = self.namespaces();
+            let config =
+                ListenConfig { address: place.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), namespaces: namespaces.0 };
+            let stage = Stage::spawn("listen", &config, &namespaces.1).await.map_err(failed)?;
+            let (Listening, mut fds) = stage.recv::<Listening>().await.map_err(failed)?;
+            let listener = fds.pop().map(std::net::TcpListener::from).ok_or(io::ErrorKind::NotFound);
+            let listener = listener.map_err(io::Error::from).and_then(|listener| {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener)
+            });
+            listener
+                .map_err(|error| ActionError::infrastructure(format!("nothing can listen for the machine: {error}")))
+        })
+    }
+
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {
         Box::pin(async move {
             let Some(mut running) = self.running.take() else { return Ok(()) };
@@ -351,7 +389,7 @@ fn number(index: usize) -> String {
 }
 
 /// Stands for the path of the file of an inherited descriptor.
-fn file(index: usize) -> String {
+pub(super) fn file(index: usize) -> String {
     format!("/dev/fd/{}", number(index))
 }
 
@@ -409,7 +447,7 @@ async fn watch(
 }
 
 /// The first line that is no warning, else the last one: what follows an error is advice.
-fn last_words(stderr: &str, program: &str) -> String {
+pub(super) fn last_words(stderr: &str, program: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let line = lines.iter().find(|line| !line.contains("warning:")).or(lines.last());
     let words = line.map_or_else(|| "it says nothing".to_owned(), |line| (*line).to_owned());

@@ -1,5 +1,7 @@
 //! What goes over the control channels of the stages of a machine.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// First message to the stage `machine`. Its descriptors: the console, the namespaces to enter, and those the program
@@ -34,6 +36,19 @@ pub(crate) enum FromMachine {
         stderr: String,
     },
 }
+
+/// First message to the stage `listen`; its descriptors are the namespaces.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ListenConfig {
+    /// Where to listen, at a free port.
+    pub(crate) address: IpAddr,
+    /// Which namespaces come.
+    pub(crate) namespaces: Namespaces,
+}
+
+/// From the stage `listen`, with the listener.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Listening;
 
 /// First message to the stage `attach`; its descriptors are the namespaces.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
-//! The stages `machine`, which runs QEMU, and `attach`, which puts its interface onto the bridge.
+//! The stages `machine`, which runs QEMU, `attach`, which puts its interface onto the bridge, and `listen`, which listens
+//! in its network.
 
 use std::io::{self, Read, Seek};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Stdio;
 
 use convoke_children::foreign::{self, Foreign};
@@ -10,7 +12,7 @@ use nix::sched::{CloneFlags, setns};
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
 
-use super::messages::{AttachConfig, Attached, FromMachine, MachineConfig, Namespaces};
+use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listening, MachineConfig, Namespaces};
 use crate::sandbox::ground_stage::errno;
 use crate::sandbox::network::{Network, runtime};
 use crate::sandbox::refusal;
@@ -58,6 +60,15 @@ pub(crate) fn attach(control: Control) -> Result<(), StageFailure> {
         network.join_bridge(&config.interface).await.map_err(|error| refusal::interface("tap", &error))
     })?;
     Ok(control.send(&Attached, &[])?)
+}
+
+/// Runs the stage `listen`.
+pub(crate) fn listen(control: Control) -> Result<(), StageFailure> {
+    let (config, fds) = control.recv::<ListenConfig>()?;
+    enter(config.namespaces, fds)?;
+    let listener = TcpListener::bind((config.address, 0))
+        .map_err(|error| StageFailure::new(format!("cannot listen at {}: {error}", config.address)))?;
+    Ok(control.send(&Listening, &[listener.as_fd()])?)
 }
 
 /// Enters the namespaces that come first, and gives the rest.

@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_children::Stage;
-use convoke_device::Dictionary;
 use convoke_dispatcher::device::{
-    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo,
+    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog,
     OverlayArchive, Refusal,
 };
 use convoke_dispatcher::error::{ActionError, ErrorClass};
@@ -23,10 +23,11 @@ use super::key::KeyPair;
 use super::stage::{FILES, LoginConfig, LoginEnded};
 use super::target::{Target, is_address};
 use super::words;
-use crate::config::DeviceSettings;
+use crate::command;
 use crate::qemu::messages::Namespaces;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
+use crate::spec::DeviceSpec;
 
 /// How long a shell has to take its leave before the connection is cut.
 const LOGOUT: Duration = Duration::from_secs(3);
@@ -46,23 +47,6 @@ enum Place {
     },
 }
 
-/// A machine that is reached by ssh.
-#[derive(Clone, Debug)]
-pub struct SshSpec {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub device_type: String,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Its configuration.
-    pub dictionary: Arc<Dictionary>,
-    /// What the lab file says of it.
-    pub settings: DeviceSettings,
-    /// Where it is.
-    pub target: Target,
-}
-
 /// Why a login cannot do what a block asks for.
 pub fn refusal(block: &Block) -> Option<Refusal> {
     let (what, method, help) = match &block.kind {
@@ -78,6 +62,8 @@ pub fn refusal(block: &Block) -> Option<Refusal> {
 /// One login.
 pub struct SshDevice {
     info: DeviceInfo,
+    /// Where commands of the lab run.
+    folder: PathBuf,
     target: Target,
     place: Place,
     overlays: Vec<OverlayArchive>,
@@ -100,27 +86,11 @@ impl Drop for Running {
 
 impl SshDevice {
     /// A machine that nobody is logged in to.
-    pub fn primary(spec: SshSpec) -> SshDevice {
-        let SshSpec { name, device_type, tags, dictionary: configuration, settings, target } = spec;
-        let constants = &configuration.constants;
-        let limits =
-            |own: &[(String, Duration)], more: &[(String, Duration)]| own.iter().chain(more).cloned().collect();
-        let info = DeviceInfo {
-            name,
-            device_type,
-            results_dir: constants.results_dir.clone(),
-            shell: constants.shell.clone(),
-            environment: configuration.environment.iter().chain(&settings.environment).cloned().collect(),
-            prompts: constants.default_prompt.iter().cloned().collect(),
-            dispatcher_ip: String::new(),
-            os: settings.os,
-            tags,
-            files: target.host.iter().map(|host| ("ip".to_owned(), format!("{host}\n"))).collect(),
-            action_timeouts: limits(&configuration.timeouts.actions, &settings.action_timeouts),
-            connection_timeouts: limits(&configuration.timeouts.connections, &settings.connection_timeouts),
-            configuration,
-        };
-        SshDevice { info, target, place: Place::Primary, overlays: Vec::new(), running: None }
+    pub fn primary(spec: DeviceSpec, target: Target) -> SshDevice {
+        let files = target.host.iter().map(|host| ("ip".to_owned(), format!("{host}\n"))).collect();
+        let folder = spec.settings.folder.clone();
+        let info = spec.info(String::new(), files);
+        SshDevice { info, folder, target, place: Place::Primary, overlays: Vec::new(), running: None }
     }
 
     /// A guest that is not logged in. It takes over what is fixed about its host, under a name of its own. `ground` is the
@@ -134,7 +104,14 @@ impl SshDevice {
         key: Arc<KeyPair>,
     ) -> SshDevice {
         let info = DeviceInfo { name, ..host.clone() };
-        SshDevice { info, target, place: Place::Guest { ground, key }, overlays: Vec::new(), running: None }
+        SshDevice {
+            info,
+            folder: PathBuf::new(),
+            target,
+            place: Place::Guest { ground, key },
+            overlays: Vec::new(),
+            running: None,
+        }
     }
 
     async fn login(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -268,6 +245,11 @@ impl Device for SshDevice {
             self.power_off().await?;
             self.login(&request).await
         })
+    }
+
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
     }
 
     /// Logs out. The machine is not this member's to switch off.

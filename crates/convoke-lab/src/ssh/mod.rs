@@ -26,6 +26,6 @@ pub(crate) mod stage;
 mod target;
 mod words;
 
-pub use device::{SshDevice, SshSpec, refusal};
+pub use device::{SshDevice, refusal};
 pub use key::KeyPair;
 pub use target::Target;

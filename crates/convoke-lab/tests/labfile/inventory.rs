@@ -154,10 +154,10 @@ fn what_a_device_cannot_do_stands_at_the_block_that_asks_for_it() {
         )
     };
     check(
-        &job("overlay"),
+        &job("tftp"),
         &lab(device),
-        &["device.refused at actions[0].deploy: device b1: a QEMU machine has no deploy to overlay \
-           [use `to: tmpfs` with `images`] 6:{to: overlay}"],
+        &["device.refused at actions[0].deploy: device b1: a QEMU machine has no deploy to tftp \
+           [use `to: tmpfs` with `images`] 6:{to: tftp}"],
     );
 }
 

@@ -72,7 +72,17 @@ impl Device {
     /// Leaves only these tools in PATH, as on an image without BusyBox.
     pub(crate) fn only(mut self, tools: &[&str]) -> Self {
         self.tools = self.path("tools");
-        make_tools(&self.tools, tools);
+        make_tools(&self.tools, &program("busybox", "busybox"), tools);
+        self
+    }
+
+    /// Leaves the tools of toybox in PATH and nothing else. (Debian's has neither sh nor stty.)
+    pub(crate) fn toybox(mut self) -> Self {
+        let toybox = program("toybox", "toybox");
+        let list = String::from_utf8(Command::new(&toybox).output().unwrap().stdout).unwrap();
+        self.tools = self.path("tools");
+        let _quiet = no_forks();
+        make_tools(&self.tools, &toybox, &list.split_whitespace().collect::<Vec<_>>());
         self
     }
 
@@ -186,17 +196,17 @@ fn all_tools() -> PathBuf {
         let list = Command::new(program("busybox", "busybox")).arg("--list").output().unwrap().stdout;
         let list = String::from_utf8(list).unwrap();
         let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        make_tools(&made.path().join("tools"), &list.lines().collect::<Vec<_>>());
+        make_tools(&made.path().join("tools"), &program("busybox", "busybox"), &list.lines().collect::<Vec<_>>());
         // Several tests may come here at once; one of them has its folder there first, with the same in it.
         let _ = std::fs::rename(made.path().join("tools"), &place);
     }
     place
 }
 
-fn make_tools(place: &Path, tools: &[&str]) {
+fn make_tools(place: &Path, all_in_one: &Path, tools: &[&str]) {
     std::fs::create_dir(place).unwrap();
     for tool in tools {
-        symlink(program("busybox", "busybox"), place.join(tool)).unwrap();
+        symlink(all_in_one, place.join(tool)).unwrap();
     }
 }
 

@@ -11,6 +11,7 @@ use convoke_overlay::scanner::Scanner;
 use convoke_overlay::signal::{DeviceRequest, Signal};
 
 use crate::console::Console;
+use crate::tally::Tally;
 
 /// How long the device may be silent before the dispatcher's clock jumps.
 const SILENCE: Duration = Duration::from_millis(120);
@@ -107,6 +108,9 @@ pub(crate) struct Dispatcher<'a> {
     /// Everything that was found, and each call when it was asked.
     pub(crate) signals: Vec<Signal>,
     pub(crate) raw: Vec<u8>,
+    /// What the device sent, before the line had its way with it.
+    sent: Vec<u8>,
+    typed: Tally,
     rounds: u32,
     last: Option<u16>,
     /// Frames are not understood.
@@ -126,6 +130,8 @@ impl<'a> Dispatcher<'a> {
             waiting: VecDeque::new(),
             signals: Vec::new(),
             raw: Vec::new(),
+            sent: Vec::new(),
+            typed: Tally::default(),
             rounds: 0,
             last: None,
             deaf: false,
@@ -161,6 +167,7 @@ impl<'a> Dispatcher<'a> {
                 }
                 Some(bytes) => {
                     silent = 0;
+                    self.sent.extend(&bytes);
                     let bytes = self.damage.pass(&bytes, true);
                     self.raw.extend(&bytes);
                     for chunk in bytes.chunks(FIFO) {
@@ -239,9 +246,17 @@ impl<'a> Dispatcher<'a> {
     }
 
     fn type_line(&mut self, line: &str) {
+        self.typed.count(line.as_bytes());
         let bytes = self.damage.pass(format!("{line}\n").as_bytes(), false);
         self.clock += BYTE * u32::try_from(bytes.len()).unwrap();
         self.console.type_bytes(&bytes);
+    }
+
+    /// The frames of both sides.
+    pub(crate) fn tally(&mut self) -> Tally {
+        let mut both = std::mem::take(&mut self.typed);
+        both.count(&self.sent);
+        both
     }
 
     /// The calls that were asked, in order.

@@ -82,7 +82,7 @@ fn odd_texts() -> Vec<String> {
 }
 
 /// A value as a line of the cache file has it.
-fn in_cache(value: &str) -> String {
+pub(crate) fn in_cache(value: &str) -> String {
     if value.contains('\n') { value.replace('\\', "\\\\").replace('\n', "\\n") } else { value.into() }
 }
 
@@ -216,12 +216,36 @@ fn without_an_answer_the_old_form_is_used() {
     });
 }
 
-/// A single helper that nobody answers falls back alone, and a wait of it as well.
+/// A single helper that nobody answers has failed when the runner was answered: the line is bad, and would damage a line
+/// of the old form unnoticed.
+#[test]
+fn behind_a_runner_that_was_answered_no_helper_falls_back() {
+    each_shell(|shell| {
+        let device = linked(shell).set("LAVA_LINK_TRIES", "1").set("LAVA_LINK_TICK", "1");
+        let steps =
+            "lava-test-case t --result pass\nlava-wait m || echo status $?\nlava-send n k=1 || echo status $?\n";
+        let mut dispatcher = Dispatcher::new(start(&device, steps), |_| nothing());
+        dispatcher.serve(|dispatcher| {
+            dispatcher.deaf = !dispatcher.cases().is_empty();
+            String::from_utf8_lossy(&dispatcher.raw).matches("\nstatus 1").count() == 2
+        });
+        dispatcher.deaf = false;
+        dispatcher.finish();
+        let seen = String::from_utf8_lossy(&dispatcher.raw).replace('\r', "");
+        let why = "no answer after 1 tries; it may have arrived or not\nstatus 1\n";
+        assert!(seen.contains(&format!("lava-wait: WAIT m: {why}")), "{seen}");
+        assert!(seen.contains(&format!("lava-send: SEND n: {why}")), "{seen}");
+        assert!(!seen.contains("<LAVA_MULTI_NODE>"), "{seen}");
+        assert_eq!(dispatcher.cases(), ["t Pass"]);
+    });
+}
+
+/// A helper that no runner has started finds out for itself.
 #[test]
 fn one_helper_may_fall_back_alone() {
     each_shell(|shell| {
         let device = linked(shell).set("LAVA_LINK_TRIES", "1").set("LAVA_LINK_TICK", "1");
-        let runner = start(&device, "lava-test-case t --result pass\nlava-wait m\n");
+        let runner = start(&device, "lava-test-case t --result pass\nunset LAVA_SIGNALS\nlava-wait m\n");
         let mut dispatcher = Dispatcher::new(runner, |_| nothing());
         dispatcher.serve(|dispatcher| {
             dispatcher.deaf = !dispatcher.cases().is_empty();

@@ -1,7 +1,7 @@
 //! The helper commands as a device runs them: on a terminal, under each shell, with hardly a tool in PATH. The tests
 //! are the other end of the line: they read what the helpers print and type what a dispatcher would.
 //!
-//! Needs the Debian packages dash, bash, busybox, mksh, shellcheck and util-linux; a test that lacks one fails and says
+//! Needs the Debian packages dash, bash, busybox, mksh, shellcheck, toybox and util-linux; a test that lacks one fails and says
 //! which.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -9,6 +9,7 @@
 mod console;
 mod device;
 mod dispatcher;
+mod tally;
 
 mod anything;
 mod cases;

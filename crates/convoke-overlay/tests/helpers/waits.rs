@@ -272,6 +272,35 @@ fn needs_hardly_a_tool() {
     });
 }
 
+/// Without stty what is typed is echoed, and a line of it ends at 4095 bytes; the rest is as with other tools.
+#[test]
+fn the_tools_of_toybox_will_do() {
+    each_shell(|shell| {
+        let device = Device::new(shell).toybox();
+        let seen = device.play(
+            "lava-self\nlava-group client\nlava-send m k=1\nlava-wait m\ncat \"$LAVA_MULTI_NODE_CACHE\"\nlava-sync s\n\
+             lava-test-case t --shell true\nlava-test-case u --shell 'exit 3'\nlava-network collect\n\
+             lava-network query 9102 ipv4\nlava-background-process-start b --cmd 'sleep 60'\n\
+             lava-background-process-stop b\nlava-os-build\n",
+            &[
+                ("WAIT m>", "<LAVA_WAIT_COMPLETE 9102:k=1 9102:at=12:30>"),
+                ("SYNC s>", "<LAVA_SYNC_COMPLETE>"),
+                ("WAIT_ALL network_info>", "<LAVA_WAIT_ALL_COMPLETE 9102:ipv4=1.2.3.4>"),
+            ],
+        );
+        for wanted in [
+            "9101\n9102\n9103\n<LAVA_MULTI_NODE> <LAVA_SEND m k=1>\n",
+            "\n9102:k=1\n9102:at=12:30\n",
+            "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=t RESULT=pass>\n",
+            "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=u RESULT=fail>\n",
+            "\n1.2.3.4\n",
+        ] {
+            assert!(seen.contains(wanted), "{wanted:?} in\n{seen}");
+        }
+        assert!(!seen.contains("not found") && !seen.contains("toybox"), "{seen}");
+    });
+}
+
 #[test]
 fn the_cache_file_has_a_place_of_its_own_and_one_that_all_know() {
     each_shell(|shell| {

@@ -1,4 +1,4 @@
-//! The status block of the live view: a title, and a line a member.
+//! The status block of the live view: a title, a line a member, and below them what is waited for.
 //!
 //! Pure: model, size and time in, lines out. No line is wider than the terminal.
 //!
@@ -7,6 +7,8 @@
 //! server    sandbox-0  test 0  0_serve: python3 -m http.server
 //! client.1  sandbox-1  test 0  waits 12 s: lava-wait server-ready, for server
 //! client.2  sandbox-2  Complete, 2 pass
+//! lava-wait server-ready  12 s of 60 s  nobody has sent it; client.1 waits
+//!   server  0_serve  after bind pass  9 s ago: Serving HTTP on 0.0.0.0
 //! ```
 
 use convoke_journal::model::{Counts, Member};
@@ -14,9 +16,12 @@ use convoke_journal::{Health, MemberState, RunModel, Stage};
 
 use super::Paint;
 use super::style::{cut, named, pad, safe};
+use super::waits;
 
 /// Rows that are left to the log; on a low terminal half of them.
 const LOG: usize = 8;
+/// Columns below which devices are left out.
+const NARROW: usize = 56;
 /// Names of missing members before the rest is only counted.
 const NAMES: usize = 4;
 
@@ -29,10 +34,15 @@ pub(crate) fn block(model: &RunModel, (rows, columns): (u16, u16), now_ns: u64, 
     let width = usize::from(columns).max(20) - 1;
     let rows = usize::from(rows);
     let room = rows.saturating_sub(if rows > 2 * LOG { LOG } else { LOG / 2 }).max(1);
+    let waits = waits::lines(model, (room / 2).max(2), width, now_ns, paint);
     let mut shown: Vec<&Member> = model.members.iter().collect();
+    let room = room.saturating_sub(waits.lines.len()).max(1);
     if shown.len() > room {
-        // Who still runs is more interesting; the order stays.
-        shown.sort_by_key(|member| (member.state == MemberState::Finished, member.info.sub_id));
+        // Who still runs is more interesting, and most of all whom others wait for; the order stays.
+        let finished = |member: &Member| member.state == MemberState::Finished;
+        let key =
+            |member: &&Member| (finished(member), !waits.missing.contains(&member.info.sub_id), member.info.sub_id);
+        shown.sort_by_key(key);
         shown.truncate(room - 1);
         shown.sort_by_key(|member| member.info.sub_id);
     }
@@ -40,24 +50,26 @@ pub(crate) fn block(model: &RunModel, (rows, columns): (u16, u16), now_ns: u64, 
         shown.iter().map(|member| console::measure_text_width(&text(member))).max().unwrap_or(0).min(most)
     };
     let labels = column(&|member| member.label.clone(), 20);
-    let devices = column(&device, 16);
+    let devices = if width < NARROW { 0 } else { column(&device, 16) };
     let stages = column(&stage, 14);
     let mut lines = vec![title(model, now_ns, width, paint)];
     for member in &shown {
         let label = paint.member(member.info.sub_id, &pad(&cut(&member.label, labels), labels));
-        let device = paint.dim(&pad(&cut(&device(member), devices), devices));
+        let device = if devices == 0 { String::new() } else { pad(&cut(&device(member), devices), devices + 2) };
+        let device = paint.dim(&device);
         let stage = pad(&cut(&stage(member), stages), stages);
         let stage = match member.health {
             Some(Health::Complete) => paint.good(&stage),
             Some(_) => paint.bad(&stage),
             None => stage,
         };
-        let line = format!("{label}  {device}  {stage}  {}", step(model, member, now_ns, paint));
+        let line = format!("{label}  {device}{stage}  {}", step(model, member, now_ns, paint));
         lines.push(cut(line.trim_end(), width));
     }
     if shown.len() < model.members.len() {
         lines.push(cut(&paint.dim(&rest(model, &shown)), width));
     }
+    lines.extend(waits.lines);
     lines
 }
 
@@ -68,6 +80,9 @@ fn title(model: &RunModel, now_ns: u64, width: usize, paint: Paint) -> String {
     let counts = counts(model.test_counts(), paint);
     if !counts.is_empty() {
         parts.push(counts);
+    }
+    if let Some((id, _)) = &model.stopped {
+        parts.push(paint.odd(&format!("stopped at {}", safe(id))));
     }
     if model.canceling.is_some() {
         parts.push(paint.bad("cancelling"));
@@ -122,7 +137,7 @@ fn step(model: &RunModel, member: &Member, now_ns: u64, paint: Paint) -> String 
         return parts.join(": ");
     }
     if let Some(call) = member.waits() {
-        let waited = now_ns.saturating_sub(call.since_ns) / 1_000_000_000;
+        let waited = model.waiting_time(now_ns).saturating_sub(call.since_ns) / 1_000_000_000;
         let mut names: Vec<String> = call.missing.iter().take(NAMES).map(|id| model.label(*id)).collect();
         if call.missing.len() > NAMES {
             names.push(format!("{} more", call.missing.len() - NAMES));

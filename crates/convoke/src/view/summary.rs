@@ -164,6 +164,10 @@ fn failing(model: &RunModel, paint: Paint, out: &mut String) {
                 suite => format!("{}  {}{}", safe(suite), safe(&record.case), details(record)),
             };
             let _ = writeln!(out, "  {label}  {what}{}{line}", missing(model, record));
+            for fact in record.extra.get("facts").and_then(|facts| facts.as_array()).into_iter().flatten() {
+                let fact = named(model, fact.as_str().unwrap_or_default()).into_owned();
+                let _ = writeln!(out, "  {}    {}", " ".repeat(labels), paint.dim(&safe(&fact)));
+            }
         }
         if failing.len() > LISTED {
             let _ = writeln!(out, "  and {} more", failing.len() - LISTED);

@@ -6,7 +6,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::harness::{Place, Running, User, fixture, repository};
+use crate::harness::{Place, Running, User, Watched, fixture, repository};
 
 /// A guest image.
 pub(crate) fn image(name: &str) -> PathBuf {
@@ -16,10 +16,10 @@ pub(crate) fn image(name: &str) -> PathBuf {
 }
 
 /// What lets the kernel boot quickly, and end with its machine when it panics.
-const APPEND: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check tsc=reliable";
+pub(crate) const APPEND: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check tsc=reliable";
 
 /// A job for one machine with these steps; `ramdisk` has further keys of the initramfs.
-fn job(ramdisk: serde_json::Value, steps: &[&str]) -> serde_json::Value {
+pub(crate) fn job(ramdisk: serde_json::Value, steps: &[&str]) -> serde_json::Value {
     let mut initramfs =
         json!({"url": format!("file://{}", image("base.cpio").display()), "image_arg": "-initrd {ramdisk}"});
     initramfs.as_object_mut().unwrap().extend(ramdisk.as_object().unwrap().clone());
@@ -49,8 +49,31 @@ fn job(ramdisk: serde_json::Value, steps: &[&str]) -> serde_json::Value {
     })
 }
 
+/// A group of members with one machine each, by role, and their steps.
+pub(crate) fn group_job(roles: &[(&str, &[&str])]) -> serde_json::Value {
+    let mut group = job(applied(), &["true"]);
+    let fields = group.as_object_mut().unwrap();
+    fields.remove("device_type");
+    let context = fields.remove("context").unwrap();
+    let mut test = fields["actions"].as_array_mut().unwrap().pop().unwrap();
+    let names: Vec<&str> = roles.iter().map(|(role, _)| *role).collect();
+    for action in fields["actions"].as_array_mut().unwrap() {
+        action.as_object_mut().unwrap().values_mut().for_each(|block| block["role"] = json!(names));
+    }
+    let mut wanted = serde_json::Map::new();
+    for (role, steps) in roles {
+        test["test"]["role"] = json!([role]);
+        test["test"]["definitions"][0]["name"] = json!(role);
+        test["test"]["definitions"][0]["repository"]["run"]["steps"] = json!(steps);
+        fields["actions"].as_array_mut().unwrap().push(test.clone());
+        wanted.insert((*role).to_owned(), json!({"device_type": "qemu", "count": 1, "context": context}));
+    }
+    fields.insert("protocols".into(), json!({"lava-multinode": {"timeout": {"minutes": 4}, "roles": wanted}}));
+    group
+}
+
 /// The overlay within the initramfs.
-fn applied() -> serde_json::Value {
+pub(crate) fn applied() -> serde_json::Value {
     json!({"format": "cpio.newc", "overlays": {"lava": true}})
 }
 
@@ -112,9 +135,9 @@ fn what_a_machine_cannot_do_is_refused_when_the_job_is_checked() {
         (
             changed(
                 "/actions/2/test",
-                json!({"monitors": [{"name": "m", "start": "a", "end": "b", "pattern": "(?P<test_case_id>x)(?P<result>y)"}]}),
+                json!({"services": [{"name": "s", "from": "git", "repository": "r", "path": "p"}]}),
             ),
-            "monitors",
+            "services cannot be run",
             "actions[2].test",
         ),
     ];
@@ -176,17 +199,9 @@ fn a_machine_does_not_outlive_convoke() {
     };
     let pids = machines();
     assert!(!pids.is_empty());
-    let watched: Vec<_> = pids
-        .iter()
-        .filter_map(|pid| rustix::process::Pid::from_raw(*pid))
-        .filter_map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok())
-        .collect();
+    let watched = Watched::new(&pids);
     running.signal(Signal::SIGKILL);
-    for pidfd in &watched {
-        // Ends when the process does; the test's own limit is the only one.
-        let mut fds = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
-        rustix::event::poll(&mut fds, None).unwrap();
-    }
+    watched.wait();
     running.wait();
     assert_eq!(machines(), Vec::<i32>::new());
 }
