@@ -16,6 +16,9 @@ use crate::shell::ast::{Index, Kind, List, Operation, Parameter, Piece, Redirect
 const OF_THE_DEVICE: [&str; 4] =
     ["LAVA_DISPATCHER_IP", "LAVA_DISPATCHER_PREFIX", "LAVA_DEVICE_HOSTNAME", "LAVA_DEVICE_TYPE"];
 
+/// Why something is unknown that is known for each member.
+pub(crate) const OWN_NAME: &str = "the member's own name";
+
 /// One word of a command after all expansions.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
@@ -438,6 +441,9 @@ impl Follower<'_> {
     /// The name of the member whose script it is.
     pub(super) fn own_name(&mut self, span: Span) -> Value {
         self.is_own = true;
+        if self.naming.is_anyone {
+            return Value::unknown(self.unknown(Why::Assignment(OWN_NAME.into()), span));
+        }
         match self.naming.name(self.naming.own) {
             Some(name) => name.into(),
             None => Value::unknown(self.unknown(super::value::by_name(), span)),

@@ -47,6 +47,7 @@ use crate::shell::ast::Script;
 use draft::{Draft, Frame, FrameId};
 use state::{Output, State};
 
+pub(crate) use expand::OWN_NAME;
 pub(crate) use scripts::{File, Files};
 pub(crate) use value::{Named, Naming};
 

@@ -100,6 +100,8 @@ pub(crate) struct Naming {
     pub(crate) members: Vec<Named>,
     /// Whose script it is.
     pub(crate) own: usize,
+    /// It may be any member of that role: its own name is not known.
+    pub(crate) is_anyone: bool,
     /// A name is the number of a job.
     pub(crate) by_job: bool,
 }

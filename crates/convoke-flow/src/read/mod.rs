@@ -7,6 +7,7 @@ mod blocks;
 mod checkout;
 mod interactive;
 mod naming;
+mod own;
 mod places;
 mod scalar;
 mod tests_block;
@@ -57,6 +58,9 @@ pub fn read(job: &Job, source: &Source, repositories: &Repositories) -> Flow {
     Flow { texts, members }
 }
 
+/// A larger role is not read member by member: what depends on the member is unknown, then.
+const MOST_OWN: u32 = 100;
+
 fn of_role(
     role: &Role,
     first: &MemberJob,
@@ -65,7 +69,13 @@ fn of_role(
     members: &mut Vec<Member>,
 ) {
     let of = role.count.value;
-    let mut shared: Option<Arc<[_]>> = None;
+    // What can be told without a member's own name holds for each of them; with it, only where there is a trace of it.
+    naming.own = members.len();
+    naming.is_anyone = true;
+    let programme = scene.programme(role, first, naming);
+    naming.is_anyone = false;
+    let is_shared = !own::depends(&programme.steps) || of > MOST_OWN;
+    let mut shared: Option<Arc<[_]>> = is_shared.then(|| programme.steps.into());
     for number in 1..=of {
         let steps = match &shared {
             Some(steps) => Arc::clone(steps),

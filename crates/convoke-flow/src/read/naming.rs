@@ -20,7 +20,7 @@ pub(super) fn of(group: &Group) -> Naming {
             members.push(Named { role: role.name.value.clone(), number, of: role.count.value, guest, name });
         }
     }
-    Naming { members, own: 0, by_job }
+    Naming { members, own: 0, is_anyone: false, by_job }
 }
 
 /// The device a role asks for; a guest's is its host's.
