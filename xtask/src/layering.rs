@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("convoke-overlay", &["convoke-job"]),
     ("convoke-flow", &["convoke-job", "convoke-group", "convoke-overlay"]),
     ("convoke-journal", &[]),
+    ("convoke-report", &["convoke-journal"]),
     ("convoke-children", &[]),
     ("convoke-artifact", &["convoke-children"]),
     ("convoke-device", &["convoke-job"]),
@@ -83,6 +84,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Rooms without I/O, clock and runtime.
 pub(crate) const PURE: &[&str] =
     &["convoke-job", "convoke-device", "convoke-group", "convoke-schedule", "convoke-overlay", "convoke-flow"];
+
+/// Rooms whose own sources are held to the same, though a room that they use is not.
+pub(crate) const PURE_THEMSELVES: &[&str] = &["convoke-report"];
 
 /// What a pure room never depends on, directly or through others.
 const NOT_IN_PURE: &[&str] =

@@ -91,9 +91,19 @@ pub(crate) enum Came {
     Panicked(String),
 }
 
+/// What may happen to a device beside what it prints.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// It was reset.
+    Reset,
+    /// Its kernel has panicked: the line that says so.
+    Panicked(String),
+}
+
 impl ConsoleLink {
-    /// Takes a console over. With `kernel`, the device's own kernel prints to it.
-    pub(crate) fn open(console: Console, kernel: bool, log: &Log) -> Self {
+    /// Takes a console over. With `kernel`, the device's own kernel prints to it. `connection` is the namespace of a
+    /// further connection.
+    pub(crate) fn open(console: Console, kernel: bool, connection: Option<&str>, log: &Log) -> Self {
         let shared = Arc::new(Shared::default());
         let (lines, queue) = mpsc::unbounded_channel();
         let Console { reader, writer, events } = console;
@@ -104,7 +114,7 @@ impl ConsoleLink {
                 events,
                 kernel.then(FaultWatch::default),
                 Arc::clone(&shared),
-                log.clone(),
+                Printed { log: log.clone(), connection: connection.map(str::to_owned) },
             )),
             typist: tokio::spawn(write(writer, queue, log.clone())),
             shared,
@@ -179,6 +189,31 @@ impl ConsoleLink {
     }
 }
 
+impl ConsoleLink {
+    /// What has happened so far is known.
+    pub(crate) fn forget_trouble(&self) {
+        let mut state = self.shared.lock();
+        (state.panicked, state.reset) = (None, false);
+    }
+
+    /// What happens to the device, while nobody reads this console. The bytes stay for whoever reads it next.
+    pub(crate) async fn trouble(&self) -> Trouble {
+        loop {
+            let readable = self.shared.readable.notified();
+            {
+                let mut state = self.shared.lock();
+                if let Some(line) = state.panicked.take() {
+                    return Trouble::Panicked(line);
+                }
+                if std::mem::take(&mut state.reset) {
+                    return Trouble::Reset;
+                }
+            }
+            readable.await;
+        }
+    }
+}
+
 impl Drop for ConsoleLink {
     fn drop(&mut self) {
         self.reader.abort();
@@ -215,6 +250,25 @@ impl Attached<'_> {
             }
             readable.await;
         }
+    }
+}
+
+impl Attached<'_> {
+    /// Gives bytes back that were read too far: whoever reads next gets them first.
+    pub(crate) fn put_back(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut state = self.0.shared.lock();
+        let later = std::mem::take(&mut state.buffer);
+        state.buffer = bytes.iter().copied().chain(later).collect();
+        self.0.shared.readable.notify_one();
+    }
+
+    /// Forgets what has come and nobody has read.
+    pub(crate) fn drain(&self) {
+        self.0.shared.lock().buffer.clear();
+        self.0.shared.room.notify_one();
     }
 }
 
@@ -276,6 +330,13 @@ impl Shared {
     }
 }
 
+/// Where what is printed is recorded.
+#[derive(Debug)]
+struct Printed {
+    log: Log,
+    connection: Option<String>,
+}
+
 type Events = mpsc::UnboundedReceiver<DeviceEvent>;
 
 async fn read(
@@ -283,7 +344,7 @@ async fn read(
     mut events: Option<Events>,
     mut watch: Option<FaultWatch>,
     shared: Arc<Shared>,
-    log: Log,
+    log: Printed,
 ) {
     let mut ended = None;
     let why = bytes(&mut reader, &mut events, &mut watch, &mut ended, &shared, &log).await;
@@ -310,7 +371,7 @@ async fn bytes(
     watch: &mut Option<FaultWatch>,
     ended: &mut Option<ConsoleEnd>,
     shared: &Shared,
-    log: &Log,
+    Printed { log, connection }: &Printed,
 ) -> String {
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -336,7 +397,7 @@ async fn bytes(
         match read {
             Ok(0) => return "end of file".into(),
             Ok(count) => {
-                log.console(&buffer[..count]).await;
+                log.console(connection.as_deref(), &buffer[..count]).await;
                 shared.put(&buffer[..count]).await;
                 let faults = watch.as_mut().map(|watch| watch.feed(&buffer[..count])).unwrap_or_default();
                 for Fault { kind, line } in &faults {

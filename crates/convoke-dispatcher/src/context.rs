@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use convoke_artifact::Artifact;
 use convoke_coordinator::GroupClient;
+use convoke_device::dictionary::UserCommand;
 use convoke_job::MemberJob;
 use convoke_job::member::GroupMember;
+use convoke_job::pipeline::PlannedAction;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::Caller;
 use crate::console::ConsoleLink;
+use crate::consoles::Consoles;
 use crate::device::{Device, DeviceInfo, Image, OverlayArchive};
 use crate::error::{ActionError, ErrorClass, Failure};
 use crate::limits::{Deadline, Nature};
@@ -37,10 +40,10 @@ pub(crate) struct Context {
     pub(crate) options: DispatchOptions,
     /// The test blocks and their definitions.
     pub(crate) stages: Stages,
-    /// The console, once booted.
-    pub(crate) console: Option<ConsoleLink>,
-    /// Prompts of the last boot, as given.
-    pub(crate) prompts: Vec<String>,
+    /// The consoles, once booted.
+    pub(crate) consoles: Consoles,
+    /// User commands that have been started, to be undone.
+    pub(crate) commands: Vec<UserCommand>,
     /// Data of `protocols:` requests: namespace, then messageID, then key (job-definition.md §6.3).
     pub(crate) stored: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
     /// The overlay made by the running deploy, not yet handed over.
@@ -83,8 +86,8 @@ impl Context {
             client,
             cancel,
             options,
-            console: None,
-            prompts: Vec::new(),
+            consoles: Consoles::default(),
+            commands: Vec::new(),
             stored: BTreeMap::new(),
             overlay: None,
             transfer: BTreeMap::new(),
@@ -131,9 +134,22 @@ impl Context {
         self.job.group.as_ref().map_or(&[], |group| &group.members)
     }
 
-    /// Prompts to wait for: the job's, else the device's.
-    pub(crate) fn wanted_prompts(&self) -> &[String] {
-        if self.prompts.is_empty() { &self.info.prompts } else { &self.prompts }
+    /// The namespace whose console an action uses.
+    pub(crate) fn connection<'a>(&'a self, action: &'a PlannedAction) -> &'a str {
+        action.block.map_or(&action.namespace, |block| self.job.blocks[block].connection_namespace())
+    }
+
+    /// The console that an action uses, once there is one.
+    pub(crate) fn console(&self, action: &PlannedAction) -> Option<&ConsoleLink> {
+        self.consoles.of(self.connection(action))
+    }
+
+    /// Prompts to wait for on it: the job's, else the device's.
+    pub(crate) fn wanted_prompts(&self, action: &PlannedAction) -> &[String] {
+        match self.consoles.prompts(self.connection(action)) {
+            [] => &self.info.prompts,
+            prompts => prompts,
+        }
     }
 
     /// The results directory on the device.

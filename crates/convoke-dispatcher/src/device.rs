@@ -4,6 +4,8 @@
 //! deploy block ─→ images downloaded, overlay made ─→ Device::deploy(Deployment)
 //! boot block   ─→ the action that starts or connects ─→ Device::boot(BootRequest) ─→ Console
 //!                 the action that switches the power ─→ Device::reset(BootRequest)
+//!                 the action that opens a further connection ─→ Device::connect(name) ─→ Console
+//! command block ─→ Device::command(do), at the end Device::command(undo)
 //! finalize     ─→ Device::power_off
 //! ```
 //!
@@ -232,18 +234,35 @@ impl Refusal {
     }
 }
 
+/// Why a device with this configuration cannot run the user command that a block asks for.
+pub fn command_refusal(name: &str, dictionary: Option<&Dictionary>) -> Option<Refusal> {
+    let known: Vec<&str> =
+        dictionary.iter().flat_map(|dictionary| &dictionary.commands.users).map(|user| user.name.as_str()).collect();
+    match known.as_slice() {
+        [] => Some(Refusal::new(
+            format!("the device has no user command {name}: it has none"),
+            "add `commands: {users: {NAME: {do: …, undo: …}}}` to its configuration, or leave the block out",
+        )),
+        names if !names.contains(&name) => {
+            let message = format!("the device has no user command {name}: it has {}", names.join(", "));
+            Some(Refusal::new(message, "use one of these, or add it to the device's `commands.users`"))
+        }
+        _ => None,
+    }
+}
+
 /// Deploys that no device notices, so that all have them: what they download is for later blocks, or for nobody.
 pub const DOWNLOADS: [&str; 2] = ["download", "downloads"];
 
-/// Why no device of any kind can do what a test or command block asks for; only a rehearsal goes on without it.
+/// Why no device of any kind can do what a test block asks for; only a rehearsal goes on without it.
 pub fn unsupported(block: &Block) -> Option<Refusal> {
     let what = match &block.kind {
         BlockKind::Test(_) if block.parameters.contains_key("docker") => "docker test shells",
-        BlockKind::Test(TestKind::Monitors(_)) => "monitors",
-        BlockKind::Test(TestKind::Interactive(_)) => "interactive scripts",
         BlockKind::Test(TestKind::Services(_)) => "services",
-        BlockKind::Command { .. } => "user commands",
-        BlockKind::Test(TestKind::Definitions(_)) | BlockKind::Deploy { .. } | BlockKind::Boot { .. } => return None,
+        BlockKind::Test(TestKind::Definitions(_) | TestKind::Monitors(_) | TestKind::Interactive(_))
+        | BlockKind::Deploy { .. }
+        | BlockKind::Boot { .. }
+        | BlockKind::Command { .. } => return None,
     };
     let help = "leave the block out, or try the job with --rehearse, which skips what it cannot run";
     Some(Refusal::new(format!("{what} cannot be run"), help))
@@ -265,6 +284,19 @@ pub trait Device: Send {
     /// Boots (or reboots) and gives the console. The prompt has not been waited for. A device whose power is switched
     /// apart from its console only connects here, and starts in [`Device::reset`].
     fn boot(&mut self, request: BootRequest) -> DeviceFuture<'_, Console>;
+
+    /// Opens a connection of the device beside the console of its boot: one of `commands.connections`. What an earlier call
+    /// with this name has opened ends.
+    fn connect(&mut self, name: &str, _log: DeviceLog) -> DeviceFuture<'_, Console> {
+        let message = format!("{} has no connection {name}", self.info().name);
+        Box::pin(async { Err(ActionError::new(ErrorClass::Configuration, message)) })
+    }
+
+    /// Runs a command of the lab on this machine, to its end; `what` names it in messages. Dropping the future kills it.
+    fn command(&mut self, what: &str, _command: &str, _log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let message = format!("{what} cannot be run for {}", self.info().name);
+        Box::pin(async { Err(ActionError::new(ErrorClass::Configuration, message)) })
+    }
 
     /// Switches the power of a device that is connected off and on again. Nothing to do for a device that
     /// [`Device::boot`] has started.

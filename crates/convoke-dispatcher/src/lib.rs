@@ -13,7 +13,8 @@
 //! | `testshell` | the test shell: scanning, suites, MultiNode requests |
 //! | `calls` | one MultiNode call: recorded, limited, explained while it waits |
 //! | `faults` | what a kernel says when it is in trouble |
-//! | `console`, `prompt` | the console, waiting for a prompt |
+//! | `console`, `prompt` | a console, waiting for a prompt |
+//! | `consoles` | which console a namespace uses |
 //! | `context`, `log` | what the actions of a member share |
 //! | [`device`] | what the dispatcher needs of a device: the traits a lab implements |
 //! | [`error`] | how a member fails: class, message, reason |
@@ -22,6 +23,7 @@ mod actions;
 mod calls;
 mod checks;
 mod console;
+mod consoles;
 mod context;
 pub mod device;
 pub mod error;

@@ -24,9 +24,9 @@ impl Log {
         self.recorder.member(self.member, body);
     }
 
-    /// Bytes from the console; waits while the journal is behind.
-    pub(crate) async fn console(&self, bytes: &[u8]) {
-        self.recorder.console(self.member, bytes).await;
+    /// Bytes from the console, or from the connection of a namespace; waits while the journal is behind.
+    pub(crate) async fn console(&self, connection: Option<&str>, bytes: &[u8]) {
+        self.recorder.connection(self.member, connection, bytes).await;
     }
 
     /// A number for a MultiNode call.
@@ -65,6 +65,11 @@ impl Log {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
         self.record(Body::Result(record));
+    }
+
+    /// A test has failed that has no result of its own.
+    pub(crate) fn count_failure(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many test cases and suites have failed.

@@ -81,11 +81,19 @@ pub(crate) async fn wait(
                 }
                 Ok(Came::Reset) => log.info(format_args!("{name}: the device was reset")),
                 Ok(Came::Bytes(chunk)) => {
-                    bytes.extend_from_slice(&chunk);
-                    let surplus = bytes.len().saturating_sub(KEPT);
-                    bytes.drain(..surplus);
-                    if let Some(found) = matcher.feed(&chunk) {
-                        return Ok(Seen { index: found.prompt, bytes });
+                    let mut rest = chunk.as_slice();
+                    while !rest.is_empty() {
+                        // What stands in later lines is for whoever reads next.
+                        let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+                        let (line, later) = rest.split_at(end);
+                        rest = later;
+                        bytes.extend_from_slice(line);
+                        let surplus = bytes.len().saturating_sub(KEPT);
+                        bytes.drain(..surplus);
+                        if let Some(found) = matcher.feed(line) {
+                            attached.put_back(rest);
+                            return Ok(Seen { index: found.prompt, bytes });
+                        }
                     }
                     quiet_at = Some(Instant::now() + SCANNER_IDLE);
                     // A device that never stops printing must not outlast the limit.

@@ -24,7 +24,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::actions::requests;
+use crate::actions::{command, requests};
 use crate::checks;
 use crate::context::Context;
 use crate::device::Device;
@@ -238,9 +238,10 @@ async fn finalize(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), Ended
     // What stopped the member must not stop its cleaning up.
     ctx.cancel = CancellationToken::new();
     let deadline = Deadline::cleanup();
+    let undone = command::undo(ctx, &deadline).await;
     for planned in plan.iter().filter(|planned| planned.block.is_none()) {
         let result = pipeline::run(ctx, planned, &deadline).await;
         result.map_err(|error| Ended::new("its device could not be powered off", error))?;
     }
-    Ok(())
+    undone.map_err(|error| Ended::new("what a user command did could not be undone", error))
 }

@@ -45,6 +45,7 @@ mod verdict;
 pub use group::Group;
 pub use messages::Messages;
 pub use names::{GroupName, MemberName, MessageId, RoleName, Time, WaitId};
+pub use near::{is_near_miss, nearest};
 pub use protocol::{Answer, Call, CallKind, Input, Lacking, Message, Output, Quiet, Tell, WaitView};
 pub use refusal::Refusal;
 pub use roster::Member;

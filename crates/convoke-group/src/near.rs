@@ -5,7 +5,7 @@ const LONGEST: usize = 100;
 
 /// Whether `other` is not `name` but was probably meant: it differs in case, in `-` and `_`, or by one or two letters
 /// (one in a short name). A difference in digits alone is none: `round-1` and `round-2` are meant as they are.
-pub(crate) fn is_near_miss(name: &str, other: &str) -> bool {
+pub fn is_near_miss(name: &str, other: &str) -> bool {
     if name == other || name.len() > LONGEST || other.len() > LONGEST {
         return false;
     }
@@ -26,7 +26,7 @@ pub(crate) fn is_near_miss(name: &str, other: &str) -> bool {
 }
 
 /// The nearest near miss among `others`, the first of equals.
-pub(crate) fn nearest<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = others.filter(|other| is_near_miss(name, other));
     near.min_by_key(|other| strsim::osa_distance(&folded(name), &folded(other)))
 }

@@ -43,5 +43,5 @@ pub use job::{Job, MemberNames, resolve_member_name};
 pub use member::MemberJob;
 pub use node::Node;
 pub use pipeline::{DeviceLimits, PlannedAction, pipeline};
-pub use read::{Checked, Options, read};
+pub use read::{Checked, Options, context_key, read};
 pub use source::{Source, Span};

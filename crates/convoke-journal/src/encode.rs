@@ -1,6 +1,6 @@
 //! Console bytes on their way into the journal: pieces joined, secrets masked, text where possible.
 //!
-//! Invariant: the bytes of a member's `Console` events, one after the other, are the bytes of its console with secrets
+//! Invariant: the bytes of a member's `Console` events of one connection, one after the other, are its bytes with secrets
 //! masked. A tail that may become a secret or that is half a character waits for the member's next bytes; [`Encoder::end`]
 //! lets go of it.
 
@@ -17,9 +17,16 @@ pub(crate) struct Encoder {
     held: Vec<u8>,
     /// The beginning of a UTF-8 character.
     half: Vec<u8>,
+    /// Which connection it is.
+    connection: Option<String>,
 }
 
 impl Encoder {
+    /// The state of a connection that has shown nothing yet.
+    pub(crate) fn new(connection: Option<String>) -> Self {
+        Encoder { connection, ..Encoder::default() }
+    }
+
     /// More bytes from the console; an event, unless all of them have to wait.
     pub(crate) fn push(&mut self, masker: &Masker, bytes: &[u8]) -> Option<Body> {
         let masked = masker.stream(&mut self.held, bytes, false);
@@ -41,9 +48,10 @@ impl Encoder {
         if data.is_empty() {
             return None;
         }
+        let connection = self.connection.clone();
         Some(match String::from_utf8(data) {
-            Ok(text) => Body::Console { text: Some(text), base64: None },
-            Err(error) => Body::Console { text: None, base64: Some(STANDARD.encode(error.as_bytes())) },
+            Ok(text) => Body::Console { text: Some(text), base64: None, connection },
+            Err(error) => Body::Console { text: None, base64: Some(STANDARD.encode(error.as_bytes())), connection },
         })
     }
 }

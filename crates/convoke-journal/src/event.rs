@@ -60,6 +60,11 @@ pub enum Body {
         /// Line in the job file, from 1; 0 when it is about the whole file.
         line: usize,
     },
+    /// The flow of the calls as it was planned, in the form that whoever planned it gives it.
+    Planned {
+        /// The flow.
+        flow: serde_json::Value,
+    },
     /// A member got its device.
     DeviceAllocated {
         /// Name.
@@ -136,6 +141,9 @@ pub enum Body {
         /// The bytes when they are not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base64: Option<String>,
+        /// The namespace of a further connection of the device; none for its own console.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection: Option<String>,
     },
     /// The scanner saw a STARTTC or ENDTC: the log position for results.
     TestCaseMark {

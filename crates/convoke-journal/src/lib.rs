@@ -17,7 +17,7 @@ mod writer;
 pub use event::{
     Body, ErrorClass, Event, Failure, Health, LogLevel, MemberInfo, MemberState, ResultRecord, ResultValue, Stage,
 };
-pub use export::{Files, RenderError, Rendered, render};
+pub use export::{Files, RenderError, Rendered, render, replace};
 pub use mask::MASKED;
 pub use model::{LogLine, RunModel};
 pub use reader::{ReadError, Reader};

@@ -132,6 +132,7 @@ impl Masker {
         match body {
             Body::Diagnostic { message, .. } => self.text(message),
             Body::Definition { definition } => self.value(definition),
+            Body::Planned { flow } => self.value(flow),
             Body::ActionEnded { failure, .. } | Body::MemberEnded { failure, .. } => self.failure(failure),
             Body::Log { text, .. } | Body::Input { text } => self.text(text),
             Body::TestCaseMark { case, .. } => self.text(case),

@@ -17,7 +17,7 @@ const JOIN_NS: u64 = 100_000_000;
 #[derive(Default)]
 pub(crate) struct Pipeline {
     masker: Masker,
-    consoles: BTreeMap<u32, Encoder>,
+    consoles: BTreeMap<(u32, Option<String>), Encoder>,
     next: u64,
 }
 
@@ -33,23 +33,26 @@ impl Pipeline {
             match item {
                 Item::Mask(values) => self.masker.add(values),
                 Item::View(joining) => view(joining),
-                Item::Console(bytes) => {
+                Item::Console(bytes, connection) => {
                     // Bytes that belong to no member belong to no console log either; member 0 has one always.
                     let id = member.unwrap_or(0);
-                    if let Some(body) = self.consoles.entry(id).or_default().push(&self.masker, &bytes) {
+                    let console =
+                        self.consoles.entry((id, connection.clone())).or_insert_with(|| Encoder::new(connection));
+                    if let Some(body) = console.push(&self.masker, &bytes) {
                         emit(&mut self.next, Some(id), body);
                     }
                 }
                 Item::Body(mut body) => {
-                    let ends = match (&*body, member) {
-                        (Body::MemberEnded { .. }, Some(member)) => vec![member],
-                        (Body::RunEnded { .. }, _) => self.consoles.keys().copied().collect(),
-                        _ => Vec::new(),
+                    let ends = |id: u32| match (&*body, member) {
+                        (Body::MemberEnded { .. }, Some(member)) => id == member,
+                        (Body::RunEnded { .. }, _) => true,
+                        _ => false,
                     };
-                    for id in ends {
-                        let tail = self.consoles.get_mut(&id).and_then(|console| console.end(&self.masker));
-                        if let Some(body) = tail {
-                            emit(&mut self.next, Some(id), body);
+                    for ((id, _), console) in &mut self.consoles {
+                        if ends(*id)
+                            && let Some(body) = console.end(&self.masker)
+                        {
+                            emit(&mut self.next, Some(*id), body);
                         }
                     }
                     self.masker.body(&mut body);
@@ -63,7 +66,7 @@ impl Pipeline {
     /// The journal is closed: what still waits of the consoles.
     pub(crate) fn end(&mut self, at: jiff::Timestamp, elapsed_ns: u64) -> Vec<Event> {
         let mut out = Vec::new();
-        for (id, console) in &mut self.consoles {
+        for ((id, _), console) in &mut self.consoles {
             if let Some(body) = console.end(&self.masker) {
                 out.push(Event { seq: self.next, at, elapsed_ns, member: Some(*id), body });
                 self.next += 1;
@@ -84,10 +87,11 @@ fn join(items: Vec<Queued>) -> Vec<Queued> {
             out.push(queued);
             continue;
         };
-        if let (Item::Console(bytes), Some(&index)) = (&queued.item, last.get(&member)) {
+        if let (Item::Console(bytes, connection), Some(&index)) = (&queued.item, last.get(&member)) {
             let earlier = &mut out[index];
             let near = queued.elapsed_ns.saturating_sub(earlier.elapsed_ns) <= JOIN_NS;
-            if let Item::Console(start) = &mut earlier.item
+            if let Item::Console(start, same) = &mut earlier.item
+                && same == connection
                 && near
                 && start.len() + bytes.len() <= JOIN_BYTES
             {

@@ -26,8 +26,8 @@ pub const CONSOLE_LIMIT: usize = 256 * 1024;
 pub(crate) enum Item {
     /// An event.
     Body(Box<Body>),
-    /// Console bytes.
-    Console(Vec<u8>),
+    /// Console bytes, and the connection they came from.
+    Console(Vec<u8>, Option<String>),
     /// Values to mask from here on.
     Mask(Vec<String>),
     /// A view that sees everything from here on.
@@ -95,11 +95,19 @@ impl Shared {
             queue.wakers.drain(..).for_each(Waker::wake);
             return;
         }
-        if let (Item::Console(bytes), Some(member)) = (&queued.item, member) {
+        if let (Item::Console(bytes, _), Some(member)) = (&queued.item, member) {
             *queue.console.entry(member).or_default() += bytes.len();
         }
         queue.items.push(queued);
         self.filled.notify_one();
+    }
+}
+
+/// The connection of a `Console` event.
+fn connection(body: &Body) -> Option<String> {
+    match body {
+        Body::Console { connection, .. } => connection.clone(),
+        _ => None,
     }
 }
 
@@ -138,7 +146,7 @@ impl Recorder {
 
     fn record(&self, member: Option<u32>, body: Body) {
         let item = match console_bytes(&body) {
-            Some(bytes) => Item::Console(bytes.into_owned()),
+            Some(bytes) => Item::Console(bytes.into_owned(), connection(&body)),
             None => Item::Body(Box::new(body)),
         };
         self.shared.push(&mut self.shared.lock(), member, item);
@@ -147,6 +155,11 @@ impl Recorder {
     /// Records bytes from a member's console as they came; waits while too many of that member's bytes are queued.
     /// Needs no particular runtime. Bytes are recorded in whole when the future completes, or not at all.
     pub async fn console(&self, sub_id: u32, bytes: &[u8]) {
+        self.connection(sub_id, None, bytes).await;
+    }
+
+    /// The same for one of a member's further connections, named by its namespace. They share the limit.
+    pub async fn connection(&self, sub_id: u32, name: Option<&str>, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -159,7 +172,7 @@ impl Recorder {
                 }
                 return Poll::Pending;
             }
-            self.shared.push(&mut queue, Some(sub_id), Item::Console(bytes.to_vec()));
+            self.shared.push(&mut queue, Some(sub_id), Item::Console(bytes.to_vec(), name.map(str::to_owned)));
             Poll::Ready(())
         })
         .await;

@@ -68,7 +68,8 @@ pub struct LabDevice {
     pub worker: Option<String>,
     /// Its health; `Good` when the file says nothing.
     pub health: Health,
-    /// Its configuration: LAVA's device dictionary, rendered, for a job without `context` if it is rendered for each job.
+    /// Its configuration: LAVA's device dictionary, rendered, for a job without `context` if it is rendered for each job;
+    /// `None` when it has none, and when its templates cannot be rendered.
     pub dictionary: Option<Arc<Dictionary>>,
     /// What its configuration is rendered from for each job.
     pub template: Option<Arc<DeviceTemplate>>,
@@ -83,18 +84,32 @@ impl LabDevice {
     /// When its templates cannot be rendered with this context, or what they say is no configuration.
     pub fn configuration(&self, context: &Map<String, Value>) -> Result<Option<Arc<Dictionary>>, Refusal> {
         let Some(template) = &self.template else { return Ok(self.dictionary.clone()) };
-        if context.is_empty() {
+        if context.is_empty() && self.dictionary.is_some() {
             return Ok(self.dictionary.clone());
         }
-        let wrong = |why: String| {
-            let message = format!("its configuration cannot be had for this job's context: {why}");
-            Refusal::new(message, "see `convoke lab check --context KEY=VALUE`")
+        let wrong = |why: String| match context.is_empty() || self.dictionary.is_none() {
+            true => {
+                let message = format!("its configuration cannot be had: {why}");
+                Refusal::new(message, format!("see `convoke lab check {}`", self.name))
+            }
+            false => {
+                let message = format!("its configuration cannot be had for this job's context: {why}");
+                Refusal::new(message, format!("see `convoke lab check {} --context KEY=VALUE`", self.name))
+            }
         };
         let rendered = template.render(context).map_err(|fault| wrong(fault.to_string()))?;
         match rendered.error() {
             Some(error) => Err(wrong(error)),
             None => Ok(rendered.dictionary.map(Arc::new)),
         }
+    }
+}
+
+impl LabDevice {
+    /// Why it serves no job: its templates cannot be rendered for a job without `context`, as in LAVA.
+    pub fn unusable(&self) -> Option<Refusal> {
+        self.template.as_ref().filter(|_| self.dictionary.is_none())?;
+        self.configuration(&Map::new()).err()
     }
 }
 
@@ -168,7 +183,8 @@ impl Default for SandboxSettings {
 
 impl Lab {
     /// Reads a lab file. There is a lab exactly when no finding is an error. Device dictionaries in files of their own are
-    /// read too; a path is relative to the folder of the lab file, which is the source's name.
+    /// read too; a path is relative to the folder of the lab file, which is the source's name. Templates that cannot be
+    /// rendered are no finding: they make their own device unusable, and [`LabDevice::checked`] says why.
     pub fn read(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
         read::read(source)
     }
@@ -226,7 +242,11 @@ impl Lab {
             device_type: device.device_type.as_str().to_owned(),
             tags: names(&device.tags),
             worker: device.worker.clone(),
-            health: device.health,
+            // Not one that may be given to a job, but one that will be mended.
+            health: match device.health {
+                health if health.serves() && device.template.is_some() && device.dictionary.is_none() => Health::Bad,
+                health => health,
+            },
             ..DeviceEntry::default()
         };
         let sandboxes = OnDemand {

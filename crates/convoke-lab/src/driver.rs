@@ -119,7 +119,13 @@ fn boots_by_ssh(dictionary: &Dictionary, member: &MemberJob) -> bool {
 /// The first thing that cannot be done.
 pub fn guest(host: Option<&Dictionary>, member: &MemberJob) -> Result<ssh::Target, Refused> {
     for (index, block) in member.blocks.iter().enumerate() {
-        let refusal = convoke_dispatcher::device::unsupported(block).or_else(|| ssh::refusal(block));
+        let refusal = match &block.kind {
+            BlockKind::Command { .. } => Some(Refusal::new(
+                "a guest has no user commands: they belong to its host's device",
+                "give the block to the host's role",
+            )),
+            _ => convoke_dispatcher::device::unsupported(block).or_else(|| ssh::refusal(block)),
+        };
         if let Some(refusal) = refusal {
             return Err(Refused { block: Some(index), refusal });
         }
@@ -156,7 +162,8 @@ const TUN: &str = "/dev/net/tun";
 
 fn refusal(driver: &Driver, dictionary: Option<&Dictionary>, block: &Block) -> Option<Refusal> {
     let own = match (driver, &block.kind) {
-        (_, BlockKind::Test(_) | BlockKind::Command { .. }) => convoke_dispatcher::device::unsupported(block),
+        (_, BlockKind::Test(_)) => convoke_dispatcher::device::unsupported(block),
+        (_, BlockKind::Command { name }) => convoke_dispatcher::device::command_refusal(name, dictionary),
         (_, BlockKind::Deploy { to, .. }) if DOWNLOADS.contains(&to.as_str()) => None,
         (Driver::Sandbox, _) => sandbox::refusal_of(block),
         (Driver::Ssh(_), _) => ssh::refusal(block),

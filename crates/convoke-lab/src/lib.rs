@@ -3,6 +3,7 @@
 //! | module | is about |
 //! |---|---|
 //! | [`board`] | boards: a console and a power switch of the lab |
+//! | `command` | one command of the lab run to its end |
 //! | [`config`] | the lab file |
 //! | [`driver`] | which kind of device serves a member, and what it cannot do |
 //! | [`inventory`] | whether the lab has what a job asks for, and who gets what |
@@ -13,6 +14,7 @@
 //! | [`stages`] | what `main` calls first: the parts that run in processes of their own |
 
 pub mod board;
+mod command;
 pub mod config;
 pub mod driver;
 pub mod inventory;

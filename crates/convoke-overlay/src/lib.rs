@@ -7,6 +7,7 @@
 //! | [`script`] | `run.sh` and `install.sh` made from a definition |
 //! | [`link`] | the checked link: frames, transactions |
 //! | [`layout`] | the overlay of one member as a list of files, and its archive |
+//! | [`monitor`] | results in what a device prints between two texts |
 //! | [`prompt`] | waiting for prompts on a console |
 //! | [`quote`] | text for a shell |
 //! | [`reply`] | the line that answers a waiting helper |
@@ -17,6 +18,7 @@ pub mod definition;
 pub mod helpers;
 pub mod layout;
 pub mod link;
+pub mod monitor;
 pub mod prompt;
 pub mod quote;
 pub mod reply;

@@ -72,6 +72,12 @@ impl PromptMatcher {
         Ok(())
     }
 
+    /// The names of a pattern's groups, from 1.
+    pub fn group_names(&self, prompt: usize) -> Vec<Option<String>> {
+        let names = self.patterns.get(prompt).map(|pattern| pattern.capture_names().skip(1));
+        names.into_iter().flatten().map(|name| name.map(str::to_owned)).collect()
+    }
+
     /// Takes bytes, and tells the first match in what has come so far. Text up to the end of a match is forgotten, the
     /// rest is kept for the next call, which may be one with no bytes.
     pub fn feed(&mut self, bytes: &[u8]) -> Option<Match> {

@@ -22,6 +22,7 @@ use crate::folder::RunFolder;
 use crate::kept::Shelf;
 use crate::observer::{self, Names};
 use crate::plan::{Plan, PlannedMember};
+use crate::report::Report;
 use crate::supervise::{Ready, supervise};
 use crate::verdict::{Known, VerdictView};
 
@@ -37,7 +38,7 @@ pub struct RunOptions {
     pub keep: bool,
     /// What looks at the events while they come, besides the files.
     pub views: Vec<Box<dyn View>>,
-    /// Warnings of the check, recorded first.
+    /// What the check said, and the planned flow; recorded first.
     pub findings: Vec<Body>,
 }
 
@@ -93,6 +94,7 @@ async fn run(
     let (journal, recorder) = Journal::create(folder.path()).map_err(RunError::Record)?;
     let (verdict_view, verdict) = VerdictView::new(plan.members.len());
     journal.subscribe(Box::new(Files::new(folder.path())));
+    journal.subscribe(Box::new(Report::new(folder.path())));
     for view in views {
         journal.subscribe(view);
     }

@@ -293,7 +293,15 @@ fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<PlannedDevice
             Place::Guest { .. } => {}
         }
     }
-    let assignments = allocate(&wanted, &lab.inventory()).map_err(NoPlan::Shortage)?;
+    let assignments = allocate(&wanted, &lab.inventory()).map_err(|shortages| {
+        // A device that its templates keep from serving says more than that there are too few.
+        let mut of_type = lab
+            .devices
+            .iter()
+            .filter(|device| wanted.iter().any(|want| want.device_type == device.device_type.as_str()));
+        let unusable = of_type.find_map(|device| Some((device.name.to_string(), device.unusable()?)));
+        unusable.map_or(NoPlan::Shortage(shortages), |(device, refusal)| NoPlan::Refused { device, refusal })
+    })?;
     let mut made = Names::default();
     for device in &lab.devices {
         made.take(device.name.as_str());

@@ -6,22 +6,28 @@
 //! | [`overlay`] | definitions fetched, the overlay made and handed to the device |
 //! | [`images`] | what a deploy block downloads |
 //! | [`boot`] | booting, logging in, the first prompt |
+//! | [`command`] | user commands of the device |
 //! | [`transfer`] | the overlay, fetched by the device itself |
-//! | [`shell`] | test blocks of every kind |
-//! | [`interactive`] | MultiNode steps of an interactive script in a rehearsal |
+//! | [`monitors`], [`interactive`] | tests that need a console and nothing else; [`cases`], [`talk`] and [`variables`] help |
+//! | [`shell`] | what a rehearsal makes of other kinds of test |
 //! | [`finalize`] | the end of every member |
 //!
 //! An action that would touch hardware or download something does nothing in a rehearsal; it is in the log, and has a
 //! result `skip` where LAVA would have one.
 
 pub(crate) mod boot;
+pub(crate) mod cases;
+pub(crate) mod command;
 pub(crate) mod finalize;
 pub(crate) mod images;
 pub(crate) mod interactive;
+pub(crate) mod monitors;
 pub(crate) mod overlay;
 pub(crate) mod requests;
 pub(crate) mod shell;
+pub(crate) mod talk;
 pub(crate) mod transfer;
+pub(crate) mod variables;
 
 use convoke_job::member::BlockKind;
 use convoke_job::pipeline::PlannedAction;
@@ -81,7 +87,8 @@ pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: 
         "lava-test-shell" | "multinode-test" => crate::testshell::run(ctx, action, deadline).await,
         name if shell::DOCKER.contains(&name) => shell::docker(ctx, action, deadline).await,
         "lava-test-interactive" => interactive::run(ctx, action, deadline).await,
-        "lava-test-monitor" => shell::monitors(ctx, action),
+        "lava-test-monitor" => monitors::run(ctx, action, deadline).await,
+        "command" => command::run(ctx, action, deadline).await,
         "power-off" => finalize::power_off(ctx, action, deadline).await,
         _ if action.children.is_empty() => other(ctx, action),
         _ => Ok(None),
@@ -90,7 +97,7 @@ pub(crate) async fn before(ctx: &mut Context, action: &PlannedAction, deadline: 
 
 /// The device's delays say how slowly each kind of block types.
 fn set_pace(ctx: &Context, action: &PlannedAction) {
-    let (Some(console), Some(block)) = (&ctx.console, action.block) else { return };
+    let (Some(console), Some(block)) = (ctx.console(action), action.block) else { return };
     let delays = ctx.info.configuration.character_delays;
     console.pace(match &ctx.job.blocks[block].kind {
         BlockKind::Deploy { .. } => delays.deploy,
@@ -112,10 +119,9 @@ pub(crate) async fn after(ctx: &mut Context, action: &PlannedAction, deadline: &
 /// A leaf without work of its own.
 fn other(ctx: &mut Context, action: &PlannedAction) -> Outcome {
     match action.block.map(|block| &ctx.job.blocks[block].kind) {
-        Some(BlockKind::Command { .. }) => shell::command(ctx, action),
         Some(BlockKind::Test(_)) => shell::services(ctx, action),
         Some(BlockKind::Deploy { .. } | BlockKind::Boot { .. }) => Ok(rehearsed(ctx, action)),
-        None => Ok(None),
+        Some(BlockKind::Command { .. }) | None => Ok(None),
     }
 }
 

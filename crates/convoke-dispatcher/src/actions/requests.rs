@@ -100,6 +100,18 @@ fn pick<'a>(
     preferred: &[String],
     members: &[GroupMember],
 ) -> Result<Map<String, Value>, &'a str> {
+    let senders = in_order(messages, preferred, members);
+    wanted
+        .iter()
+        .map(|key| {
+            let value = senders.iter().find_map(|data| data.get(key)).ok_or(*key)?;
+            Ok(((*key).to_owned(), value.clone()))
+        })
+        .collect()
+}
+
+/// The data of all senders: those of the preferred roles first, then by member (device-side.md §9.3).
+pub(crate) fn in_order<'a>(messages: &'a Messages, preferred: &[String], members: &[GroupMember]) -> Vec<&'a Value> {
     let rank = |sender: &str| {
         let role = members.iter().find(|member| member.name == sender).map(|member| member.role.as_str());
         preferred.iter().position(|wanted| role == Some(wanted)).unwrap_or(preferred.len())
@@ -109,13 +121,7 @@ fn pick<'a>(
         let name = name.as_str();
         (rank(name), name.parse::<u64>().unwrap_or(u64::MAX), name.to_owned())
     });
-    wanted
-        .iter()
-        .map(|key| {
-            let value = senders.iter().find_map(|(_, data)| data.get(key)).ok_or(*key)?;
-            Ok(((*key).to_owned(), value.clone()))
-        })
-        .collect()
+    senders.into_iter().map(|(_, data)| data).collect()
 }
 
 /// Waits for the whole group (job-definition.md §3.5). What the coordinator tells of the members is returned: their

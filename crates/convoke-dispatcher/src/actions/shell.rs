@@ -1,4 +1,4 @@
-//! Test blocks other than plain definitions, and user commands.
+//! What a rehearsal makes of test blocks other than plain definitions.
 //!
 //! A rehearsal runs the definitions of a docker test shell in the sandbox's own shell. What needs a real device
 //! (monitors, services, user commands) is skipped with a warning, so that the rest of the job can be tried; without
@@ -30,11 +30,6 @@ pub(crate) async fn docker(ctx: &mut Context, action: &PlannedAction, deadline: 
     crate::testshell::run(ctx, action, deadline).await
 }
 
-/// Monitors watch a console for output of the real device.
-pub(crate) fn monitors(ctx: &Context, action: &PlannedAction) -> Outcome {
-    skipped(ctx, action, "monitors watch the output of the real device")
-}
-
 /// Services run beside a lab's dispatcher.
 pub(crate) fn services(ctx: &Context, action: &PlannedAction) -> Outcome {
     let kind = action.block.map(|block| &ctx.job.blocks[block].kind);
@@ -44,12 +39,8 @@ pub(crate) fn services(ctx: &Context, action: &PlannedAction) -> Outcome {
     Ok(None)
 }
 
-/// A user command of the device.
-pub(crate) fn command(ctx: &Context, action: &PlannedAction) -> Outcome {
-    skipped(ctx, action, "user commands belong to the real device")
-}
-
-fn skipped(ctx: &Context, action: &PlannedAction, why: &str) -> Outcome {
+/// Leaves the block out in a rehearsal, with a result for everything that it names.
+pub(crate) fn skipped(ctx: &Context, action: &PlannedAction, why: &str) -> Outcome {
     if !ctx.options.rehearsal {
         return Err(unsupported(action, "this kind of block"));
     }

@@ -35,7 +35,7 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
         let listener = ctx.device().listen().await?;
         let handed = HandOut::start(listener, file, &name)?;
         let url = handed.url_at(&ctx.info.dispatcher_ip);
-        let Some(link) = &ctx.console else { return Ok(()) };
+        let Some(link) = ctx.console(action) else { return Ok(()) };
         let attached = link.attach();
         let checked = Checked { ctx, link, attached: &attached, action, deadline };
         link.type_line(&format!("rm -f {name}"));

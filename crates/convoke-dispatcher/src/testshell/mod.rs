@@ -45,8 +45,8 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
     let Some((number, plans)) = suite_plans(ctx, action) else {
         return Err(ActionError::job(format!("{}: the block has no definitions", action.name)));
     };
-    if ctx.console.is_none() || !ctx.deployed {
-        if ctx.console.is_some() && ctx.transfer.contains_key(&action.namespace) {
+    if ctx.console(action).is_none() || !ctx.deployed {
+        if ctx.console(action).is_some() && ctx.transfer.contains_key(&action.namespace) {
             let what = "nothing brings its overlay onto the device: add `transfer_overlay` to the boot block";
             return Err(ActionError::job(format!("{}: {what} of namespace {}", action.name, action.namespace)));
         }
@@ -59,13 +59,14 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
     let again = !ctx.started.insert(number);
     let lines = if std::mem::replace(&mut ctx.prepared, true) { Vec::new() } else { ctx.before_test.clone() };
     let ctx = &*ctx;
-    let Some(link) = ctx.console.as_ref() else { return Ok(None) };
+    let Some(link) = ctx.console(action) else { return Ok(None) };
     let attached = link.attach();
     let mut shell = Shell {
         ctx,
         action,
         deadline,
         link,
+        beside: ctx.consoles.beside(ctx.connection(action)),
         scanner: scanner(&plans)?,
         unfinished: None,
         suites: Suites::new(plans, &action.namespace),
@@ -91,6 +92,9 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
             () = ctx.cancel.cancelled() => return Err(ctx.stopped()),
             done = shell.prepare(&attached, line) => done?,
         }
+    }
+    if let Some(link) = shell.beside {
+        link.forget_trouble();
     }
     shell.start();
     shell.early(&early);

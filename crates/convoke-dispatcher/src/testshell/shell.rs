@@ -11,7 +11,7 @@ use serde_json::Map;
 use tokio::time::Instant;
 
 use crate::actions::Outcome;
-use crate::console::{Attached, Came, ConsoleLink};
+use crate::console::{Attached, Came, ConsoleLink, Trouble};
 use crate::context::Context;
 use crate::device::ConsoleEnd;
 use crate::error::{ActionError, ErrorClass};
@@ -31,6 +31,8 @@ pub(super) struct Shell<'a> {
     pub(super) action: &'a PlannedAction,
     pub(super) deadline: &'a Deadline,
     pub(super) link: &'a ConsoleLink,
+    /// The device's own console, when the test runs on another one: what its kernel says counts here too.
+    pub(super) beside: Option<&'a ConsoleLink>,
     pub(super) scanner: Scanner,
     /// Since when a signal has begun without an end.
     pub(super) unfinished: Option<Instant>,
@@ -53,6 +55,14 @@ pub(super) struct Shell<'a> {
     pub(super) stopped: Option<String>,
 }
 
+/// What happens to the device while its own console is not read.
+async fn trouble(beside: Option<&ConsoleLink>) -> Trouble {
+    match beside {
+        Some(link) => link.trouble().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Shell<'_> {
     /// A comment, harmless in any shell, and the prompt it provokes. Gives what came before the prompt.
     pub(super) async fn prompt(&mut self, attached: &Attached<'_>) -> Result<Vec<u8>, ActionError> {
@@ -67,7 +77,7 @@ impl Shell<'_> {
     async fn prompt_after(&mut self, attached: &Attached<'_>, line: &str) -> Result<Vec<u8>, ActionError> {
         let wait = Wait {
             name: self.action.name,
-            prompts: self.ctx.wanted_prompts(),
+            prompts: self.ctx.wanted_prompts(self.action),
             check: Some(line),
             cut_off: self.again,
             connection: self.action.connection_limit,
@@ -149,6 +159,16 @@ impl Shell<'_> {
                                 () = tokio::time::sleep(CONSOLE_GONE) => flow,
                             }
                         }
+                    };
+                    if let ControlFlow::Break(result) = flow {
+                        result?;
+                        self.exited = true;
+                    }
+                }
+                trouble = trouble(self.beside), if !self.exited => {
+                    let flow = match trouble {
+                        Trouble::Panicked(line) => self.panicked(&line),
+                        Trouble::Reset => self.rebooted(),
                     };
                     if let ControlFlow::Break(result) = flow {
                         result?;

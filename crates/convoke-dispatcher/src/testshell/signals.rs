@@ -70,7 +70,10 @@ impl Shell<'_> {
                 return ControlFlow::Break(Err(ActionError::test(text)));
             }
             Signal::TestFeedback(namespace) => {
-                log.line(LogLevel::Feedback, format_args!("namespace {namespace} has no console of its own"));
+                // The lines of further connections are in the log as they come.
+                if !self.ctx.consoles.has_own(&namespace) {
+                    log.line(LogLevel::Feedback, format_args!("namespace {namespace} has no console of its own"));
+                }
             }
             Signal::TestEvent(text) => log.line(LogLevel::Event, text),
             Signal::ReturnCode(_) => {}

@@ -1,7 +1,14 @@
 //! The promises of the room, one module each.
 #![allow(clippy::unwrap_used)]
 
+mod agree;
+mod build;
+mod causes;
 mod jobs;
+mod mutants;
+mod oracle;
 mod scene;
+mod search;
 mod show;
 mod table;
+mod verdicts;

@@ -29,6 +29,7 @@ mod test;
 mod timeout;
 mod top;
 
+pub use context::context_key;
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;

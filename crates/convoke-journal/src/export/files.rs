@@ -5,6 +5,7 @@
 //! DIR/results.yaml  junit.xml  results.tap        at the end, each in one step (written aside, then renamed)
 //! DIR/members/<sub_id>-<role>/definition.yaml     when the definition is known
 //!                            /console.log         bytes as they came, secrets masked
+//!                            /console-NAME.log    the same of a further connection, named by its namespace
 //!                            /log.yaml            the log in LAVA's form
 //!                            /results.yaml        at the end
 //! ```
@@ -38,12 +39,21 @@ pub struct Files {
 struct Growing {
     folder: PathBuf,
     console: Option<BufWriter<File>>,
+    /// Of further connections, by namespace.
+    connections: BTreeMap<String, Option<BufWriter<File>>>,
     log: Option<BufWriter<File>>,
+}
+
+/// The file of a further connection.
+fn connection_log(namespace: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    format!("console-{}.log", namespace.chars().map(safe).take(100).collect::<String>())
 }
 
 impl Growing {
     fn discard(&self, aside: &str) {
-        for name in ["console.log", "log.yaml"] {
+        let further = self.connections.keys().map(|name| connection_log(name));
+        for name in ["console.log".to_owned(), "log.yaml".to_owned()].into_iter().chain(further) {
             // What cannot be removed is only in the way, not wrong.
             let _ = fs::remove_file(self.folder.join(format!("{name}{aside}")));
         }
@@ -98,7 +108,7 @@ impl Files {
                 }
             };
             let (console, log) = (create("console.log"), create("log.yaml"));
-            self.members.insert(sub_id, Growing { folder, console, log });
+            self.members.insert(sub_id, Growing { folder, console, connections: BTreeMap::new(), log });
         }
         self.members.get_mut(&sub_id)
     }
@@ -117,7 +127,10 @@ impl Files {
 }
 
 /// Writes a file in one step: a reader sees the old one or the new one.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// The file cannot be written; the old one is still there then.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".part");
     let outcome = fs::write(&aside, content).and_then(|()| fs::rename(&aside, path));
@@ -140,6 +153,28 @@ impl View for Files {
         self.lines(lines);
         let Some(sub_id) = event.member else { return };
         match &event.body {
+            Body::Console { connection: Some(name), .. } => {
+                let bytes = event.body.console_bytes().unwrap_or_default();
+                let aside = self.aside;
+                let Some(growing) = self.open(sub_id) else { return };
+                let path = growing.folder.join(format!("{}{aside}", connection_log(name)));
+                let file = growing.connections.entry(name.clone());
+                let mut outcome = Ok(());
+                let file = file.or_insert_with(|| match File::create(&path) {
+                    Ok(file) => Some(BufWriter::new(file)),
+                    Err(error) => {
+                        outcome = Err(error);
+                        None
+                    }
+                });
+                if let Some(open) = file {
+                    outcome = open.write_all(&bytes);
+                    if outcome.is_err() {
+                        *file = None;
+                    }
+                }
+                self.note(&path, outcome);
+            }
             Body::Console { .. } => {
                 let bytes = event.body.console_bytes().unwrap_or_default();
                 let Some(growing) = self.open(sub_id) else { return };
@@ -164,7 +199,9 @@ impl View for Files {
         self.lines(lines);
         let mut failed = Vec::new();
         for growing in self.members.values_mut() {
-            for (name, file) in [("console.log", &mut growing.console), ("log.yaml", &mut growing.log)] {
+            let own = [("console.log".to_owned(), &mut growing.console), ("log.yaml".to_owned(), &mut growing.log)];
+            let further = growing.connections.iter_mut().map(|(name, file)| (connection_log(name), file));
+            for (name, file) in own.into_iter().chain(further) {
                 if let Some(Err(error)) = file.as_mut().map(Write::flush) {
                     failed.push((growing.folder.join(name), error));
                     *file = None;
@@ -182,12 +219,14 @@ impl View for Files {
         self.idle(0);
         for (sub_id, mut growing) in std::mem::take(&mut self.members) {
             (growing.console, growing.log) = (None, None);
+            growing.connections.values_mut().for_each(|file| *file = None);
             if !self.aside.is_empty() && self.error.is_some() {
                 // Whole files from before are better than new ones that are not.
                 growing.discard(self.aside);
             } else if !self.aside.is_empty() {
-                for name in ["console.log", "log.yaml"] {
-                    let path = growing.folder.join(name);
+                let further = growing.connections.keys().map(|name| connection_log(name));
+                for name in ["console.log".to_owned(), "log.yaml".to_owned()].into_iter().chain(further) {
+                    let path = growing.folder.join(&name);
                     let outcome = fs::rename(growing.folder.join(format!("{name}{}", self.aside)), &path);
                     self.note(&path, outcome);
                 }
@@ -230,22 +269,30 @@ pub enum RenderError {
     Write(#[from] io::Error),
 }
 
-/// Makes all files of a finished run again from its journal, in bounded memory.
+/// Makes all files of a finished run again from its journal, in bounded memory. `views` see the same events; the run's
+/// end is told to them only when the journal could be read to its end.
 ///
 /// # Errors
 /// The journal cannot be read, or a file cannot be written; consoles and logs are left as they were then.
-pub fn render(dir: &Path) -> Result<Rendered, RenderError> {
+pub fn render(dir: &Path, views: &mut [&mut dyn View]) -> Result<Rendered, RenderError> {
     let mut reader = Reader::open(dir)?;
     let mut files = Files::with(dir, ".part");
     for event in reader.by_ref() {
         match event {
-            Ok(event) => files.event(&event),
+            Ok(event) => {
+                files.event(&event);
+                views.iter_mut().for_each(|view| view.event(&event));
+            }
             Err(error) => {
                 files.discard();
                 return Err(error.into());
             }
         }
     }
-    files.finish()?;
+    let mut outcome = files.finish();
+    for view in views {
+        outcome = outcome.and(view.finish());
+    }
+    outcome?;
     Ok(Rendered { torn: reader.torn(), skipped: reader.skipped(), model: files.model })
 }

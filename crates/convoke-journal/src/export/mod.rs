@@ -7,4 +7,4 @@ mod lava;
 mod tap;
 mod yaml;
 
-pub use files::{Files, RenderError, Rendered, render};
+pub use files::{Files, RenderError, Rendered, render, replace};

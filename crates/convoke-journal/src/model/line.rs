@@ -16,6 +16,8 @@ pub struct LogLine {
     pub elapsed_ns: u64,
     /// `sub_id`; `None` for a line of the group.
     pub member: Option<u32>,
+    /// For a line from the device: the namespace of the further connection that it came from; `None` for its console.
+    pub connection: Option<String>,
     /// What it says.
     pub content: Content,
 }
@@ -46,11 +48,12 @@ pub enum Content {
 }
 
 impl LogLine {
-    /// The level's word: `debug`, …, `target`, `input`, `results`.
+    /// The level's word: `debug`, …, `target`, `feedback`, `input`, `results`.
     pub fn level(&self) -> &'static str {
         match &self.content {
             Content::Text(level, _) => level.as_str(),
             Content::Input(_) => "input",
+            Content::Target { .. } if self.connection.is_some() => "feedback",
             Content::Target { .. } => "target",
             Content::Result { .. } => "results",
         }
@@ -84,6 +87,10 @@ impl LogLine {
             (Content::Result { record, starttc, endtc }, None) => {
                 flow(&Value::Object(result_map(record, *starttc, *endtc)), &mut out);
             }
+        }
+        if let Some(connection) = &self.connection {
+            out.push_str(", \"ns\": ");
+            quote(connection, &mut out);
         }
         if let Content::Target { partial: true, .. } = self.content {
             out.push_str(", \"partial\": true");

@@ -145,6 +145,8 @@ pub struct Member {
     /// Lines in its log so far.
     pub lines: u64,
     pub(super) console: Lines,
+    /// Those of its further connections, by namespace.
+    connections: BTreeMap<String, Lines>,
     marks: BTreeMap<String, (Option<u64>, Option<u64>)>,
     failures: Vec<(u64, Failure)>,
     /// For each running action, how many results and failures there were when it started.
@@ -175,6 +177,7 @@ impl Member {
             ended_ns: None,
             lines: 0,
             console: Lines::default(),
+            connections: BTreeMap::new(),
             marks: BTreeMap::new(),
             failures: Vec::new(),
             before: Vec::new(),
@@ -219,7 +222,19 @@ impl Member {
     }
 
     fn line(&mut self, out: &mut Vec<LogLine>, at: jiff::Timestamp, elapsed_ns: u64, content: Content) -> u64 {
-        out.push(LogLine { at, elapsed_ns, member: Some(self.info.sub_id), content });
+        self.printed(out, at, elapsed_ns, None, content)
+    }
+
+    fn printed(
+        &mut self,
+        out: &mut Vec<LogLine>,
+        at: jiff::Timestamp,
+        elapsed_ns: u64,
+        connection: Option<&str>,
+        content: Content,
+    ) -> u64 {
+        let connection = connection.map(str::to_owned);
+        out.push(LogLine { at, elapsed_ns, member: Some(self.info.sub_id), connection, content });
         self.lines += 1;
         self.lines - 1
     }
@@ -231,6 +246,18 @@ impl Member {
         let wall = super::wall(clock, due);
         let text = self.console.partial();
         self.line(out, wall, due, Content::Target { text, partial: true });
+    }
+
+    /// What is left of all connections at the end.
+    fn rest(&mut self, (at, now): (jiff::Timestamp, u64), out: &mut Vec<LogLine>) {
+        if let Some(text) = self.console.rest() {
+            self.line(out, at, now, Content::Target { text, partial: false });
+        }
+        let rest: Vec<_> =
+            self.connections.iter_mut().filter_map(|(name, lines)| Some((name.clone(), lines.rest()?))).collect();
+        for (name, text) in rest {
+            self.printed(out, at, now, Some(&name), Content::Target { text, partial: false });
+        }
     }
 
     /// Takes an event of this member.
@@ -291,6 +318,15 @@ impl Member {
             Body::Input { text } => {
                 self.line(out, at, now, Content::Input(text.clone()));
             }
+            Body::Console { connection: Some(name), .. } => {
+                let bytes = event.body.console_bytes().unwrap_or_default();
+                let mut lines = self.connections.remove(name).unwrap_or_default();
+                lines.push(&bytes, now, |text| {
+                    self.trace(&text);
+                    self.printed(out, at, now, Some(name), Content::Target { text, partial: false })
+                });
+                self.connections.insert(name.clone(), lines);
+            }
             Body::Console { .. } => {
                 let bytes = event.body.console_bytes().unwrap_or_default();
                 let mut console = std::mem::take(&mut self.console);
@@ -301,7 +337,8 @@ impl Member {
                 self.console = console;
             }
             Body::TestCaseMark { case, start } => {
-                let line = self.console.mark(*start, case).or(Some(self.lines));
+                let further = || self.connections.values_mut().find_map(|lines| lines.mark(*start, case));
+                let line = self.console.mark(*start, case).or_else(further).or(Some(self.lines));
                 if *start {
                     self.case = Some(case.clone());
                     self.marks.insert(case.clone(), (line, None));
@@ -388,9 +425,7 @@ impl Member {
         now: u64,
         out: &mut Vec<LogLine>,
     ) {
-        if let Some(text) = self.console.rest() {
-            self.line(out, at, now, Content::Target { text, partial: false });
-        }
+        self.rest((at, now), out);
         self.state = MemberState::Finished;
         self.health = Some(health);
         self.ended_ns = Some(now);
@@ -416,9 +451,7 @@ impl Member {
 
     /// The journal ends without an end of this member: what is left of its console.
     pub(crate) fn cut(&mut self, (at, now): (jiff::Timestamp, u64), out: &mut Vec<LogLine>) {
-        if let Some(text) = self.console.rest() {
-            self.line(out, at, now, Content::Target { text, partial: false });
-        }
+        self.rest((at, now), out);
     }
 }
 

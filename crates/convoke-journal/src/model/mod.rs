@@ -120,7 +120,7 @@ impl RunModel {
         }
         let (at, elapsed_ns) = (event.at, event.elapsed_ns);
         let mut text = |level, text: String| {
-            out.push(LogLine { at, elapsed_ns, member: None, content: Content::Text(level, text) });
+            out.push(LogLine { at, elapsed_ns, member: None, connection: None, content: Content::Text(level, text) });
         };
         match &event.body {
             Body::RunStarted { program, job_file, job_name, group, rehearsal, members, .. } => {
@@ -186,6 +186,7 @@ impl RunModel {
                 at: wall(clock, due),
                 elapsed_ns: due,
                 member: None,
+                connection: None,
                 content: Content::Text(LogLevel::Info, text),
             });
         }

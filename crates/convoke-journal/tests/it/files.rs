@@ -29,7 +29,7 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 pub(crate) fn rendered() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::copy(fixture("two-members.jsonl"), dir.path().join(FILE_NAME)).unwrap();
-    render(dir.path()).unwrap();
+    render(dir.path(), &mut []).unwrap();
     dir
 }
 
@@ -59,7 +59,7 @@ fn rendering_again_gives_the_same_bytes_as_the_run_did() {
     let live = tree(dir.path());
     assert!(live.len() >= 11);
     assert!(live[Path::new("members/1-client/console.log")].ends_with(b"\xff\x00 late bytes"));
-    let result = render(dir.path()).unwrap();
+    let result = render(dir.path(), &mut []).unwrap();
     assert!(!result.torn && result.skipped == 0);
     for (path, content) in tree(dir.path()) {
         let (was, is) = (String::from_utf8_lossy(&live[&path]), String::from_utf8_lossy(&content));
@@ -73,7 +73,7 @@ fn a_killed_run_still_renders_and_says_that_it_was_cut_off() {
     let journal = fs::read_to_string(fixture("two-members.jsonl")).unwrap();
     let cut = journal.find("\"waiting\"").unwrap();
     fs::write(dir.path().join(FILE_NAME), &journal[..cut]).unwrap();
-    let result = render(dir.path()).unwrap();
+    let result = render(dir.path(), &mut []).unwrap();
     assert!(result.torn);
     assert_eq!((result.model.health(), result.model.exit_status()), (None, 4));
     let results = fs::read_to_string(dir.path().join("results.yaml")).unwrap();
@@ -88,7 +88,7 @@ fn a_journal_that_cannot_be_read_leaves_the_files_alone() {
     let mut journal = fs::read_to_string(&path).unwrap();
     journal.insert_str(journal.len() / 2, "\nnot an event\n");
     fs::write(&path, journal).unwrap();
-    let error = render(dir.path()).unwrap_err().to_string();
+    let error = render(dir.path(), &mut []).unwrap_err().to_string();
     assert!(error.contains(FILE_NAME) && error.contains("not an event"), "{error}");
     assert!(before == tree(dir.path()));
 }

@@ -141,7 +141,7 @@ proptest! {
         for (seq, (wait, text, member)) in (0..).zip(steps) {
             now += wait;
             let at = jiff::Timestamp::from_millisecond(i64::try_from(now).unwrap()).unwrap();
-            let body = Body::Console { text: Some(text.into()), base64: None };
+            let body = Body::Console { text: Some(text.into()), base64: None, connection: None };
             let event = Event { seq, at, elapsed_ns: now * 1_000_000, member: Some(member), body };
             while let Some(look) = looks.next_if(|look| *look < now) {
                 lines.extend(curious.tick(look * 1_000_000));

@@ -89,7 +89,7 @@ fn a_wait_knows_who_has_arrived_and_who_is_missing() {
 fn a_long_wait_is_told_once_with_where_the_missing_ones_are() {
     let mut told = Told::new();
     told.at(1, Some(1), Body::MemberState { state: MemberState::Running, stage: Stage::Boot });
-    told.at(2, Some(1), Body::Console { text: Some("\u{1b}[1mlogin: ".into()), base64: None });
+    told.at(2, Some(1), Body::Console { text: Some("\u{1b}[1mlogin: ".into()), base64: None, connection: None });
     told.call(10, 0, "sync", 60.0, &[1, 2]);
     told.tick(29);
     assert_eq!(told.lines, []);

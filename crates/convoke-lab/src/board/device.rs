@@ -1,5 +1,6 @@
 //! One board as a device.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use convoke_device::Dictionary;
@@ -10,9 +11,9 @@ use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
 use serde_json::Value;
 
-use super::command;
 use super::connect::{self, Connection};
 use super::place::{self, Place};
+use crate::command;
 use crate::spec::{DeviceSpec, own_address};
 
 /// Why a board with this configuration cannot do what a block asks for.
@@ -24,9 +25,14 @@ pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
             "use `to: overlay`, with `transfer_overlay` in the boot block",
         ),
         BlockKind::Deploy { .. } => None,
-        BlockKind::Boot { method, .. } if method != "minimal" => {
-            refuse(format!("a board on a serial line has no boot method {method}"), "use `method: minimal`")
+        BlockKind::Boot { method, .. } if method == "new_connection" => {
+            let name = block.parameters.get("connection").and_then(Value::as_str).unwrap_or_default();
+            place::further(&dictionary.commands, name).err()
         }
+        BlockKind::Boot { method, .. } if method != "minimal" => refuse(
+            format!("a board on a serial line has no boot method {method}"),
+            "use `method: minimal`, or `new_connection` for another of its lines",
+        ),
         BlockKind::Boot { .. } if dictionary.boot.method("minimal").is_none() => {
             let methods = dictionary.boot.names().join(", ");
             refuse(
@@ -34,15 +40,12 @@ pub fn refusal(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
                 "add it to `actions.boot.methods`",
             )
         }
-        BlockKind::Boot { .. } => boot_faults(block, dictionary),
+        BlockKind::Boot { .. } => boot_fault(block, dictionary),
         BlockKind::Test(_) | BlockKind::Command { .. } => None,
     }
 }
 
-fn boot_faults(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
-    if block.parameters.contains_key("soft_reboot") {
-        return Some(Refusal::new("a board is not rebooted by `soft_reboot`", "leave it out: the power is switched"));
-    }
+fn boot_fault(block: &Block, dictionary: &Dictionary) -> Option<Refusal> {
     let lacking = |key: &str, commands: &[String]| {
         let asked = block.parameters.get(key) == Some(&Value::Bool(true));
         (asked && commands.is_empty()).then(|| {
@@ -80,6 +83,8 @@ pub struct BoardDevice {
     folder: PathBuf,
     power: Power,
     connection: Option<Connection>,
+    /// Further ones by name.
+    further: BTreeMap<String, Connection>,
     doing: Option<String>,
 }
 
@@ -89,7 +94,7 @@ impl BoardDevice {
         let folder = spec.settings.folder.clone();
         let dispatcher_ip = spec.settings.dispatcher_ip.clone().or_else(own_address).unwrap_or_default();
         let info = spec.info(dispatcher_ip, Vec::new());
-        BoardDevice { info, folder, power: Power::Unknown, connection: None, doing: None }
+        BoardDevice { info, folder, power: Power::Unknown, connection: None, further: BTreeMap::new(), doing: None }
     }
 
     fn dictionary(&self) -> &Dictionary {
@@ -171,6 +176,29 @@ impl Device for BoardDevice {
         })
     }
 
+    fn connect(&mut self, name: &str, log: DeviceLog) -> DeviceFuture<'_, Console> {
+        let name = name.to_owned();
+        Box::pin(async move {
+            if let Some(earlier) = self.further.remove(&name) {
+                earlier.close().await;
+            }
+            let place = place::further(&self.dictionary().commands, &name).map_err(|Refusal { message, help }| {
+                ActionError::new(ErrorClass::Configuration, format!("{message}: {help}"))
+            })?;
+            log.info(format_args!("connecting to {name}: {place}"));
+            self.doing = Some(format!("the connection {name} was being made"));
+            let (console, connection) = connect::open(&place, &self.folder).await?;
+            self.doing = None;
+            self.further.insert(name, connection);
+            Ok(console)
+        })
+    }
+
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, commands) = (what.to_owned(), [text.to_owned()]);
+        Box::pin(async move { self.run(&what, &commands, Some(&log)).await })
+    }
+
     fn reset(&mut self, request: BootRequest) -> DeviceFuture<'_, ()> {
         Box::pin(async move { self.cycle(&request).await })
     }
@@ -186,6 +214,9 @@ impl Device for BoardDevice {
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {
         Box::pin(async move {
             self.disconnect().await;
+            for connection in std::mem::take(&mut self.further).into_values() {
+                connection.close().await;
+            }
             if self.power == Power::Off {
                 return Ok(());
             }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  boot    ─→ connect: a program on a terminal, or a connection of our own ─→ Console
+//!  connect ─→ the same for another line of the board, beside its console
 //!  reset   ─→ pre_power_command, hard_reset or power_off + power_on, pre_os_command
 //!  off     ─→ the connection ends, power_off
 //! ```
@@ -15,14 +16,12 @@
 //! | `place` | where a console is: what stands in `connect` |
 //! | `connect` | from there to the console |
 //! | `telnet` | the telnet protocol and RFC 2217 on it |
-//! | `command` | one command of the lab run to its end |
 //! | `stage` | the stages that run programs |
 //! | `messages` | what goes over their control channels |
 
-mod command;
 mod connect;
 mod device;
-mod messages;
+pub(crate) mod messages;
 mod place;
 pub(crate) mod stage;
 mod telnet;

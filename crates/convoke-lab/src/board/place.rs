@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use convoke_device::dictionary::Commands;
+use convoke_device::dictionary::{Commands, Connection};
 use convoke_dispatcher::device::Refusal;
 
 /// Where a console is.
@@ -25,16 +25,58 @@ pub(super) enum Place {
 /// Bits a second when nothing is said.
 const SPEED: u32 = 115_200;
 
-/// Name and place of the console of a device: the connection that is tagged `primary`, else `connect`, else the only
+/// The place of the console of a device: the connection that is tagged `primary`, else `connect`, else the only
 /// connection.
 pub(super) fn primary(commands: &Commands) -> Option<&str> {
+    match primary_connection(commands) {
+        Some(connection) => Some(connection.connect.as_str()),
+        None => commands.connect.as_deref(),
+    }
+}
+
+/// The one of the named connections that is the console.
+fn primary_connection(commands: &Commands) -> Option<&Connection> {
     let tagged = commands.connections.iter().find(|connection| connection.tags.iter().any(|tag| tag == "primary"));
-    let only = commands.connections.first().filter(|_| commands.connections.len() == 1);
-    tagged
-        .map(|connection| &connection.connect)
-        .or(commands.connect.as_ref())
-        .or(only.map(|only| &only.connect))
-        .map(String::as_str)
+    let only = commands.connections.first().filter(|_| commands.connections.len() == 1 && commands.connect.is_none());
+    tagged.or(only)
+}
+
+/// The place of a further connection of a device.
+///
+/// # Errors
+/// When there is none of this name, or it is the console.
+pub(super) fn further(commands: &Commands, name: &str) -> Result<Place, Refusal> {
+    let console = primary_connection(commands).map(|connection| connection.name.as_str());
+    let others: Vec<&str> = commands
+        .connections
+        .iter()
+        .map(|connection| connection.name.as_str())
+        .filter(|other| Some(*other) != console)
+        .collect();
+    let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+    if console == Some(name) {
+        let message = format!("the connection {name} is the device's console, which its boot opens");
+        return Err(Refusal::new(message, format!("name a further one; there is: {others}")));
+    }
+    match commands.connections.iter().find(|connection| connection.name == name) {
+        Some(connection) => Place::read(&connection.connect),
+        None => Err(Refusal::new(
+            format!("the device has no further connection {name:?}; there is: {others}"),
+            "name one of the device's `commands.connections`, or add it there",
+        )),
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Command(command) => f.write_str(command),
+            Place::Tcp(address) => write!(f, "tcp://{address}"),
+            Place::Telnet(address) => write!(f, "telnet://{address}"),
+            Place::Rfc2217(address, speed) => write!(f, "rfc2217://{address}@{speed}"),
+            Place::Tty(path, speed) => write!(f, "tty:{}@{speed}", path.display()),
+        }
+    }
 }
 
 impl Place {

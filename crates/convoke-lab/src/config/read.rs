@@ -80,7 +80,7 @@ fn template_device(source: &Source, place: &Path, device_type: Option<&DeviceTyp
     };
     let rendered = match rendered {
         Ok(rendered) => rendered,
-        Err(fault) => return (None, vec![template_fault(&fault, Some(source), wrong)]),
+        Err(fault) => return (None, vec![template_fault(&fault, source, wrong)]),
     };
     let findings = rendered.findings.iter();
     let findings = findings
@@ -106,10 +106,9 @@ fn template_device(source: &Source, place: &Path, device_type: Option<&DeviceTyp
 }
 
 /// A fault of a template, at its line when it is in `source`.
-fn template_fault(fault: &TemplateFault, source: Option<&Source>, wrong: impl Fn(String) -> Diagnostic) -> Diagnostic {
+fn template_fault(fault: &TemplateFault, source: &Source, wrong: impl Fn(String) -> Diagnostic) -> Diagnostic {
     let mut finding = wrong(fault.to_string());
-    let own = source.zip(fault.place.as_ref()).filter(|(source, (place, _))| source.name() == place);
-    if let Some((source, (_, line))) = own {
+    if let Some((_, line)) = fault.place.as_ref().filter(|(place, _)| source.name() == place) {
         let text = source.text();
         let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
@@ -162,27 +161,17 @@ fn lava_device(
     })
 }
 
-/// A dictionary that is rendered for each job, and what it says for a job without `context`.
+/// A dictionary that is rendered for each job, and what it says for a job without `context`, if anything.
 fn template(
-    node: &Node,
-    path: &str,
     place: &Path,
-    (name, device_type, files): (&str, &str, &Files),
-    findings: &mut Findings,
-) -> Option<(Arc<Dictionary>, Arc<DeviceTemplate>)> {
-    let wrong = |message: String| Diagnostic::error("lab.template", path, node.span, message);
+    files: &Files,
+    name: &str,
+    device_type: &str,
+) -> (Option<Arc<Dictionary>>, Arc<DeviceTemplate>) {
     let template = DeviceTemplate::new(place, &files.templates, name, device_type);
-    let rendered = match template.render(&Map::new()) {
-        Ok(rendered) => rendered,
-        Err(fault) => {
-            findings.add(template_fault(&fault, None, wrong));
-            return None;
-        }
-    };
-    for finding in &rendered.findings {
-        findings.add(Diagnostic { severity: finding.severity, ..wrong(line(finding, &rendered.source)) });
-    }
-    Some((Arc::new(rendered.dictionary?), Arc::new(template)))
+    let rendered = template.render(&Map::new()).ok();
+    let dictionary = rendered.filter(|rendered| rendered.error().is_none()).and_then(|rendered| rendered.dictionary);
+    (dictionary.map(Arc::new), Arc::new(template))
 }
 
 /// `dictionary:`, in place or the path of a file.
@@ -307,9 +296,10 @@ fn device(item: &Node, path: &str, files: &Files, findings: &mut Findings) -> Op
                 node.as_text().map(|file| files.folder.join(file)).filter(|place| DeviceTemplate::is_one(place));
             match place {
                 Some(place) => {
-                    let device =
-                        (name.as_deref().unwrap_or_default(), device_type.as_deref().unwrap_or_default(), files);
-                    template(node, &path, &place, device, findings).unzip()
+                    let name = name.as_deref().unwrap_or_default();
+                    let (dictionary, template) =
+                        template(&place, files, name, device_type.as_deref().unwrap_or_default());
+                    (dictionary, Some(template))
                 }
                 None => (dictionary(node, &path, &files.folder, findings), None),
             }

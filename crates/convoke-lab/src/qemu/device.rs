@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_artifact::Fault as Whose;
@@ -13,8 +13,8 @@ use convoke_device::Fault;
 use convoke_device::acceleration;
 use convoke_device::qemu::{self, GuestDisk, Machine};
 use convoke_dispatcher::device::{
-    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Image,
-    Refusal,
+    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog,
+    Image, Refusal,
 };
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_job::member::{Block, BlockKind};
@@ -28,6 +28,7 @@ use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listeni
 use super::probe::Acceleration;
 use super::qmp::Qmp;
 use super::terminal::Terminal;
+use crate::command;
 use crate::config::Kvm;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
@@ -81,6 +82,8 @@ fn image_arg(image: &Map<String, Value>) -> Option<String> {
 /// One machine.
 pub struct QemuDevice {
     info: DeviceInfo,
+    /// Where commands of the lab run.
+    folder: PathBuf,
     machine: Machine,
     /// Whether it is one of those made on demand, without a configuration.
     built_in: bool,
@@ -144,9 +147,10 @@ impl QemuDevice {
             (None, None) => crate::spec::own_address().unwrap_or_default(),
         };
         let files = files.collect();
+        let folder = spec.settings.folder.clone();
         let info = spec.info(dispatcher_ip, files);
         let (images, disk, running) = (Vec::new(), None, None);
-        Ok(QemuDevice { info, machine, built_in, kvm, acceleration, place, images, disk, running })
+        Ok(QemuDevice { info, folder, machine, built_in, kvm, acceleration, place, images, disk, running })
     }
 
     /// A terminal of this machine with the machine's console, open until it is switched off; `None` when it is off. To be
@@ -343,6 +347,11 @@ impl Device for QemuDevice {
 
     fn kernel_console(&self) -> bool {
         true
+    }
+
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
     }
 
     fn listen(&mut self) -> DeviceFuture<'_, TcpListener> {

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_children::Stage;
 use convoke_dispatcher::device::{
-    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo,
+    BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog,
     OverlayArchive, Refusal,
 };
 use convoke_dispatcher::error::{ActionError, ErrorClass};
@@ -22,6 +23,7 @@ use super::key::KeyPair;
 use super::stage::{FILES, LoginConfig, LoginEnded};
 use super::target::{Target, is_address};
 use super::words;
+use crate::command;
 use crate::qemu::messages::Namespaces;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
@@ -60,6 +62,8 @@ pub fn refusal(block: &Block) -> Option<Refusal> {
 /// One login.
 pub struct SshDevice {
     info: DeviceInfo,
+    /// Where commands of the lab run.
+    folder: PathBuf,
     target: Target,
     place: Place,
     overlays: Vec<OverlayArchive>,
@@ -84,8 +88,9 @@ impl SshDevice {
     /// A machine that nobody is logged in to.
     pub fn primary(spec: DeviceSpec, target: Target) -> SshDevice {
         let files = target.host.iter().map(|host| ("ip".to_owned(), format!("{host}\n"))).collect();
+        let folder = spec.settings.folder.clone();
         let info = spec.info(String::new(), files);
-        SshDevice { info, target, place: Place::Primary, overlays: Vec::new(), running: None }
+        SshDevice { info, folder, target, place: Place::Primary, overlays: Vec::new(), running: None }
     }
 
     /// A guest that is not logged in. It takes over what is fixed about its host, under a name of its own. `ground` is the
@@ -99,7 +104,14 @@ impl SshDevice {
         key: Arc<KeyPair>,
     ) -> SshDevice {
         let info = DeviceInfo { name, ..host.clone() };
-        SshDevice { info, target, place: Place::Guest { ground, key }, overlays: Vec::new(), running: None }
+        SshDevice {
+            info,
+            folder: PathBuf::new(),
+            target,
+            place: Place::Guest { ground, key },
+            overlays: Vec::new(),
+            running: None,
+        }
     }
 
     async fn login(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -233,6 +245,11 @@ impl Device for SshDevice {
             self.power_off().await?;
             self.login(&request).await
         })
+    }
+
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
     }
 
     /// Logs out. The machine is not this member's to switch off.

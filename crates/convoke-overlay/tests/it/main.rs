@@ -3,6 +3,7 @@
 
 mod definition;
 mod layout;
+mod monitor;
 mod prompt;
 mod reply;
 mod scanner;

@@ -17,7 +17,7 @@ pub(crate) fn report(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
     if !arguments.dir.join(FILE_NAME).exists() {
         return Err(Failure::User(format!("`{dir}` is not the folder of a run: it has no {FILE_NAME}")));
     }
-    let rendered = convoke_journal::render(&arguments.dir).map_err(|error| match error {
+    let rendered = convoke_run::render(&arguments.dir, arguments.trace.as_deref()).map_err(|error| match error {
         RenderError::Read(error) => Failure::User(error.to_string()),
         RenderError::Write(error) => Failure::Lab(format!("the files of the run cannot be written: {error}")),
     })?;

@@ -149,17 +149,18 @@ impl Log {
 
     fn render(&mut self, line: &LogLine, detail: bool, canceled: bool) -> Option<String> {
         let again = self.again(line) || canceled;
+        let bar = line.connection.as_ref().map_or_else(|| "|".to_owned(), |name| format!("{}|", safe(name)));
         let (level, text) = match &line.content {
             Content::Text(LogLevel::Info, text) if detail => (Level::Debug, text.clone()),
             Content::Text(level, text) if again => (Level::Debug, self.tagged(*level, text)),
             Content::Text(level, text) => ((*level).into(), self.tagged(*level, text)),
             Content::Input(text) => (Level::Debug, format!("> {}", safe(text.trim_end_matches('\n')))),
             // Signals are told as what they mean: results and calls.
-            Content::Target { text, .. } if text.contains("<LAVA_") => (Level::Debug, format!("| {}", safe(text))),
-            Content::Target { text, .. } if text.is_empty() => (Level::Debug, "|".into()),
+            Content::Target { text, .. } if text.contains("<LAVA_") => (Level::Debug, format!("{bar} {}", safe(text))),
+            Content::Target { text, .. } if text.is_empty() => (Level::Debug, bar),
             Content::Target { text, partial } => {
                 let end = if *partial { self.paint.dim(" (no line end yet)") } else { String::new() };
-                (Level::Target, format!("| {}{end}", safe(text)))
+                (Level::Target, format!("{bar} {}{end}", safe(text)))
             }
             Content::Result { record, .. } if canceled => (Level::Debug, self.result(record)),
             Content::Result { record, .. } => (result_level(record), self.result(record)),

@@ -40,10 +40,10 @@ impl Drop for Bench {
     }
 }
 
-/// The board's port: far from those that others get, and another one for each test process.
+/// The first of the board's two ports: far from those that others get, and other ones for each test process.
 fn port() -> u16 {
     let number = u16::try_from(std::process::id() % 5000).unwrap();
-    15_000 + number
+    15_000 + 2 * number
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_board_behind_a_terminal_server() {
     let _bench = Bench::start(&place, port);
     let examples = std::fs::canonicalize(repository().join("examples")).unwrap();
     let lab = std::fs::read_to_string(examples.join("board-serial.lab.yaml")).unwrap();
-    let lab = lab.replace("7801", &port.to_string());
+    let lab = lab.replace("7801", &port.to_string()).replace("7802", &(port + 1).to_string());
     let lab = lab.replace(" board-serial/", &format!(" {}/board-serial/", examples.display()));
     let lab = place.write("lab.yaml", lab);
     let job = examples.join("board-serial.yaml");
@@ -67,6 +67,16 @@ fn a_board_behind_a_terminal_server() {
         "pass",
         1,
     );
+    // The second line: definitions, a script, a monitor; results over the kernel's log on the first.
+    run.has("board", "on-the-other-line", "pass", 1)
+        .has("board", "greeting", "pass", 1)
+        .has("peer", "address-arrived", "pass", 1)
+        .has("board", "one", "pass", 1)
+        .has("board", "two", "skip", 1);
+    let second = run.file("members/0-board/console-second.log");
+    assert!(second.contains("/tests/1_other-line") && !second.contains("/tests/0_hardware"), "{second}");
+    assert!(second.contains("the word is fish"), "{second}");
+    assert_eq!(std::fs::read_to_string(place.path("bench/lamp")).unwrap(), "on\noff\n");
     let console = run.file("members/0-board/console.log");
     assert!(console.contains("board login:") && !console.contains("convoke\r"), "{console}");
     // Off again: the lock that the machine holds is free.
@@ -232,9 +242,8 @@ fn what_fails_in_the_lab_is_said_in_one_line() {
 /// What the board cannot do is said before anything is switched.
 #[test]
 fn what_a_board_cannot_do_is_refused_when_the_job_is_checked() {
-    let cases: [(&str, serde_json::Value, &str); 7] = [
+    let cases: [(&str, serde_json::Value, &str); 6] = [
         ("/boot/method", json!("u-boot"), "no boot method u-boot"),
-        ("/boot/soft_reboot", json!("reboot"), "soft_reboot"),
         ("/boot/pre_os_command", json!(true), "the device has no pre_os_command"),
         ("/boot/transfer_overlay", json!({"transfer_method": "zmodem", "unpack_command": "x"}), "by zmodem"),
         ("/commands/connect", json!("telnet://nowhere"), "write telnet://host:port"),

@@ -49,6 +49,29 @@ pub(crate) fn job(ramdisk: serde_json::Value, steps: &[&str]) -> serde_json::Val
     })
 }
 
+/// A group of members with one machine each, by role, and their steps.
+pub(crate) fn group_job(roles: &[(&str, &[&str])]) -> serde_json::Value {
+    let mut group = job(applied(), &["true"]);
+    let fields = group.as_object_mut().unwrap();
+    fields.remove("device_type");
+    let context = fields.remove("context").unwrap();
+    let mut test = fields["actions"].as_array_mut().unwrap().pop().unwrap();
+    let names: Vec<&str> = roles.iter().map(|(role, _)| *role).collect();
+    for action in fields["actions"].as_array_mut().unwrap() {
+        action.as_object_mut().unwrap().values_mut().for_each(|block| block["role"] = json!(names));
+    }
+    let mut wanted = serde_json::Map::new();
+    for (role, steps) in roles {
+        test["test"]["role"] = json!([role]);
+        test["test"]["definitions"][0]["name"] = json!(role);
+        test["test"]["definitions"][0]["repository"]["run"]["steps"] = json!(steps);
+        fields["actions"].as_array_mut().unwrap().push(test.clone());
+        wanted.insert((*role).to_owned(), json!({"device_type": "qemu", "count": 1, "context": context}));
+    }
+    fields.insert("protocols".into(), json!({"lava-multinode": {"timeout": {"minutes": 4}, "roles": wanted}}));
+    group
+}
+
 /// The overlay within the initramfs.
 pub(crate) fn applied() -> serde_json::Value {
     json!({"format": "cpio.newc", "overlays": {"lava": true}})
@@ -112,9 +135,9 @@ fn what_a_machine_cannot_do_is_refused_when_the_job_is_checked() {
         (
             changed(
                 "/actions/2/test",
-                json!({"monitors": [{"name": "m", "start": "a", "end": "b", "pattern": "(?P<test_case_id>x)(?P<result>y)"}]}),
+                json!({"services": [{"name": "s", "from": "git", "repository": "r", "path": "p"}]}),
             ),
-            "monitors",
+            "services cannot be run",
             "actions[2].test",
         ),
     ];

@@ -6,13 +6,13 @@ use convoke_children::Stage;
 use convoke_dispatcher::device::DeviceLog;
 use convoke_dispatcher::error::ActionError;
 
-use super::messages::{Ended, ShellConfig};
+use crate::board::messages::{Ended, ShellConfig};
 
 /// Runs `command` in a shell. It has no limit of its own: dropping the future kills it and all of its process group.
 ///
 /// # Errors
 /// Infrastructure, when it cannot be started or ends with another status than 0.
-pub(super) async fn run(what: &str, command: &str, folder: &Path, log: Option<&DeviceLog>) -> Result<(), ActionError> {
+pub(crate) async fn run(what: &str, command: &str, folder: &Path, log: Option<&DeviceLog>) -> Result<(), ActionError> {
     if let Some(log) = log {
         log.info(format_args!("{what}: {command}"));
     }

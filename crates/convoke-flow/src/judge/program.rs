@@ -1,0 +1,272 @@
+//! What a member does, brought into a form to reason about: calls, and only what is truly unknown about them.
+//!
+//! Blocks and definitions that change nothing are taken away. A choice whose ways make the same calls is none, and what
+//! all its ways begin or end with is taken out of it. A loop whose calls may be repeated at will (sends and waits:
+//! messages stay) is its body once, or a choice of once and never.
+
+use std::sync::Arc;
+
+use convoke_group::{CallKind, RoleName};
+
+use crate::model::{Call, Flow, Step, Text, Unknown};
+
+/// Members that do the same.
+#[derive(Debug)]
+pub(crate) struct Class<'a> {
+    /// Indices into `Flow::members`, ascending.
+    pub(crate) members: Vec<usize>,
+    pub(crate) role: RoleName,
+    pub(crate) program: Program<'a>,
+}
+
+/// What one member does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Program<'a> {
+    pub(crate) ops: Vec<Op<'a>>,
+    /// The calls by the number that [`Op::Call`] gives.
+    pub(crate) calls: Vec<Made<'a>>,
+}
+
+/// A call, and what it hangs on.
+#[derive(Clone, Debug)]
+pub(crate) struct Made<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) only_if: Vec<&'a Unknown>,
+    /// The loops it is in: it may be made more than once.
+    pub(crate) again: Vec<&'a Unknown>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Op<'a> {
+    Call(&'a Call, usize),
+    Choice {
+        ways: Vec<Vec<Op<'a>>>,
+        unknown: &'a Unknown,
+    },
+    Repeat {
+        body: Vec<Op<'a>>,
+        /// The body runs once at least.
+        surely: bool,
+        unknown: &'a Unknown,
+    },
+    Beside(Vec<Op<'a>>),
+    /// What `Stop` ends and `Beside` is joined at.
+    Scope(Vec<Op<'a>>),
+    Stop,
+    Opaque(&'a Unknown),
+}
+
+/// The members of a flow by what they do, in the order of their first members.
+pub(crate) fn classes(flow: &Flow) -> Vec<Class<'_>> {
+    let mut classes: Vec<Class> = Vec::new();
+    for (index, member) in flow.members.iter().enumerate() {
+        let same = |class: &&mut Class| {
+            let first = &flow.members[class.members[0]];
+            class.role == member.role
+                && first.host == member.host
+                && (Arc::ptr_eq(&first.steps, &member.steps) || first.steps == member.steps)
+        };
+        // Members of a role stand together.
+        match classes.last_mut().filter(same) {
+            Some(class) => class.members.push(index),
+            None => classes.push(Class {
+                members: vec![index],
+                role: member.role.clone(),
+                program: program(ops(&member.steps)),
+            }),
+        }
+    }
+    classes
+}
+
+/// Numbers the calls of `ops` and notes what each of them hangs on.
+pub(crate) fn program(mut ops: Vec<Op<'_>>) -> Program<'_> {
+    let mut calls = Vec::new();
+    number(&mut ops, &mut Hangs::default(), &mut calls);
+    Program { ops, calls }
+}
+
+#[derive(Clone, Default)]
+struct Hangs<'a> {
+    only_if: Vec<&'a Unknown>,
+    again: Vec<&'a Unknown>,
+}
+
+fn number<'a>(ops: &mut [Op<'a>], hangs: &mut Hangs<'a>, calls: &mut Vec<Made<'a>>) {
+    let outer = hangs.only_if.len();
+    for op in ops {
+        // What follows is only reached when this does not stop.
+        let stopping = stoppers(op);
+        match op {
+            Op::Call(call, at) => {
+                *at = calls.len();
+                calls.push(Made { call, only_if: hangs.only_if.clone(), again: hangs.again.clone() });
+            }
+            Op::Choice { ways, unknown } => {
+                hangs.only_if.push(unknown);
+                ways.iter_mut().for_each(|way| number(way, hangs, calls));
+                hangs.only_if.pop();
+            }
+            Op::Repeat { body, surely, unknown } => {
+                let mut within = hangs.clone();
+                within.again.push(unknown);
+                if !*surely {
+                    within.only_if.push(unknown);
+                }
+                number(body, &mut within, calls);
+            }
+            Op::Beside(body) | Op::Scope(body) => number(body, hangs, calls),
+            Op::Stop | Op::Opaque(_) => {}
+        }
+        for unknown in stopping {
+            if !hangs.only_if.contains(&unknown) {
+                hangs.only_if.push(unknown);
+            }
+        }
+    }
+    hangs.only_if.truncate(outer);
+}
+
+/// What decides whether the enclosing script ends here; nothing when it cannot.
+fn stoppers<'a>(op: &Op<'a>) -> Vec<&'a Unknown> {
+    match op {
+        Op::Opaque(unknown) => vec![unknown],
+        Op::Choice { ways, unknown } if ways.iter().any(|way| may_stop(way)) => vec![unknown],
+        Op::Repeat { body, unknown, .. } if may_stop(body) => vec![unknown],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the enclosing script may end in these steps.
+pub(crate) fn may_stop(ops: &[Op]) -> bool {
+    ops.iter().any(|op| match op {
+        Op::Stop | Op::Opaque(_) => true,
+        Op::Choice { ways, .. } => ways.iter().any(|way| may_stop(way)),
+        Op::Repeat { body, .. } => may_stop(body),
+        Op::Call(..) | Op::Beside(_) | Op::Scope(_) => false,
+    })
+}
+
+/// Whether the enclosing script certainly ends in these steps.
+pub(crate) fn must_stop(ops: &[Op]) -> bool {
+    ops.iter().any(|op| match op {
+        Op::Stop => true,
+        Op::Choice { ways, .. } => ways.iter().all(|way| must_stop(way)),
+        Op::Repeat { body, surely, .. } => *surely && must_stop(body),
+        Op::Call(..) | Op::Beside(_) | Op::Scope(_) | Op::Opaque(_) => false,
+    })
+}
+
+fn ops(steps: &[Step]) -> Vec<Op<'_>> {
+    let mut ops = Vec::new();
+    for step in steps {
+        match step {
+            Step::Block(block) => scope(self::ops(&block.body), &mut ops),
+            Step::Definition(definition) => scope(self::ops(&definition.body), &mut ops),
+            Step::Call(call) => ops.push(Op::Call(call, 0)),
+            Step::Choice(choice) => {
+                choose(choice.ways.iter().map(|way| self::ops(way)).collect(), &choice.unknown, &mut ops);
+            }
+            Step::Repeat(repeat) => {
+                again(self::ops(&repeat.body), repeat.least > 0, &repeat.unknown, &mut ops);
+            }
+            Step::Beside(body) => {
+                let mut inner = Vec::new();
+                scope(self::ops(body), &mut inner);
+                if !inner.is_empty() {
+                    ops.push(Op::Beside(inner));
+                }
+            }
+            Step::Read(_) => {}
+            Step::Stop(_) => ops.push(Op::Stop),
+            Step::Opaque(unknown) => ops.push(Op::Opaque(unknown)),
+        }
+        if ops.last().is_some_and(|op| must_stop(std::slice::from_ref(op))) {
+            break;
+        }
+    }
+    ops
+}
+
+fn scope<'a>(mut body: Vec<Op<'a>>, ops: &mut Vec<Op<'a>>) {
+    if matches!(body.last(), Some(Op::Stop)) {
+        body.pop();
+    }
+    if may_stop(&body) || body.iter().any(forks) { ops.push(Op::Scope(body)) } else { ops.extend(body) }
+}
+
+fn forks(op: &Op) -> bool {
+    match op {
+        Op::Beside(_) => true,
+        Op::Choice { ways, .. } => ways.iter().flatten().any(forks),
+        Op::Repeat { body, .. } => body.iter().any(forks),
+        Op::Call(..) | Op::Scope(_) | Op::Stop | Op::Opaque(_) => false,
+    }
+}
+
+fn choose<'a>(mut ways: Vec<Vec<Op<'a>>>, unknown: &'a Unknown, ops: &mut Vec<Op<'a>>) {
+    while let Some(first) = common(&ways, <[Op]>::first) {
+        ops.push(first);
+        ways.iter_mut().for_each(|way| drop(way.remove(0)));
+    }
+    let mut after = Vec::new();
+    while let Some(last) = common(&ways, <[Op]>::last) {
+        after.push(last);
+        ways.iter_mut().for_each(|way| drop(way.pop()));
+    }
+    let mut different: Vec<Vec<Op>> = Vec::new();
+    for way in ways {
+        if !different.iter().any(|known| alike(known, &way)) {
+            different.push(way);
+        }
+    }
+    if different.len() > 1 {
+        ops.push(Op::Choice { ways: different, unknown });
+    } else {
+        ops.extend(different.into_iter().flatten());
+    }
+    ops.extend(after.into_iter().rev());
+}
+
+fn common<'a>(ways: &[Vec<Op<'a>>], end: impl for<'w> Fn(&'w [Op<'a>]) -> Option<&'w Op<'a>>) -> Option<Op<'a>> {
+    let first = end(ways.first()?)?;
+    let same =
+        |way: &Vec<Op<'a>>| end(way).is_some_and(|op| alike(std::slice::from_ref(op), std::slice::from_ref(first)));
+    ways.iter().all(same).then(|| first.clone())
+}
+
+fn again<'a>(body: Vec<Op<'a>>, surely: bool, unknown: &'a Unknown, ops: &mut Vec<Op<'a>>) {
+    if body.is_empty() {
+        return;
+    }
+    let idempotent = |op: &Op| is_plain(op) && !matches!(op, Op::Call(call, _) if call.kind == CallKind::Sync);
+    match (body.iter().all(idempotent), surely) {
+        (true, true) => ops.extend(body),
+        (true, false) => ops.push(Op::Choice { ways: vec![body, Vec::new()], unknown }),
+        (false, _) => ops.push(Op::Repeat { body, surely, unknown }),
+    }
+}
+
+/// A call about which everything is known.
+pub(crate) fn is_plain(op: &Op) -> bool {
+    matches!(op, Op::Call(call, _) if call.id.known().is_some() && call.role.as_ref().is_none_or(|role| role.known().is_some()))
+}
+
+/// Whether both come to the same calls; unknown texts never do.
+fn alike(one: &[Op], other: &[Op]) -> bool {
+    let same_text = |one: &Text, other: &Text| one.known().is_some() && one == other;
+    one.len() == other.len()
+        && one.iter().zip(other).all(|pair| match pair {
+            (Op::Call(one, _), Op::Call(other, _)) => {
+                let role = match (&one.role, &other.role) {
+                    (None, None) => true,
+                    (Some(one), Some(other)) => same_text(one, other),
+                    _ => false,
+                };
+                one.kind == other.kind && same_text(&one.id, &other.id) && role
+            }
+            (Op::Beside(one), Op::Beside(other)) | (Op::Scope(one), Op::Scope(other)) => alike(one, other),
+            (Op::Stop, Op::Stop) => true,
+            _ => false,
+        })
+}

@@ -1,0 +1,149 @@
+//! The verdict agrees with an exhaustive search of small jobs.
+
+use convoke_flow::{Flow, Step, Verdict, judge};
+use proptest::prelude::*;
+
+use crate::build::{
+    beside, definition, either, flow, maybe, opaque, repeat, role, send, stop, sync, wait, wait_all, wait_role,
+};
+use crate::search::search;
+
+const ROLES: [&str; 3] = ["a", "b", "c"];
+/// Courses that are searched; larger flows are left out.
+const MOST: usize = 24;
+
+fn id() -> impl Strategy<Value = &'static str> {
+    prop_oneof![3 => Just("x"), 2 => Just("y"), 1 => Just("z")]
+}
+
+fn call() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => id().prop_map(send),
+        3 => id().prop_map(wait),
+        1 => id().prop_map(wait_all),
+        2 => (id(), 0..ROLES.len()).prop_map(|(id, role)| wait_role(id, ROLES[role])),
+        2 => id().prop_map(sync),
+    ]
+}
+
+fn calls(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(call(), 0..=most)
+}
+
+/// Steps of which everything is known.
+fn plain() -> impl Strategy<Value = Vec<Step>> {
+    calls(5)
+}
+
+/// Steps with choices.
+fn choosing() -> impl Strategy<Value = Vec<Step>> {
+    let way = || proptest::collection::vec(prop_oneof![6 => call(), 1 => Just(stop())], 0..=2);
+    let step = prop_oneof![
+        5 => call(),
+        2 => (way(), way()).prop_map(|(one, other)| either(vec![one, other])),
+        1 => way().prop_map(maybe),
+        1 => calls(2).prop_map(beside),
+    ];
+    let steps = proptest::collection::vec(step, 0..=4);
+    (steps, any::<bool>(), calls(1)).prop_map(|(steps, scoped, after)| {
+        if scoped { [vec![definition("d", steps)], after].concat() } else { [steps, after].concat() }
+    })
+}
+
+/// Steps with everything that may be unknown.
+fn anything() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => call(),
+        1 => (0u32..2, choosing()).prop_map(|(least, body)| repeat(least, body.into_iter().take(2).collect())),
+        1 => Just(opaque()),
+        1 => Just(send("$n")),
+        1 => Just(wait("$n")),
+        1 => Just(sync("$n")),
+        1 => Just(sync("x$n")),
+        2 => (calls(2), calls(2)).prop_map(|(one, other)| either(vec![one, other])),
+    ];
+    let steps = proptest::collection::vec(step, 0..=3);
+    (steps, calls(2)).prop_map(|(steps, after)| [vec![definition("d", steps)], after].concat())
+}
+
+fn flows(steps: impl Strategy<Value = Vec<Step>>) -> impl Strategy<Value = Flow> {
+    let members = (proptest::collection::vec((steps, 1u32..=2), 2..=3), any::<bool>());
+    members.prop_map(|(members, guest)| {
+        let single = members.len() > 2;
+        let roles = members.into_iter().zip(ROLES).enumerate();
+        let roles = roles.map(|(index, ((steps, count), name))| {
+            let role = role(name, steps).times(if single { 1 } else { count });
+            if guest && index == 1 { role.on(ROLES[0]) } else { role }
+        });
+        flow(roles.collect())
+    })
+}
+
+/// A guest's host is one member.
+fn is_sane(flow: &Flow) -> bool {
+    flow.members.iter().all(|member| member.host.is_none_or(|host| flow.members[host].of == 1))
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 120, max_global_rejects: 100_000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn of_known_calls_the_verdict_is_what_every_order_comes_to(flow in flows(plain())) {
+        prop_assume!(is_sane(&flow));
+        let found = search(&flow, MOST).expect("one course");
+        let verdict = judge(&flow).verdict;
+        match (found.some_end, found.all_end) {
+            (true, true) => prop_assert_eq!(verdict, Verdict::CanEnd),
+            (false, _) => prop_assert_eq!(verdict, Verdict::CannotEnd),
+            // Only a guest whose host may be gone makes a difference between orders.
+            (true, false) => {
+                prop_assert!(flow.members.iter().any(|member| member.host.is_some()));
+                prop_assert_eq!(verdict, Verdict::Unknown);
+            }
+        }
+    }
+
+    #[test]
+    fn of_choices_the_verdict_is_what_every_course_comes_to(flow in flows(choosing())) {
+        prop_assume!(is_sane(&flow));
+        let found = search(&flow, MOST);
+        prop_assume!(found.is_some());
+        let (found, verdict) = (found.expect("looked at"), judge(&flow).verdict);
+        match verdict {
+            Verdict::CanEnd => prop_assert!(found.all_end),
+            Verdict::CannotEnd => prop_assert!(!found.some_end),
+            // Two syncs of one ID at once, and what runs beside, are not decided.
+            Verdict::Unknown => prop_assert!(
+                found.some_end != found.all_end || has_beside(&flow) || flow.members.iter().any(|member| member.host.is_some())
+            ),
+        }
+    }
+
+    #[test]
+    fn whatever_is_unknown_nothing_wrong_is_said(flow in flows(anything())) {
+        prop_assume!(is_sane(&flow));
+        let found = search(&flow, MOST);
+        prop_assume!(found.is_some());
+        let found = found.expect("looked at");
+        match judge(&flow).verdict {
+            Verdict::CanEnd => prop_assert!(found.all_end),
+            Verdict::CannotEnd => prop_assert!(!found.some_end),
+            Verdict::Unknown => {}
+        }
+    }
+}
+
+fn has_beside(flow: &Flow) -> bool {
+    fn within(steps: &[Step]) -> bool {
+        steps.iter().any(|step| match step {
+            Step::Beside(_) => true,
+            Step::Definition(definition) => within(&definition.body),
+            _ => false,
+        })
+    }
+    flow.members.iter().any(|member| within(&member.steps))
+}

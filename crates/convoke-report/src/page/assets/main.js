@@ -1,0 +1,42 @@
+// Starts everything.
+
+document.documentElement.classList.add("live");
+byId("work").hidden = false;
+startTheme();
+
+function relayout() {
+  measure();
+  drawLanes();
+  drawOverview();
+}
+
+view(["layout", "theme"], relayout);
+view(["view", "cursor", "pick", "scroll", "log"], drawLanes);
+view(["view", "cursor", "log"], drawOverview);
+view(["cursor", "pick"], drawDetail);
+
+startLog();
+startMenus();
+startPointer();
+startOverview();
+startKeys();
+new ResizeObserver(() => changed("layout")).observe(lanesBox);
+addEventListener("hashchange", () => {
+  if (recall()) byId("work").scrollIntoView({ block: "start", behavior: calm.matches ? "auto" : "smooth" });
+});
+relayout();
+drawDetail();
+if (recall()) byId("work").scrollIntoView({ block: "start", behavior: "instant" });
+
+// For tests and for the curious: where something is drawn, and what is chosen.
+window.convoke = Object.freeze({
+  where(pick) {
+    const what = picked(pick);
+    const lane = what && what.m !== null && laneOf(what.m);
+    if (!lane) return null;
+    const box = canvas.getBoundingClientRect();
+    const y = { call: () => callMiddle(what.call), case: () => yOf(lane) + lane.mark + 2 }[what.kind]?.() ?? yOf(lane) + lane.bar + layout.size.bar / 2;
+    return { x: box.left + (xOf(what.from) + xOf(what.to)) / 2, y: box.top + y };
+  },
+  now: () => ({ pick: state.pick, cursor: state.cursor, lane: state.lane, from: state.from, to: state.to, lanes: layout.lanes.length, lines: shown.length, line: atLine, matches: matches.length }),
+});

@@ -1,0 +1,57 @@
+//! Text for HTML: no markup, no control characters.
+
+/// Text between tags or in an attribute with double quotes. Control characters are shown as their pictures.
+pub(super) fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' => out.push('\n'),
+            '\0'..='\x1f' => out.extend(char::from_u32(0x2400 + u32::from(character))),
+            '\x7f' => out.push('\u{2421}'),
+            // These turn the text around them; of what a device says only itself may be turned.
+            '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// JSON that may stand in a script element: it holds no `<`, `>`, `&`, no line end that a script knows, and nothing that
+/// turns the text around it when somebody looks at the source.
+pub(super) fn json(value: &impl serde::Serialize) -> String {
+    let mut out = String::new();
+    for character in serde_json::to_string(value).unwrap_or_else(|_| "null".into()).chars() {
+        match character {
+            '<' | '>' | '&' | '\x7f'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// A time span for people: `0.35 ms`, `12.3 ms`, `1.25 s`, `2 min 05 s`, `1 h 02 min`.
+pub(super) fn span(ns: u64) -> String {
+    let seconds = ns as f64 / 1e9;
+    match seconds {
+        s if s < 0.001 => format!("{:.2} ms", s * 1e3),
+        s if s < 0.1 => format!("{:.1} ms", s * 1e3),
+        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
+        s if s < 10.0 => format!("{s:.2} s"),
+        s if s < 60.0 => format!("{s:.1} s"),
+        s if s < 3600.0 => format!("{} min {:02} s", (s / 60.0) as u64, s as u64 % 60),
+        s => format!("{} h {:02} min", (s / 3600.0) as u64, (s / 60.0) as u64 % 60),
+    }
+}
+
+/// A link to an instant of the timeline: `at` is shown.
+pub(super) fn instant(ns: u64, more: &str) -> String {
+    let seconds = ns as f64 / 1e9;
+    format!("<a class=\"at\" href=\"#t={seconds:.6}{more}\">{seconds:.3} s</a>")
+}
