@@ -59,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-group",
             "convoke-journal",
             "convoke-flow",
+            "convoke-report",
         ],
     ),
     (
