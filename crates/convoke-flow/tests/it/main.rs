@@ -5,6 +5,7 @@ mod agree;
 mod build;
 mod causes;
 mod jobs;
+mod pages;
 mod practices;
 mod scene;
 mod search;
