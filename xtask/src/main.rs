@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)] // a chore may wait
 
 mod bench;
+mod check;
 mod chores;
 mod coordinator;
 mod fuzz;
@@ -24,6 +25,8 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
   lint    formatting, clippy, rustdoc, shellcheck, dependency directions, house rules
   test    setup, lint, then every test
   bench   measures what docs/PERFORMANCE.md speaks of, release build
+  bench check
+          how long a job of 1,000 members is checked
   bench console
           how fast a console is scanned, beside a plain copy
   bench flow
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         ["lint"] => chores::lint(),
         ["test"] => chores::test(),
         ["bench"] => bench::run(),
+        ["bench", "check"] => check::run(),
         ["bench", "console"] => bench::console(),
         ["bench", "flow"] => bench::flow(),
         ["bench", "qemu"] => machines::run(None),

@@ -22,8 +22,8 @@
 //! | [`mod@pipeline`] | what a member does on a device, action by action, with every limit |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
-pub mod console_test;
 mod codes;
+pub mod console_test;
 pub mod diagnostic;
 pub mod downloads;
 pub mod ids;

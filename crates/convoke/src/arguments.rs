@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Dispatch(DispatchArguments),
     /// Report every finding of one or more jobs; touches nothing
     Check(CheckArguments),
+    /// Print the flow table of a job: who calls what, who waits for whom; of a run, what happened
+    Flow(FlowArguments),
     /// Print the member jobs of a group in LAVA's form
     Split(SplitArguments),
     /// Print a MultiNode job of 2014 (JSON) as a job of today (YAML)
@@ -72,6 +74,9 @@ pub(crate) struct RunArguments {
     /// Put a sandbox in the place of every device: try a lab's job on this machine
     #[arg(long)]
     pub(crate) rehearse: bool,
+    /// Run a job although it is proved that it cannot end
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Folder for the files of the run [default: `convoke-runs/TIME-NAME`]
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -87,6 +92,10 @@ pub(crate) struct RunArguments {
     /// Keep the devices when the job has ended, until Ctrl-C, and say how to enter them
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Stop the group whenever a wait or sync of this message ID is satisfied, before it is answered, and offer the members'
+    /// devices; may be given several times; needs a terminal
+    #[arg(long = "break", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) breaks: Vec<String>,
     /// Job id of the first member
     #[arg(long, default_value_t = 1001, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
     pub(crate) first_id: u64,
@@ -160,6 +169,33 @@ pub(crate) enum CheckFormat {
     /// Drawn into the source, on standard error
     Human,
     /// One object a job, on standard output
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowArguments {
+    /// The job, or the folder of a run; `-` reads standard input
+    #[arg(value_name = "JOB")]
+    pub(crate) job: PathBuf,
+    /// Folder of a run of the job: print what happened
+    #[arg(value_name = "DIR")]
+    pub(crate) run: Option<PathBuf>,
+    /// The lab file of the job
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lab: Option<PathBuf>,
+    /// How the table is printed
+    #[arg(long, value_enum, default_value_t = FlowFormat::Text)]
+    pub(crate) format: FlowFormat,
+}
+
+/// How `flow` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FlowFormat {
+    /// For a terminal
+    Text,
+    /// A picture
+    Svg,
+    /// For programs (docs/flow.md)
     Json,
 }
 

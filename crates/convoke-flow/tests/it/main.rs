@@ -5,6 +5,8 @@ mod agree;
 mod build;
 mod causes;
 mod jobs;
+mod mutants;
+mod oracle;
 mod pages;
 mod practices;
 mod scene;
