@@ -42,7 +42,12 @@ pub struct Console {
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
     /// What the device tells beside its console; `None` when it has nothing but a console.
     pub events: Option<mpsc::UnboundedReceiver<DeviceEvent>>,
+    /// Tells the device how large the terminal is, in rows and columns; `None` when it cannot be told.
+    pub resize: Option<Resize>,
 }
+
+/// Takes rows and columns.
+pub type Resize = Box<dyn Fn(u16, u16) + Send>;
 
 impl Console {
     /// A console of a device that tells nothing beside it.
@@ -50,7 +55,7 @@ impl Console {
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Console {
-        Console { reader: Box::new(reader), writer: Box::new(writer), events: None }
+        Console { reader: Box::new(reader), writer: Box::new(writer), events: None, resize: None }
     }
 }
 
@@ -234,9 +239,6 @@ impl Refusal {
     }
 }
 
-/// Deploys that no device notices, so that all have them: what they download is for later blocks, or for nobody.
-pub const DOWNLOADS: [&str; 2] = ["download", "downloads"];
-
 /// Why a device with this configuration cannot run the user command that a block asks for.
 pub fn command_refusal(name: &str, dictionary: Option<&Dictionary>) -> Option<Refusal> {
     let known: Vec<&str> =
@@ -253,6 +255,9 @@ pub fn command_refusal(name: &str, dictionary: Option<&Dictionary>) -> Option<Re
         _ => None,
     }
 }
+
+/// Deploys that no device notices, so that all have them: what they download is for later blocks, or for nobody.
+pub const DOWNLOADS: [&str; 2] = ["download", "downloads"];
 
 /// Why no device of any kind can do what a test block asks for; only a rehearsal goes on without it.
 pub fn unsupported(block: &Block) -> Option<Refusal> {

@@ -61,7 +61,9 @@ pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &
     let console = ctx.guard(action.name, Nature::Lab, deadline, work).await;
     let console = console.map_err(|error| doing(ctx, deadline, error)).map_err(|error| unreachable(ctx, error))?;
     ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
-    ctx.consoles.booted(ConsoleLink::open(console, ctx.kernel_console, None, &ctx.log));
+    let link = ConsoleLink::open(console, ctx.kernel_console, None, &ctx.log);
+    ctx.options.desk.put(link.line());
+    ctx.consoles.booted(link);
     ctx.booted = true;
     ctx.prepared = false;
     Ok(())

@@ -67,7 +67,7 @@ pub(crate) fn before_end(flow: &Flow, played: &Played, member: usize) -> HashSet
             // Any of them may have been the first.
             continue;
         }
-        for needed in by {
+        for needed in by.iter() {
             let maker = played.calls[*needed].member;
             // What runs beside is in no order with the rest.
             let beside = walk::any(&flow.members[maker].steps, &|step| matches!(step, Step::Beside(_)));

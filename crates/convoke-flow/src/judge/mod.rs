@@ -29,6 +29,7 @@ mod told;
 use crate::model::Flow;
 use crate::played::Played;
 use causes::Scene;
+pub(crate) use guests::before_end;
 use lower::{Bound, Facts, Thread, Unit, lower};
 use play::Play;
 use possible::Possible;

@@ -7,6 +7,7 @@ mod causes;
 mod jobs;
 mod mutants;
 mod oracle;
+mod practices;
 mod scene;
 mod search;
 mod show;

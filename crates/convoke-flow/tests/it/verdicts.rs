@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use convoke_flow::{Repositories, judge, read};
+use convoke_flow::{Repositories, judge, lint, read, times};
 use convoke_job::{Options, Source};
 
 /// The verdict, its reasons and findings of every job of a folder, in one text.
@@ -28,6 +28,9 @@ fn verdicts(folder: &str) -> String {
         told.push_str(&format!("{name}: {}\n", judgement.verdict.as_str()));
         for reason in &judgement.reasons {
             told.push_str(&format!("    {}: {}\n", reason.code(), reason.message(&flow)));
+        }
+        for finding in lint(&flow, &judgement).iter().chain(&times::too_short(&flow, &judgement.played)) {
+            told.push_str(&format!("    {}: {}\n", finding.code, finding.message));
         }
     }
     told

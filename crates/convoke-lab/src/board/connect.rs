@@ -117,7 +117,7 @@ fn pumped(
         }
     });
     let (reader, writer) = tokio::io::split(near);
-    let console = Console { reader: Box::new(reader), writer: Box::new(writer), events: Some(inbox) };
+    let console = Console { reader: Box::new(reader), writer: Box::new(writer), events: Some(inbox), resize: None };
     (console, Connection { task, stop })
 }
 

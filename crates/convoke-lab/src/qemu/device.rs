@@ -309,6 +309,11 @@ impl Device for QemuDevice {
         true
     }
 
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
+    }
+
     fn listen(&mut self) -> DeviceFuture<'_, TcpListener> {
         Box::pin(async move {
             let place = self.place.as_ref().map(|(ground, ..)| IpAddr::V4(ground.address()));
@@ -325,11 +330,6 @@ impl Device for QemuDevice {
             listener
                 .map_err(|error| ActionError::infrastructure(format!("nothing can listen for the machine: {error}")))
         })
-    }
-
-    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
-        let (what, text) = (what.to_owned(), text.to_owned());
-        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
     }
 
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {

@@ -109,7 +109,7 @@ impl Journal {
     }
 
     fn console(&mut self, ms: u64, member: u32, text: &str) {
-        self.member(ms, member, Body::Console { text: Some(text.into()), base64: None });
+        self.member(ms, member, Body::Console { text: Some(text.into()), base64: None, connection: None });
     }
 }
 

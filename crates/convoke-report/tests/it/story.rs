@@ -159,9 +159,13 @@ fn of_a_flood_the_middle_of_the_console_is_left_out_and_it_says_so() {
     let mut journal = Journal::new(&["loud", "quiet"]);
     for line in 0..5000 {
         let text = format!("flood {line:05} {}\n", "x".repeat(60));
-        journal.member(line, 0, Body::Console { text: Some(text), base64: None });
+        journal.member(line, 0, Body::Console { text: Some(text), base64: None, connection: None });
         if line % 100 == 0 {
-            journal.member(line, 1, Body::Console { text: Some(format!("quiet {line}\n")), base64: None });
+            journal.member(
+                line,
+                1,
+                Body::Console { text: Some(format!("quiet {line}\n")), base64: None, connection: None },
+            );
         }
     }
     let mut teller = Teller::with_log_limit(50_000);
@@ -186,7 +190,11 @@ fn of_a_flood_the_middle_of_the_console_is_left_out_and_it_says_so() {
 #[test]
 fn a_line_without_end_is_cut() {
     let mut journal = Journal::new(&["loud"]);
-    journal.member(1, 0, Body::Console { text: Some(format!("{}\n", "é".repeat(50_000))), base64: None });
+    journal.member(
+        1,
+        0,
+        Body::Console { text: Some(format!("{}\n", "é".repeat(50_000))), base64: None, connection: None },
+    );
     let lines = Story::of(&journal.0).log.lines();
     let line = lines.iter().find(|line| line.level == "target").unwrap();
     assert!(line.text.len() < 4100 && line.text.ends_with("(line cut, 100000 bytes in all)"), "{}", line.text.len());

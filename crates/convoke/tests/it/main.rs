@@ -24,3 +24,5 @@ mod rehearsal;
 mod reports;
 mod service;
 mod status;
+mod stops;
+mod terminal;
