@@ -27,6 +27,7 @@ pub mod times;
 mod walk;
 mod words;
 
+pub use convoke_job::explain;
 pub use judge::reason::{Cause, Link, Near, Reason, Verdict, Waiting};
 pub use judge::{Judgement, judge};
 pub use lint::lint;

@@ -7,6 +7,7 @@ mod causes;
 mod jobs;
 mod mutants;
 mod oracle;
+mod pages;
 mod practices;
 mod scene;
 mod search;
