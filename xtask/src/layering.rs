@@ -58,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-coordinator",
             "convoke-group",
             "convoke-journal",
+            "convoke-report",
             "convoke-flow",
             "convoke-report",
         ],
