@@ -39,6 +39,11 @@ pub(crate) fn console() -> Result<(), String> {
     of_room("convoke-overlay", "console")
 }
 
+/// How long judging the flow of a large job takes.
+pub(crate) fn flow() -> Result<(), String> {
+    of_room("convoke-flow", "judge")
+}
+
 /// How long a large report takes to write and to open.
 pub(crate) fn report() -> Result<(), String> {
     of_room("convoke-report", "report")

@@ -29,6 +29,8 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
           how long a job of 1,000 members is checked
   bench console
           how fast a console is scanned, beside a plain copy
+  bench flow
+          how long judging the flow of a large job takes
   bench qemu [PROGRAM]
           a QEMU machine from `run` to its prompt, beside QEMU alone, in about two minutes (PROGRAM: another build)
   bench report
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(),
         ["bench", "check"] => check::run(),
         ["bench", "console"] => bench::console(),
+        ["bench", "flow"] => bench::flow(),
         ["bench", "qemu"] => machines::run(None),
         ["bench", "qemu", program] => machines::run(Some(program)),
         ["bench", "report"] => bench::report(),

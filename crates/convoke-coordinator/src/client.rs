@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use convoke_group::{Answer, Call, Quiet, WaitView};
 
+use crate::clock::Clock;
+
 /// A boxed future, so that the trait can be an object.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -35,6 +37,12 @@ pub trait GroupClient: Send + Sync {
     /// The parked waits of the whole group, for progress lines, or of a group elsewhere those of this member; empty when
     /// the coordinator cannot tell. Times are on the coordinator's clock.
     fn waits(&self) -> LocalFuture<'_, Vec<WaitView>>;
+
+    /// The clock on which limits count: calls' and those of whatever the caller does meanwhile. That of a group elsewhere is
+    /// the caller's own.
+    fn clock(&self) -> Clock {
+        Clock::default()
+    }
 
     /// Why the coordinator could not be asked, with its address; none when it has answered the last request, whatever
     /// it said. A call that ends while there is trouble did not fail for what other members did.

@@ -1,5 +1,7 @@
 //! What happens in a group, for those who record it.
 
+use std::time::Duration;
+
 use convoke_group::{CallKind, MemberName, MessageId, RoleName, WaitView};
 
 /// One thing that happened in a group. What a single caller is told by its answer is not repeated here.
@@ -32,6 +34,18 @@ pub enum GroupEvent {
     ProbablyStuck {
         /// The parked calls.
         waits: Vec<WaitView>,
+    },
+    /// A wait or sync is satisfied at which the group was to stop: it stands still.
+    Stopped {
+        /// ID.
+        message_id: MessageId,
+    },
+    /// The group that stood still goes on.
+    WentOn {
+        /// Where it stopped.
+        message_id: MessageId,
+        /// For how long it stood.
+        stood: Duration,
     },
     /// A member left.
     Left {

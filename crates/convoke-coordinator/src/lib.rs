@@ -4,6 +4,7 @@
 //! | module | is about |
 //! |---|---|
 //! | `client` | what a dispatcher needs from a coordinator |
+//! | `clock` | the time that counts for limits, which can be stopped |
 //! | `guard` | who is let in |
 //! | `event` | what happens in a group, for those who record it |
 //! | `local` | a group within this process: its handle and its clients |
@@ -21,6 +22,7 @@
 //! The rules are those of `convoke-group`; this crate moves requests and answers, and keeps the time.
 
 mod client;
+mod clock;
 mod configuration;
 mod event;
 mod guard;
@@ -36,10 +38,11 @@ mod tcp;
 pub mod wire;
 
 pub use client::{CallOptions, GroupClient, LocalFuture};
+pub use clock::{Clock, Moment};
 pub use configuration::{Configuration, ConfigurationError, KEYS};
 pub use event::{GroupEvent, WaitingCall};
 pub use guard::{Guard, TokensError, read_tokens};
-pub use local::LocalGroup;
+pub use local::{Brake, LocalGroup};
 pub use pem::TlsError;
 pub use registry::Limits;
 pub use server::{ListenError, Listeners, Server, ServerSettings, Tls, TlsFiles, Watch};

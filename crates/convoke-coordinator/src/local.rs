@@ -20,11 +20,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use convoke_group::{Answer, Call, Group, GroupName, MemberName, Refusal, RoleName, Time, WaitId, WaitView};
+use convoke_group::{Answer, Call, Group, GroupName, MemberName, MessageId, Refusal, RoleName, WaitId, WaitView};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use crate::client::{CallOptions, GroupClient, LocalFuture};
+use crate::clock::Clock;
 use crate::event::GroupEvent;
 use crate::task::{GroupTask, Request};
 
@@ -33,7 +33,7 @@ use crate::task::{GroupTask, Request};
 pub struct LocalGroup {
     requests: mpsc::UnboundedSender<Request>,
     next_wait: Arc<AtomicU64>,
-    epoch: Instant,
+    clock: Clock,
 }
 
 impl LocalGroup {
@@ -44,10 +44,10 @@ impl LocalGroup {
     /// Outside a tokio runtime.
     pub fn start(name: GroupName, size: NonZeroUsize, events: mpsc::UnboundedSender<GroupEvent>) -> Self {
         let (requests, inbox) = mpsc::unbounded_channel();
-        let epoch = Instant::now();
+        let clock = Clock::default();
         // The task ends by itself: it lives as long as somebody can send it a request.
-        tokio::spawn(GroupTask::new(Group::new(name, size), epoch, events).run(inbox));
-        Self { requests, next_wait: Arc::new(AtomicU64::new(1)), epoch }
+        tokio::spawn(GroupTask::new(Group::new(name, size), clock.clone(), events).run(inbox));
+        Self { requests, next_wait: Arc::new(AtomicU64::new(1)), clock }
     }
 
     /// Registers a member and returns its connection. A further client of the same member is the same member, in the
@@ -64,9 +64,45 @@ impl LocalGroup {
         waits.await.unwrap_or_default()
     }
 
+    /// What stops the group and lets it go on. It does not keep the group alive.
+    pub fn brake(&self) -> Brake {
+        Brake { requests: self.requests.downgrade() }
+    }
+
+    /// The clock of its limits.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     fn send(&self, request: Request) {
         // Without a task there is nobody to tell; whoever waits for an answer finds its channel closed.
         let _ = self.requests.send(request);
+    }
+}
+
+/// Stops a group, for somebody who wants to look.
+#[derive(Clone, Debug)]
+pub struct Brake {
+    requests: mpsc::WeakUnboundedSender<Request>,
+}
+
+impl Brake {
+    /// From now on the group stops whenever a wait or sync of one of these IDs is satisfied, before it is answered: no
+    /// call is answered and the clock stands still until [`Brake::go_on`]. An empty list stops it no more.
+    pub fn stop_at(&self, message_ids: Vec<MessageId>) {
+        self.send(Request::StopAt { message_ids });
+    }
+
+    /// Answers what was held back since the group stopped. Harmless when it did not.
+    pub fn go_on(&self) {
+        self.send(Request::GoOn);
+    }
+
+    fn send(&self, request: Request) {
+        // A group that is gone has nothing to stop.
+        if let Some(requests) = self.requests.upgrade() {
+            let _ = requests.send(request);
+        }
     }
 }
 
@@ -79,13 +115,12 @@ impl GroupClient for LocalClient {
     fn call(&self, call: Call, options: CallOptions) -> LocalFuture<'_, Answer> {
         Box::pin(async move {
             let wait = WaitId(self.group.next_wait.fetch_add(1, Ordering::Relaxed));
-            let deadline = options.limit.and_then(|limit| self.group.epoch.elapsed().checked_add(limit)).map(Time);
             let (reply, answer) = oneshot::channel();
             self.group.send(Request::Call {
                 wait,
                 member: self.member.clone(),
                 call,
-                deadline,
+                limit: options.limit,
                 quiet: options.quiet,
                 call_id: options.call_id,
                 reply,
@@ -103,6 +138,10 @@ impl GroupClient for LocalClient {
 
     fn waits(&self) -> LocalFuture<'_, Vec<WaitView>> {
         Box::pin(self.group.waits())
+    }
+
+    fn clock(&self) -> Clock {
+        self.group.clock()
     }
 }
 

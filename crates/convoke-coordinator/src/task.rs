@@ -1,16 +1,18 @@
 //! The task that owns a group: requests in, answers and events out, one timer.
 //!
-//! Everything the group puts out is delivered before the next request is taken. A caller or listener that is gone is no
-//! error: the caller has sent its withdrawal, and nobody has to listen.
+//! Everything the group puts out is delivered before the next request is taken, unless the group was stopped: then answers
+//! are held back until it goes on. A caller or listener that is gone is no error: the caller has sent its withdrawal, and
+//! nobody has to listen.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use convoke_group::{
     Answer, Call, CallKind, Group, Input, MemberName, MessageId, Output, Quiet, RoleName, Time, WaitId, WaitView,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
 
+use crate::clock::Clock;
 use crate::event::{GroupEvent, WaitingCall};
 
 /// What a handle or a client asks of the task.
@@ -24,7 +26,8 @@ pub(crate) enum Request {
         wait: WaitId,
         member: MemberName,
         call: Call,
-        deadline: Option<Time>,
+        /// From when the task takes it.
+        limit: Option<Duration>,
         quiet: Quiet,
         call_id: Option<u64>,
         reply: oneshot::Sender<Answer>,
@@ -39,6 +42,10 @@ pub(crate) enum Request {
     Waits {
         reply: oneshot::Sender<Vec<WaitView>>,
     },
+    StopAt {
+        message_ids: Vec<MessageId>,
+    },
+    GoOn,
 }
 
 /// What the task keeps of an unanswered call.
@@ -66,26 +73,37 @@ impl About {
 /// The owner of a group.
 pub(crate) struct GroupTask {
     group: Group,
-    epoch: Instant,
+    clock: Clock,
     callers: HashMap<WaitId, Caller>,
     events: mpsc::UnboundedSender<GroupEvent>,
+    /// IDs at which the group stops before a wait for them is answered.
+    stops: Vec<MessageId>,
+    /// Where it has stopped, and the answers that are held back since.
+    stopped: Option<(MessageId, Vec<(WaitId, Answer)>)>,
 }
 
 impl GroupTask {
-    pub(crate) fn new(group: Group, epoch: Instant, events: mpsc::UnboundedSender<GroupEvent>) -> Self {
-        Self { group, epoch, callers: HashMap::new(), events }
+    pub(crate) fn new(group: Group, clock: Clock, events: mpsc::UnboundedSender<GroupEvent>) -> Self {
+        Self { group, clock, callers: HashMap::new(), events, stops: Vec::new(), stopped: None }
     }
 
     /// Takes requests until nobody is left who could send one.
     pub(crate) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Request>) {
         loop {
-            let due = self.group.next_deadline().and_then(|deadline| self.epoch.checked_add(deadline.0));
+            let due = self.group.next_deadline();
+            let clock = self.clock.clone();
+            let due = async {
+                match due {
+                    Some(due) => clock.sleep_until(due.0).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 request = inbox.recv() => match request {
                     Some(request) => self.handle(request),
                     None => return,
                 },
-                () = until(due) => self.apply(Input::Tick),
+                () = due => self.apply(Input::Tick),
             }
         }
     }
@@ -101,10 +119,11 @@ impl GroupTask {
                 }
                 self.deliver(outputs);
             }
-            Request::Call { wait, member, call, deadline, quiet, call_id, reply } => {
+            Request::Call { wait, member, call, limit, quiet, call_id, reply } => {
                 let caller =
                     Caller { reply, call: WaitingCall { member: member.clone(), call_id }, about: About::new(&call) };
                 self.callers.insert(wait, caller);
+                let deadline = limit.and_then(|limit| self.clock.now().checked_add(limit)).map(Time);
                 self.apply(Input::Call { wait, member, call, deadline, quiet });
             }
             Request::Withdraw { wait } => {
@@ -123,6 +142,8 @@ impl GroupTask {
             Request::Waits { reply } => {
                 let _ = reply.send(self.group.waits());
             }
+            Request::StopAt { message_ids } => self.stops = message_ids,
+            Request::GoOn => self.go_on(),
         }
     }
 
@@ -132,7 +153,7 @@ impl GroupTask {
     }
 
     fn outputs(&mut self, input: Input) -> Vec<Output> {
-        self.group.apply(input, Time(self.epoch.elapsed()))
+        self.group.apply(input, Time(self.clock.now()))
     }
 
     fn deliver(&mut self, outputs: Vec<Output>) {
@@ -142,13 +163,45 @@ impl GroupTask {
                     if let Answer::Refused { refusal } = &answer {
                         tracing::debug!(%member, %refusal, "call refused");
                     }
-                    if let Some(caller) = self.callers.remove(&wait) {
-                        // A caller that is gone has sent its withdrawal.
-                        let _ = caller.reply.send(answer);
-                    }
+                    self.answer(wait, answer);
                 }
                 Output::Waiting { waits, missing, unregistered } => self.waiting(&waits, missing, unregistered),
                 Output::ProbablyStuck { waits } => self.tell(GroupEvent::ProbablyStuck { waits }),
+            }
+        }
+    }
+
+    /// Gives an answer to its caller, unless the group stands still or is to stop here.
+    fn answer(&mut self, wait: WaitId, answer: Answer) {
+        let Some(caller) = self.callers.get(&wait) else { return };
+        let About { kind, message_id, .. } = &caller.about;
+        // Who sends does not wait for anybody, so nothing is released there.
+        let waited = !matches!(kind, CallKind::Send | CallKind::Assemble) && matches!(answer, Answer::Done { .. });
+        if self.stopped.is_none() && waited && self.stops.contains(message_id) {
+            let message_id = message_id.clone();
+            self.clock.stop();
+            self.stopped = Some((message_id.clone(), Vec::new()));
+            self.tell(GroupEvent::Stopped { message_id });
+        }
+        if let Some((_, held)) = &mut self.stopped {
+            held.push((wait, answer));
+            if waited {
+                // Nobody is missing any more, and still it waits.
+                self.waiting(&[wait], Vec::new(), 0);
+            }
+        } else if let Some(caller) = self.callers.remove(&wait) {
+            // A caller that is gone has sent its withdrawal.
+            let _ = caller.reply.send(answer);
+        }
+    }
+
+    fn go_on(&mut self) {
+        let Some((message_id, held)) = self.stopped.take() else { return };
+        let stood = self.clock.go_on();
+        self.tell(GroupEvent::WentOn { message_id, stood });
+        for (wait, answer) in held {
+            if let Some(caller) = self.callers.remove(&wait) {
+                let _ = caller.reply.send(answer);
             }
         }
     }
@@ -164,12 +217,5 @@ impl GroupTask {
     fn tell(&self, event: GroupEvent) {
         // Nobody has to listen.
         let _ = self.events.send(event);
-    }
-}
-
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }

@@ -7,12 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoke_coordinator::{CallOptions, GroupClient};
+use convoke_coordinator::{CallOptions, Clock, GroupClient};
 use convoke_group::{Answer, Call, Quiet, Refusal};
 use convoke_job::MemberJob;
 use convoke_journal::Body;
 use serde_json::Value;
-use tokio::time::Instant;
 
 use crate::error::{ActionError, ErrorClass};
 use crate::limits::{CALL_GRACE, PROGRESS, PROTOCOL_DEFAULT, Seconds, TROUBLE};
@@ -41,7 +40,8 @@ impl Caller {
 
     /// Makes one call and waits for its answer. Dropping the future withdraws it.
     pub(crate) async fn call(&self, call: Call, limit: Duration, quiet: Quiet, from: &str) -> Answered {
-        let started = Instant::now();
+        let clock = self.client.clock();
+        let started = clock.now();
         let shown = Shown::of(&call);
         let mut record = Record { log: &self.log, id: self.log.next_call_id(), open: true };
         self.log.record(Body::CallMade {
@@ -54,19 +54,24 @@ impl Caller {
             limit_s: Some(limit.as_secs_f64()),
         });
         let what = shown.text();
-        let answer = tokio::time::timeout(
+        let answer = clock.timeout(
             limit.saturating_add(CALL_GRACE),
             self.client.call(call, CallOptions { limit: Some(limit), quiet, call_id: Some(record.id) }),
         );
         let answer = tokio::select! {
             biased;
-            answer = answer => answer.unwrap_or_else(|_| Answer::Refused {
+            answer = answer => answer.unwrap_or_else(|| Answer::Refused {
                 refusal: Refusal::Invalid { what: what.clone(), why: format!("no answer from the coordinator within {}", Seconds(limit)), hint: None },
             }),
-            never = self.progress(&shown, started, limit) => match never {},
+            never = self.progress(&shown, &clock, limit) => match never {},
         };
         record.answered(&answer);
-        Answered { answer, duration: started.elapsed() }
+        Answered { answer, duration: clock.since(started) }
+    }
+
+    /// The clock on which limits count.
+    pub(crate) fn clock(&self) -> Clock {
+        self.client.clock()
     }
 
     /// The error of an action whose call was refused: the lab's, when the coordinator could not be asked.
@@ -79,7 +84,8 @@ impl Caller {
         }
     }
 
-    async fn progress(&self, shown: &Shown, started: Instant, limit: Duration) -> std::convert::Infallible {
+    async fn progress(&self, shown: &Shown, clock: &Clock, limit: Duration) -> std::convert::Infallible {
+        let started = clock.now();
         // A coordinator that cannot be asked is said soon, and again with the other lines.
         let mut pause = TROUBLE;
         loop {
@@ -109,7 +115,7 @@ impl Caller {
             self.log.debug(format_args!(
                 "{} has waited for {} of {}: {missing}",
                 shown.text(),
-                Seconds(Duration::from_secs(started.elapsed().as_secs())),
+                Seconds(Duration::from_secs(clock.since(started).as_secs())),
                 Seconds(limit)
             ));
         }

@@ -22,6 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use crate::desk::Line;
 use crate::device::{Console, ConsoleEnd, DeviceEvent};
 use crate::error::{ActionError, ErrorClass};
 use crate::faults::{Fault, FaultWatch, Kind};
@@ -47,16 +48,16 @@ pub(crate) struct ConsoleLink {
 }
 
 #[derive(Debug)]
-struct Typed {
-    bytes: Vec<u8>,
+pub(crate) struct Typed {
+    pub(crate) bytes: Vec<u8>,
     /// What is recorded.
-    shown: String,
+    pub(crate) shown: String,
     /// Pause after each byte.
-    pace: Duration,
+    pub(crate) pace: Duration,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
     readable: Notify,
     room: Notify,
@@ -78,6 +79,10 @@ struct State {
     faults: Vec<Fault>,
     /// Why there will be no more bytes.
     closed: Option<ConsoleEnd>,
+    /// Who hears what comes, beside the reader.
+    beside: Option<mpsc::Sender<Vec<u8>>>,
+    /// What was typed from there and the reader has not been told of.
+    typed_beside: Vec<u8>,
 }
 
 /// What is read from a console.
@@ -106,7 +111,7 @@ impl ConsoleLink {
     pub(crate) fn open(console: Console, kernel: bool, connection: Option<&str>, log: &Log) -> Self {
         let shared = Arc::new(Shared::default());
         let (lines, queue) = mpsc::unbounded_channel();
-        let Console { reader, writer, events } = console;
+        let Console { reader, writer, events, .. } = console;
         ConsoleLink {
             tells: events.is_some(),
             reader: tokio::spawn(read(
@@ -120,6 +125,16 @@ impl ConsoleLink {
             shared,
             lines,
         }
+    }
+
+    /// The way to it for somebody beside the pipeline.
+    pub(crate) fn line(&self) -> Line {
+        Line { shared: Arc::downgrade(&self.shared), lines: self.lines.downgrade() }
+    }
+
+    /// What was typed from beside the pipeline since the last time.
+    pub(crate) fn take_typed_beside(&self) -> Vec<u8> {
+        std::mem::take(&mut self.shared.lock().typed_beside)
     }
 
     /// From now on every byte is kept until it is read; dropping the guard ends that.
@@ -284,8 +299,24 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on `beside` hears what comes.
+    pub(crate) fn listen(&self, beside: mpsc::Sender<Vec<u8>>) {
+        let mut state = self.lock();
+        state.beside = Some(beside).filter(|_| state.closed.is_none());
+    }
+
+    pub(crate) fn typed_beside(&self, bytes: &[u8]) {
+        let mut state = self.lock();
+        let room = BUFFER.saturating_sub(state.typed_beside.len());
+        state.typed_beside.extend(&bytes[..bytes.len().min(room)]);
+    }
+
     /// Waits for room when somebody reads, else makes room.
     async fn put(&self, bytes: &[u8]) {
+        if let Some(beside) = &self.lock().beside {
+            // Who does not listen fast enough misses it, and the device is not held up.
+            let _ = beside.try_send(bytes.to_vec());
+        }
         loop {
             let room = self.room.notified();
             {
@@ -325,7 +356,10 @@ impl Shared {
     }
 
     fn close(&self, end: ConsoleEnd) {
-        self.lock().closed = Some(end);
+        let mut state = self.lock();
+        state.closed = Some(end);
+        state.beside = None;
+        drop(state);
         self.readable.notify_one();
     }
 }

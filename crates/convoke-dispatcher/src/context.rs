@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use convoke_artifact::Artifact;
-use convoke_coordinator::GroupClient;
+use convoke_coordinator::{Clock, GroupClient};
 use convoke_device::dictionary::UserCommand;
 use convoke_job::MemberJob;
 use convoke_job::member::GroupMember;
@@ -129,6 +129,11 @@ impl Context {
         self.client.as_ref().map(|client| Caller::new(Arc::clone(client), self.log.clone(), &self.job))
     }
 
+    /// The clock on which this member's limits count.
+    pub(crate) fn clock(&self) -> Clock {
+        self.client.as_ref().map(|client| client.clock()).unwrap_or_default()
+    }
+
     /// All members of the group.
     pub(crate) fn members(&self) -> &[GroupMember] {
         self.job.group.as_ref().map_or(&[], |group| &group.members)
@@ -170,7 +175,7 @@ async fn bounded<T>(
         biased;
         () = cancel.cancelled() => Err(stopped(stop)),
         result = work => result,
-        () = tokio::time::sleep_until(deadline.at) => Err(deadline.passed(name, nature)),
+        () = deadline.reached() => Err(deadline.passed(name, nature)),
     }
 }
 

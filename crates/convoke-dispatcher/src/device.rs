@@ -42,7 +42,12 @@ pub struct Console {
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
     /// What the device tells beside its console; `None` when it has nothing but a console.
     pub events: Option<mpsc::UnboundedReceiver<DeviceEvent>>,
+    /// Tells the device how large the terminal is, in rows and columns; `None` when it cannot be told.
+    pub resize: Option<Resize>,
 }
+
+/// Takes rows and columns.
+pub type Resize = Box<dyn Fn(u16, u16) + Send>;
 
 impl Console {
     /// A console of a device that tells nothing beside it.
@@ -50,7 +55,7 @@ impl Console {
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Console {
-        Console { reader: Box::new(reader), writer: Box::new(writer), events: None }
+        Console { reader: Box::new(reader), writer: Box::new(writer), events: None, resize: None }
     }
 }
 

@@ -13,7 +13,7 @@
 //! | `testshell` | the test shell: scanning, suites, MultiNode requests |
 //! | `calls` | one MultiNode call: recorded, limited, explained while it waits |
 //! | `faults` | what a kernel says when it is in trouble |
-//! | `console`, `prompt` | a console, waiting for a prompt |
+//! | `console`, `prompt`, `desk` | a console, waiting for a prompt, somebody else at it |
 //! | `consoles` | which console a namespace uses |
 //! | `context`, `log` | what the actions of a member share |
 //! | [`device`] | what the dispatcher needs of a device: the traits a lab implements |
@@ -25,6 +25,7 @@ mod checks;
 mod console;
 mod consoles;
 mod context;
+mod desk;
 pub mod device;
 pub mod error;
 mod faults;
@@ -38,4 +39,5 @@ mod stages;
 mod testshell;
 mod verdict;
 
+pub use desk::{Desk, Seat};
 pub use run::{DispatchOptions, MemberOutcome, MemberRun, run_member};

@@ -12,12 +12,13 @@
 //! | the runner's EXIT after the last suite, on the checked link | [`RUNNER_EXIT`] | taken for lost, logged |
 //! | cleaning up | [`CLEANUP`] | logged |
 //!
-//! All of them run on the monotonic clock. The group counts the limit of a call itself; [`CALL_GRACE`] later the
+//! All of them but the last two run on the clock of the member's group, which stands still while the user has stopped the
+//! group; where nobody can, it is the monotonic clock. The group counts the limit of a call itself; [`CALL_GRACE`] later the
 //! dispatcher gives up a coordinator that says nothing.
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use convoke_coordinator::{Clock, Moment};
 
 use crate::error::{ActionError, ErrorClass};
 
@@ -47,8 +48,9 @@ pub(crate) const RUNNER_EXIT: Duration = Duration::from_secs(10);
 /// When something has to be done.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadline {
+    clock: Clock,
     /// The moment.
-    pub(crate) at: Instant,
+    at: Moment,
     /// Its limit in full, for the message.
     limit: Duration,
     owner: Owner,
@@ -74,26 +76,26 @@ pub(crate) enum Nature {
 
 impl Deadline {
     /// The whole job, from now.
-    pub(crate) fn job(limit: Duration) -> Self {
-        Self::new(Owner::Job, limit)
+    pub(crate) fn job(clock: Clock, limit: Duration) -> Self {
+        Self::new(clock, Owner::Job, limit)
     }
 
-    /// Cleaning up, from now.
+    /// Cleaning up, from now. It is held up by nobody.
     pub(crate) fn cleanup() -> Self {
-        Self::new(Owner::Cleanup, CLEANUP)
+        Self::new(Clock::default(), Owner::Cleanup, CLEANUP)
     }
 
-    fn new(owner: Owner, limit: Duration) -> Self {
-        Deadline { at: far(limit), limit, owner }
+    fn new(clock: Clock, owner: Owner, limit: Duration) -> Self {
+        Deadline { at: clock.now().saturating_add(limit), clock, limit, owner }
     }
 
     /// The deadline of an action that starts now below this one. An action that has hardly less time than it may take
     /// is the one whose limit is named.
     pub(crate) fn action(&self, name: &str, limit: Duration) -> Self {
-        let own = Self::new(Owner::Action(name.into()), limit);
+        let own = Self::new(self.clock.clone(), Owner::Action(name.into()), limit);
         if own.at < self.at {
             own
-        } else if own.at < self.at + Duration::from_secs(1) && matches!(self.owner, Owner::Action(_)) {
+        } else if own.at < self.at.saturating_add(Duration::from_secs(1)) && matches!(self.owner, Owner::Action(_)) {
             Deadline { at: self.at, ..own }
         } else {
             self.clone()
@@ -102,7 +104,22 @@ impl Deadline {
 
     /// What is left of it.
     pub(crate) fn remaining(&self) -> Duration {
-        self.at.saturating_duration_since(Instant::now())
+        self.at.saturating_sub(self.clock.now())
+    }
+
+    /// The clock it counts on.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Waits for it.
+    pub(crate) async fn reached(&self) {
+        self.clock.sleep_until(self.at).await;
+    }
+
+    /// What `work` gives, unless it passes first.
+    pub(crate) async fn bound<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.clock.timeout(self.remaining(), work).await
     }
 
     /// The error of the action `name` when this deadline has passed.
@@ -128,12 +145,6 @@ impl Nature {
             Nature::Test => ErrorClass::LAVATimeout,
         }
     }
-}
-
-/// Now plus `limit`; a limit beyond what the clock can count is thirty years.
-fn far(limit: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 24 * 3600))
 }
 
 /// A duration as `90 s` or `0.5 s`.

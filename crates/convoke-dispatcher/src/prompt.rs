@@ -59,7 +59,8 @@ pub(crate) async fn wait(
     let Wait { name, prompts, check, cut_off, connection, deadline, .. } = wait;
     let mut matcher = matcher(prompts)?;
     let limit = connection.min(deadline.remaining());
-    let started = Instant::now();
+    let clock = deadline.clock();
+    let started = clock.now();
     log.debug(format_args!("{name}: waits for one of {prompts:?} (timeout {})", Seconds(limit)));
     let again = |line: Option<&str>| line.into_iter().for_each(|line| link.type_line(line));
     again(check);
@@ -97,7 +98,7 @@ pub(crate) async fn wait(
                     }
                     quiet_at = Some(Instant::now() + SCANNER_IDLE);
                     // A device that never stops printing must not outlast the limit.
-                    if started.elapsed() >= limit {
+                    if clock.since(started) >= limit {
                         return Err(no_prompt(&wait, link));
                     }
                 }
@@ -107,13 +108,13 @@ pub(crate) async fn wait(
                     return Err(link.ended(name, &end, " before a prompt came"));
                 }
             },
-            () = tokio::time::sleep_until(quiet_at.unwrap_or(started)), if quiet_at.is_some() => {
+            () = tokio::time::sleep_until(quiet_at.unwrap_or_else(Instant::now)), if quiet_at.is_some() => {
                 quiet_at = None;
                 if let Some(found) = matcher.flush() {
                     return Ok(Seen { index: found.prompt, bytes });
                 }
             }
-            () = tokio::time::sleep_until(started + next_check) => {
+            () = clock.sleep_until(started.saturating_add(next_check)) => {
                 if next_check >= limit {
                     return Err(no_prompt(&wait, link));
                 }

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::actions::{command, requests};
 use crate::checks;
 use crate::context::Context;
+use crate::desk::Desk;
 use crate::device::Device;
 use crate::error::ActionError;
 use crate::limits::{Deadline, GROUP_START, JOB_DEFAULT};
@@ -68,6 +69,8 @@ pub struct DispatchOptions {
     /// failure of class Canceled gives [`Health::Canceled`], any other [`Health::Incomplete`] (for example reason
     /// `host-gone`).
     pub stop: Arc<OnceLock<Failure>>,
+    /// Where others find the member's console.
+    pub desk: Desk,
 }
 
 impl DispatchOptions {
@@ -80,6 +83,7 @@ impl DispatchOptions {
             program: program.into(),
             authorized_key: None,
             stop: Arc::new(OnceLock::new()),
+            desk: Desk::default(),
         }
     }
 }
@@ -129,7 +133,7 @@ async fn main(ctx: &mut Context, plan: &[PlannedAction]) -> Result<(), Ended> {
     validate(ctx, plan).map_err(|error| Ended::new("its job is wrong", error))?;
     ctx.log.state(MemberState::Starting, Stage::Assembling);
     group(ctx).await.map_err(|error| Ended::new("it could not start", error))?;
-    let deadline = Deadline::job(ctx.job.timeouts.job.unwrap_or(JOB_DEFAULT));
+    let deadline = Deadline::job(ctx.clock(), ctx.job.timeouts.job.unwrap_or(JOB_DEFAULT));
     for planned in plan {
         if let Some(number) = planned.block {
             block(ctx, number, planned, &deadline).await?;

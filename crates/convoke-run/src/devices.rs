@@ -30,27 +30,60 @@ impl Made {
     }
 }
 
-/// A device for every member of `plan`, in its order. `ground` is there when the plan asks for one.
+/// A member's device.
+pub(crate) struct MemberDevice {
+    /// The device.
+    pub(crate) device: Box<dyn Device>,
+    /// Another shell on it, beside its console, where that is possible and asked for.
+    pub(crate) another: Option<Box<dyn Device>>,
+}
+
+/// A device for every member of `plan`, in its order. `ground` is there when the plan asks for one. `enter` asks for other
+/// shells.
 pub(crate) fn make(
     plan: &Plan,
     ground: Option<&Arc<Ground>>,
     logins: &Logins,
     kept: &Shelf,
-) -> Result<Vec<Box<dyn Device>>, ActionError> {
+    enter: bool,
+) -> Result<Vec<MemberDevice>, ActionError> {
     let acceleration = Arc::new(Acceleration::default());
     let own = plan.members.iter().map(|member| own(&member.device, ground, &acceleration));
     let made: Vec<Option<Made>> = own.collect::<Result<_, _>>()?;
     // Guests are made while their hosts' devices are still at hand.
     let guests: Vec<_> = plan.members.iter().map(|member| guest(plan, &member.device, &made, ground, logins)).collect();
-    let devices = plan.members.iter().zip(made.into_iter().zip(guests));
+    let others: Vec<_> = plan.members.iter().enumerate().map(|(at, m)| another(&m.device, at, &made, enter)).collect();
+    let devices = plan.members.iter().zip(others).zip(made.into_iter().zip(guests));
     devices
-        .map(|(member, (made, guest))| match (made, guest) {
-            (Some(Made::Sandbox(sandbox)), _) => Ok(kept.wrap(&member.label, Keepable::Sandbox(sandbox))),
-            (Some(Made::Machine(machine)), _) => Ok(kept.wrap(&member.label, Keepable::Machine(machine))),
-            (Some(Made::Other(device)), _) | (None, Some(device)) => Ok(device),
-            (None, None) => Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device")),
+        .map(|((member, another), (made, guest))| {
+            let device = match (made, guest) {
+                (Some(Made::Sandbox(sandbox)), _) => kept.wrap(&member.label, Keepable::Sandbox(sandbox)),
+                (Some(Made::Machine(machine)), _) => kept.wrap(&member.label, Keepable::Machine(machine)),
+                (Some(Made::Other(device)), _) | (None, Some(device)) => device,
+                (None, None) => {
+                    return Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device"));
+                }
+            };
+            Ok(MemberDevice { device, another })
         })
         .collect()
+}
+
+/// Another shell on a member's device. A guest that logs in does so where a request of its job says, so there is no other
+/// way in than its own.
+fn another(device: &PlannedDevice, index: usize, made: &[Option<Made>], enter: bool) -> Option<Box<dyn Device>> {
+    let shell = "another-shell".to_owned();
+    match device {
+        _ if !enter => None,
+        PlannedDevice::Sandbox(_) | PlannedDevice::Guest { .. } => {
+            match made[device.host().unwrap_or(index)].as_ref()? {
+                Made::Sandbox(sandbox) => Some(Box::new(sandbox.guest(shell))),
+                Made::Machine(_) | Made::Other(_) => None,
+            }
+        }
+        PlannedDevice::Ssh(spec, target) => Some(Box::new(SshDevice::primary((**spec).clone(), (**target).clone()))),
+        PlannedDevice::Qemu(..) | PlannedDevice::Board(_) | PlannedDevice::Login { .. } => None,
+    }
 }
 
 /// A device of its own; `None` for a guest.

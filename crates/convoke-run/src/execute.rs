@@ -13,16 +13,17 @@ use convoke_group::{GroupName, MemberName, RoleName};
 use convoke_job::member::Place;
 use convoke_journal::{Body, Failure, Files, Health, Journal, MemberInfo, Recorder, View};
 use convoke_lab::sandbox::Ground;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::devices::{self, Logins};
+use crate::devices::{self, Logins, MemberDevice};
 use crate::facts::{Explaining, Facts};
 use crate::folder::RunFolder;
 use crate::kept::Shelf;
 use crate::observer::{self, Names};
 use crate::plan::{Plan, PlannedMember};
 use crate::report::Report;
+use crate::stops::{Door, Stoppable, Stops};
 use crate::supervise::{Ready, supervise};
 use crate::verdict::{Known, VerdictView};
 
@@ -40,6 +41,8 @@ pub struct RunOptions {
     pub views: Vec<Box<dyn View>>,
     /// What the check said, and the planned flow; recorded first.
     pub findings: Vec<Body>,
+    /// Where the group is to stop; it must be a group within this process.
+    pub stops: Option<Stops>,
 }
 
 /// What a run came to.
@@ -90,7 +93,7 @@ async fn run(
     options: RunOptions,
     cancel: CancellationToken,
 ) -> Result<Outcome, RunError> {
-    let RunOptions { job_file, program, folder, keep, views, findings } = options;
+    let RunOptions { job_file, program, folder, keep, views, findings, stops } = options;
     let (journal, recorder) = Journal::create(folder.path()).map_err(RunError::Record)?;
     let (verdict_view, verdict) = VerdictView::new(plan.members.len());
     journal.subscribe(Box::new(Files::new(folder.path())));
@@ -106,10 +109,14 @@ async fn run(
     let kept = Shelf::new(keep);
     let base = Path::new(&job_file).parent().map(Path::to_owned).unwrap_or_default();
     let template = DispatchTemplate { folder: &folder, base, program: &program, rehearsal: plan.rehearsal };
-    let started = start(plan, remote, &template, &kept, known, &recorder).await;
+    let stoppable = stops.map(|stops| Stoppable::new(stops, known.clone(), recorder.clone()));
+    let started = start(plan, remote, &template, &kept, known, stoppable.clone(), &recorder).await;
     let outcome = match started {
         Ok(members) => {
             supervise(members, &recorder, cancel).await;
+            if let Some(stoppable) = stoppable {
+                stoppable.ended();
+            }
             // The view answers as soon as it has seen the last member's end; it cannot go before it has.
             verdict.await.ok()
         }
@@ -186,6 +193,7 @@ async fn start(
     options: &DispatchTemplate<'_>,
     kept: &Shelf,
     known: Known,
+    stoppable: Option<Stoppable>,
     recorder: &Recorder,
 ) -> Result<Vec<Ready>, ActionError> {
     let ground = match plan.ground_settings() {
@@ -193,13 +201,14 @@ async fn start(
         None => None,
     };
     let facts = Facts { known, names: Arc::new(names(&plan)), recorder: recorder.clone() };
-    let group = if remote.is_none() { local_group(&plan, &facts) } else { None };
+    let group = if remote.is_none() { local_group(&plan, &facts, stoppable.clone()) } else { None };
     let logins = Logins::of(&plan)?;
-    let devices = devices::make(&plan, ground.as_ref(), &logins, kept)?;
+    let devices = devices::make(&plan, ground.as_ref(), &logins, kept, stoppable.is_some())?;
     let mut ready = Vec::with_capacity(plan.members.len());
+    let mut doors = Vec::with_capacity(plan.members.len());
     let infos: Vec<MemberInfo> = plan.members.iter().map(info).collect();
     let members = plan.members.into_iter().zip(infos).zip(devices.into_iter().zip(logins.authorized));
-    for ((member, info), (device, key)) in members {
+    for ((member, info), (MemberDevice { device, another }, key)) in members {
         recorder.member(
             member.job.sub_id.0,
             Body::DeviceAllocated {
@@ -217,19 +226,29 @@ async fn start(
             }
             _ => None,
         };
+        let options = DispatchOptions { authorized_key: key, ..options.for_member(&info)? };
+        doors.push(Door {
+            sub_id: info.sub_id,
+            device: device.info().name.clone(),
+            desk: options.desk.clone(),
+            another: another.map(|another| Arc::new(Mutex::new(another))),
+        });
         ready.push(Ready {
             label: member.label,
             essential: member.job.group.as_ref().is_some_and(|group| group.essential),
             host: member.device.host(),
             run: MemberRun {
                 cancel: CancellationToken::new(),
-                options: DispatchOptions { authorized_key: key, ..options.for_member(&info)? },
+                options,
                 job: member.job,
                 device,
                 client,
                 recorder: recorder.clone(),
             },
         });
+    }
+    if let Some(stoppable) = stoppable {
+        stoppable.doors(doors);
     }
     Ok(ready)
 }
@@ -256,12 +275,15 @@ impl DispatchTemplate<'_> {
 }
 
 /// The group's task and the observer that records what happens in it; `None` for a single-device job.
-fn local_group(plan: &Plan, facts: &Facts) -> Option<LocalGroup> {
+fn local_group(plan: &Plan, facts: &Facts, stoppable: Option<Stoppable>) -> Option<LocalGroup> {
     plan.members.first()?.job.group.as_ref()?;
     let size = NonZeroUsize::new(plan.members.len())?;
     let (events, inbox) = mpsc::unbounded_channel();
-    tokio::spawn(observer::observe(inbox, facts.clone()));
-    Some(LocalGroup::start(GroupName::new(plan.group.clone()), size, events))
+    let group = LocalGroup::start(GroupName::new(plan.group.clone()), size, events);
+    let brake = group.brake();
+    brake.stop_at(stoppable.as_ref().map(Stoppable::at).unwrap_or_default());
+    tokio::spawn(observer::observe(inbox, facts.clone(), brake, stoppable));
+    Some(group)
 }
 
 /// Who is who in the group.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoke_coordinator::{CallOptions, GroupClient, LocalFuture};
+use convoke_coordinator::{CallOptions, Clock, GroupClient, LocalFuture};
 use convoke_group::{Answer, Call, MemberName, Refusal, WaitView};
 use convoke_journal::Recorder;
 use convoke_journal::model::ago;
@@ -75,6 +75,10 @@ impl GroupClient for Explaining {
 
     fn waits(&self) -> LocalFuture<'_, Vec<WaitView>> {
         self.client.waits()
+    }
+
+    fn clock(&self) -> Clock {
+        self.client.clock()
     }
 
     fn trouble(&self) -> Option<String> {

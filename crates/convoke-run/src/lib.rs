@@ -24,6 +24,7 @@ mod observer;
 mod plan;
 mod report;
 mod repositories;
+mod stops;
 mod supervise;
 mod verdict;
 
@@ -34,3 +35,4 @@ pub use kept::Shelf;
 pub use plan::{NoPlan, Plan, PlannedDevice, PlannedMember, plan, plan_member};
 pub use report::{REPORT, render};
 pub use repositories::{on_this_machine, read_repositories};
+pub use stops::{Entrance, Stop, Stops, Visit, VisitInput, VisitOutput};

@@ -2,18 +2,25 @@
 
 use std::collections::HashMap;
 
-use convoke_coordinator::GroupEvent;
+use convoke_coordinator::{Brake, GroupEvent};
 use convoke_group::{CallKind, MemberName, WaitView};
 use convoke_journal::{Body, LogLevel};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::facts::Facts;
+use crate::stops::Stoppable;
 
 /// Who is who: name in the group, number and label.
 pub(crate) type Names = HashMap<String, (u32, String)>;
 
 /// Records what the group's task tells until the group is gone.
-pub(crate) async fn observe(mut events: UnboundedReceiver<GroupEvent>, facts: Facts) {
+/// Stops are told to `stoppable`.
+pub(crate) async fn observe(
+    mut events: UnboundedReceiver<GroupEvent>,
+    facts: Facts,
+    brake: Brake,
+    stoppable: Option<Stoppable>,
+) {
     while let Some(event) = events.recv().await {
         // A burst of arrivals is one change: of events about the same calls only the last one says how it stands.
         let mut burst = vec![event];
@@ -23,6 +30,9 @@ pub(crate) async fn observe(mut events: UnboundedReceiver<GroupEvent>, facts: Fa
         for (index, event) in burst.iter().enumerate() {
             if !superseded(event, &burst[index + 1..]) {
                 record(event, &facts);
+            }
+            if let (GroupEvent::Stopped { message_id }, Some(stoppable)) = (event, &stoppable) {
+                stoppable.stopped(message_id, brake.clone());
             }
         }
     }
@@ -50,6 +60,13 @@ fn record(event: &GroupEvent, facts: &Facts) {
             let waiting: Vec<MemberName> = waits.iter().map(|wait| wait.member.clone()).collect();
             words.extend(facts.of(&waiting, None));
             recorder.group(Body::ProbablyStuck { waits: words });
+        }
+        GroupEvent::Stopped { message_id } => {
+            recorder.group(Body::Stopped { message_id: message_id.as_str().to_owned() });
+        }
+        GroupEvent::WentOn { message_id, stood } => {
+            let message_id = message_id.as_str().to_owned();
+            recorder.group(Body::WentOn { message_id, stood_s: stood.as_secs_f64() });
         }
         GroupEvent::Left { member, why } => {
             let label = names.get(member.as_str()).map_or(member.as_str(), |(_, label)| label);

@@ -92,6 +92,10 @@ pub(crate) struct RunArguments {
     /// Keep the devices when the job has ended, until Ctrl-C, and say how to enter them
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Stop the group whenever a wait or sync of this message ID is satisfied, before it is answered, and offer the members'
+    /// devices; may be given several times; needs a terminal
+    #[arg(long = "break", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) breaks: Vec<String>,
     /// Job id of the first member
     #[arg(long, default_value_t = 1001, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
     pub(crate) first_id: u64,

@@ -1,6 +1,7 @@
 //! Convoke runs one test across many devices. The command line: parse arguments, call a room, print.
 
 mod arguments;
+mod attend;
 mod commands;
 mod excerpt;
 mod failure;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
 
 /// A panic is our bug and told as one, in one line; with `RUST_BACKTRACE` set, with the way to it.
 fn said(panic: &std::panic::PanicHookInfo) {
+    attend::restore();
     let what = panic.payload_as_str().unwrap_or("no message").replace('\n', " ");
     let place = panic.location().map(|at| format!(" (panicked at {}:{})", at.file(), at.line())).unwrap_or_default();
     output::error(&format!("bug in convoke: {what}{place}"));

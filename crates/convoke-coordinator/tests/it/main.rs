@@ -18,6 +18,7 @@ mod random;
 mod reasons;
 mod restart;
 mod rows;
+mod stopped;
 mod tcp;
 mod tls;
 mod wire;

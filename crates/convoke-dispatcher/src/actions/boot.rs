@@ -61,7 +61,9 @@ pub(crate) async fn start(ctx: &mut Context, action: &PlannedAction, deadline: &
     let console = ctx.guard(action.name, Nature::Lab, deadline, work).await;
     let console = console.map_err(|error| doing(ctx, deadline, error)).map_err(|error| unreachable(ctx, error))?;
     ctx.log.debug(format_args!("{} is up, its console is open", ctx.info.name));
-    ctx.consoles.booted(ConsoleLink::open(console, ctx.kernel_console, None, &ctx.log));
+    let link = ConsoleLink::open(console, ctx.kernel_console, None, &ctx.log);
+    ctx.options.desk.put(link.line());
+    ctx.consoles.booted(link);
     ctx.booted = true;
     ctx.prepared = false;
     Ok(())
@@ -102,7 +104,7 @@ pub(crate) async fn reset(ctx: &mut Context, action: &PlannedAction, deadline: &
 }
 
 /// What a system prints on its way down, when neither job nor device says it.
-const SHUTDOWN: &str = "Restarting system|The system is going down for reboot";
+const SHUTDOWN: &str = "Restarting system|The system is going down";
 
 /// Reboots the device in its own shell, and waits until it says that it goes down: what looks like a prompt after that is
 /// one of the new system.

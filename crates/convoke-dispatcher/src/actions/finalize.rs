@@ -9,8 +9,8 @@ use crate::limits::{Deadline, Nature};
 /// Closes the console and powers the device off. Not ended by the member's stop, only by its own limit.
 pub(crate) async fn power_off(ctx: &mut Context, action: &PlannedAction, deadline: &Deadline) -> Outcome {
     ctx.consoles.close_all();
-    match tokio::time::timeout_at(deadline.at, ctx.device().power_off()).await {
-        Ok(result) => result.map(|()| None),
-        Err(_) => Err(boot::doing(ctx, deadline, deadline.passed(action.name, Nature::Lab))),
+    match deadline.bound(ctx.device().power_off()).await {
+        Some(result) => result.map(|()| None),
+        None => Err(boot::doing(ctx, deadline, deadline.passed(action.name, Nature::Lab))),
     }
 }

@@ -76,7 +76,7 @@ impl Watching<'_> {
             seen = tokio::select! {
                 biased;
                 () = ctx.cancel.cancelled() => return Err(ctx.stopped()),
-                () = tokio::time::sleep_until(deadline.at) => return Err(self.passed(&watch)),
+                () = deadline.reached() => return Err(self.passed(&watch)),
                 came = self.attached.read() => match came {
                     Ok(Came::Bytes(bytes)) => {
                         idle = Some(Instant::now() + SCANNER_IDLE);
@@ -109,7 +109,7 @@ impl Watching<'_> {
                         return Err(error);
                     }
                 },
-                () = tokio::time::sleep_until(idle.unwrap_or(deadline.at)), if idle.is_some() => {
+                () = tokio::time::sleep_until(idle.unwrap_or_else(Instant::now)), if idle.is_some() => {
                     idle = None;
                     watch.quiet()
                 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use convoke_coordinator::Moment;
 use convoke_job::pipeline::PlannedAction;
 use convoke_overlay::prompt::{Match, PromptMatcher};
 use tokio::time::Instant;
@@ -57,7 +58,7 @@ impl<'a> Talk<'a> {
         tokio::select! {
             biased;
             () = self.ctx.cancel.cancelled() => Err(self.ctx.stopped()),
-            () = tokio::time::sleep_until(self.deadline.at) => Err(self.deadline.passed(self.action.name, Nature::Test)),
+            () = self.deadline.reached() => Err(self.deadline.passed(self.action.name, Nature::Test)),
             () = tokio::time::sleep(pause) => Ok(()),
         }
     }
@@ -70,7 +71,7 @@ impl<'a> Talk<'a> {
     /// Waits for the first of these; `echo`, when it comes, is left out.
     pub(crate) async fn first_of(&mut self, echo: Option<&str>, patterns: &[String]) -> Result<Seen, ActionError> {
         let limit = self.action.connection_limit.min(self.deadline.remaining());
-        let until = Instant::now() + limit;
+        let until = self.deadline.clock().now().saturating_add(limit);
         self.ctx.log.debug(format_args!(
             "{}: waits for one of {patterns:?} (timeout {})",
             self.action.name,
@@ -91,7 +92,7 @@ impl<'a> Talk<'a> {
         Ok(seen(found, &names))
     }
 
-    async fn find(&mut self, all: &[String], told: &[String], until: Instant) -> Result<Match, ActionError> {
+    async fn find(&mut self, all: &[String], told: &[String], until: Moment) -> Result<Match, ActionError> {
         let wrong = |error: convoke_overlay::prompt::PromptError| ActionError::job(error.to_string());
         self.matcher.set_prompts(all).map_err(wrong)?;
         let mut bytes = Vec::new();
@@ -101,7 +102,7 @@ impl<'a> Talk<'a> {
                 return Ok(found);
             }
             bytes.clear();
-            if Instant::now() >= until {
+            if self.deadline.clock().now() >= until {
                 return Err(self.nothing(told));
             }
             tokio::select! {
@@ -134,13 +135,13 @@ impl<'a> Talk<'a> {
                         return Err(error);
                     }
                 },
-                () = tokio::time::sleep_until(idle.unwrap_or(until)), if idle.is_some() => {
+                () = tokio::time::sleep_until(idle.unwrap_or_else(Instant::now)), if idle.is_some() => {
                     idle = None;
                     if let Some(found) = self.matcher.flush() {
                         return Ok(found);
                     }
                 }
-                () = tokio::time::sleep_until(until) => return Err(self.nothing(told)),
+                () = self.deadline.clock().sleep_until(until) => return Err(self.nothing(told)),
             }
         }
     }

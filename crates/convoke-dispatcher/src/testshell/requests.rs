@@ -11,12 +11,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use convoke_coordinator::{Clock, Moment};
 use convoke_group::{Answer, Call, MessageId, Quiet, Refusal, RoleName};
 use convoke_overlay::signal::{DeviceRequest, RequestKind};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::{Answered, Caller};
@@ -45,7 +45,7 @@ struct Queued {
     number: u64,
     id: Option<u16>,
     request: DeviceRequest,
-    came: Instant,
+    came: Moment,
     limit: Duration,
     given_up: CancellationToken,
 }
@@ -55,6 +55,7 @@ type Running = Pin<Box<dyn Future<Output = (u64, Done)> + Send>>;
 
 /// The requests of one test action.
 pub(crate) struct Requests {
+    clock: Clock,
     /// `None` in a single-device job: everything is refused.
     caller: Option<Caller>,
     waiting: VecDeque<Queued>,
@@ -70,6 +71,7 @@ pub(crate) struct Requests {
 impl Requests {
     pub(crate) fn new(caller: Option<Caller>) -> Self {
         Requests {
+            clock: caller.as_ref().map(Caller::clock).unwrap_or_default(),
             caller,
             waiting: VecDeque::new(),
             open: Vec::new(),
@@ -84,7 +86,7 @@ impl Requests {
         let (number, given_up) = (self.count, CancellationToken::new());
         self.count += 1;
         self.open.push(Open { number, id, request: request.clone(), given_up: given_up.clone() });
-        self.waiting.push_back(Queued { number, id, request, came: Instant::now(), limit, given_up });
+        self.waiting.push_back(Queued { number, id, request, came: self.clock.now(), limit, given_up });
         self.start();
     }
 
@@ -112,14 +114,14 @@ impl Requests {
         while !self.sending {
             let Some(Queued { number, id, request, came, limit, given_up }) = self.waiting.pop_front() else { return };
             self.sending = is_send(&request);
-            let caller = self.caller.clone();
+            let (caller, clock) = (self.caller.clone(), self.clock.clone());
             self.running.push(Box::pin(async move {
                 let answer = async {
                     match caller {
                         None => no_group(&request),
                         Some(caller) => {
                             let (call, quiet) = call_of(&request);
-                            caller.call(call, limit.saturating_sub(came.elapsed()), quiet, "shell").await.answer
+                            caller.call(call, limit.saturating_sub(clock.since(came)), quiet, "shell").await.answer
                         }
                     }
                 };
@@ -128,7 +130,7 @@ impl Requests {
                     () = given_up.cancelled() => no_reader(&request),
                     answer = answer => answer,
                 };
-                let answered = Answered { answer, duration: came.elapsed() };
+                let answered = Answered { answer, duration: clock.since(came) };
                 (number, Done { request, answered, id, unread: given_up.is_cancelled() })
             }));
         }

@@ -138,7 +138,7 @@ impl Shell<'_> {
             tokio::select! {
                 biased;
                 () = self.ctx.cancel.cancelled() => return Err(self.ctx.stopped()),
-                () = tokio::time::sleep_until(self.deadline.at) => {
+                () = self.deadline.reached() => {
                     return Err(self.passed());
                 }
                 done = self.requests.next() => self.answered(done)?,
@@ -147,6 +147,8 @@ impl Shell<'_> {
                         Ok(Came::Reset) => self.rebooted(),
                         Ok(Came::Panicked(line)) => self.panicked(&line),
                         Ok(Came::Bytes(bytes)) => {
+                            // Before its echo is looked at.
+                            self.scanner.typed(&self.link.take_typed_beside());
                             idle = Some(Instant::now() + SCANNER_IDLE);
                             self.bytes(&bytes)
                         }

@@ -12,4 +12,5 @@ mod pty;
 mod rehearsal;
 mod scripted;
 mod shell;
+mod stopped;
 mod support;

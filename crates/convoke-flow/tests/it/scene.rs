@@ -124,7 +124,7 @@ fn played<'a>(flow: &'a Flow, made: &[(usize, &'a Call)], over: &[(usize, bool)]
             CallKind::Sync => of(CallKind::Sync),
             CallKind::Send | CallKind::Assemble => Vec::new(),
         };
-        PlayedCall { member, call, only_if: Vec::new(), met: if *done { Met::Satisfied(by) } else { Met::Lost } }
+        PlayedCall { member, call, only_if: Vec::new(), met: if *done { Met::Satisfied(by.into()) } else { Met::Lost } }
     });
     Played { calls: calls.collect(), played_by: (0..flow.members.len()).collect() }
 }

@@ -53,6 +53,7 @@ impl Wait {
     pub fn count(&self) -> String {
         let word = if self.call == "wait_all" { "sent" } else { "arrived" };
         match (self.call.as_str(), self.arrived.len()) {
+            ("wait", _) if self.missing.is_empty() => "it has come".into(),
             ("wait", _) => "nobody has sent it".into(),
             (_, arrived) => format!("{arrived} of {} {word}", arrived + self.missing.len()),
         }

@@ -117,7 +117,7 @@ fn pumped(
         }
     });
     let (reader, writer) = tokio::io::split(near);
-    let console = Console { reader: Box::new(reader), writer: Box::new(writer), events: Some(inbox) };
+    let console = Console { reader: Box::new(reader), writer: Box::new(writer), events: Some(inbox), resize: None };
     (console, Connection { task, stop })
 }
 
@@ -213,7 +213,8 @@ async fn program(command: &str, folder: &Path) -> Result<(Console, Connection), 
             }
             ended = stage.recv::<Ended>() => {
                 let how = match ended {
-                    Ok((ended, _)) => ended.how(),
+                    Ok((ended, _)) if ended.said.is_empty() => ended.how(),
+                    Ok((ended, _)) => format!("{}: {}", ended.how(), ended.said),
                     Err(error) => error.to_string(),
                 };
                 let _ = events.send(DeviceEvent::Ended(lost(format!("{what}, {how}"))));

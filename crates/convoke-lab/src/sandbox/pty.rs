@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use convoke_dispatcher::device::Console;
 use rustix::io::Errno;
+use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
@@ -17,7 +18,13 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 pub(crate) fn console(master: OwnedFd) -> io::Result<Console> {
     rustix::io::ioctl_fionbio(&master, true)?;
     let master = Arc::new(convoke_children::watch(master, Interest::READABLE | Interest::WRITABLE)?);
-    Ok(Console::new(Reader(master.clone()), Writer(master)))
+    let sized = Arc::clone(&master);
+    let resize = move |rows, columns| {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // A terminal that is gone has no size.
+        let _ = tcsetwinsize(sized.get_ref(), size);
+    };
+    Ok(Console { resize: Some(Box::new(resize)), ..Console::new(Reader(master.clone()), Writer(master)) })
 }
 
 struct Reader(Arc<AsyncFd<OwnedFd>>);

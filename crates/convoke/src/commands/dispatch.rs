@@ -15,6 +15,7 @@ use convoke_run::{FolderError, Plan, RunFolder, RunOptions};
 use serde_json::Value;
 
 use crate::arguments::DispatchArguments;
+use crate::attend::Stage;
 use crate::commands::{guarding, job, run};
 use crate::failure::Failure;
 use crate::{input, report, view};
@@ -41,10 +42,11 @@ pub(crate) fn dispatch(arguments: &DispatchArguments) -> Result<ExitCode, Failur
     let options = RunOptions {
         job_file: arguments.member.display().to_string(),
         program: run::PROGRAM.to_owned(),
-        views: vec![view::chosen(arguments.format, arguments.log_level, &shown)],
+        views: vec![view::chosen(arguments.format, arguments.log_level, &shown, &Stage::default())],
         folder,
         keep: false,
         findings: findings.iter().map(|finding| job::record(finding, Some(&source))).collect(),
+        stops: None,
     };
     run::attended(async |cancel| {
         let outcome = convoke_run::execute_member(plan, client, options, cancel).await.map_err(run::run_error)?;

@@ -1,20 +1,23 @@
 //! `convoke run`: the main job.
 
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use convoke_job::Diagnostic;
-use convoke_run::{FolderError, NoPlan, Outcome, RunError, RunFolder, RunOptions};
+use convoke_run::{FolderError, NoPlan, Outcome, RunError, RunFolder, RunOptions, Stops};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::arguments::RunArguments;
+use crate::attend::{Stage, attend};
 use crate::commands::job;
 use crate::commands::outlook::{self, Outlook};
 use crate::commands::signals::Signals;
 use crate::failure::Failure;
 use crate::output;
-use crate::view::{self, Level};
+use crate::view::{self, Format, Level, is_live};
 
 /// This program, as journals name it.
 pub(super) const PROGRAM: &str = concat!("convoke ", env!("CARGO_PKG_VERSION"));
@@ -23,6 +26,11 @@ pub(super) const PROGRAM: &str = concat!("convoke ", env!("CARGO_PKG_VERSION"));
 const RUNS: &str = "convoke-runs";
 
 pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
+    let can_ask = arguments.format == Format::Auto && io::stdin().is_terminal() && is_live();
+    if !arguments.breaks.is_empty() && !can_ask {
+        let what = "--break asks at a terminal what to do: run it at one, without --format, or leave --break out";
+        return Err(Failure::User(what.into()));
+    }
     let lab = job::load_lab(job::lab_of(arguments.lab.as_deref(), &arguments.job).as_deref())?;
     let mut loaded = job::load(&arguments.job, &lab, arguments.rehearse)?;
     if let (Some(job), false) = (&loaded.job, arguments.rehearse) {
@@ -42,6 +50,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
         findings.extend(outlook.record(&job));
     }
     let group = Uuid::new_v4().to_string();
+    if !arguments.breaks.is_empty() && job.size() < 2 {
+        return Err(Failure::User("--break stops a group, and this job has a single device and no group".into()));
+    }
     let plan = convoke_run::plan(&job, &lab, &group, arguments.first_id, arguments.rehearse).map_err(no_plan)?;
     let folder = match &arguments.output {
         Some(path) => RunFolder::create(path),
@@ -50,16 +61,23 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     let folder = folder.map_err(|error: FolderError| Failure::User(error.to_string()))?;
     let dir = folder.path().to_owned();
     let level = if arguments.verbose > 0 { Level::verbose(arguments.verbose) } else { arguments.log_level };
+    let stage = Stage::default();
+    let (tell, stops) = mpsc::unbounded_channel();
     let options = RunOptions {
         job_file: arguments.job.display().to_string(),
         program: PROGRAM.to_owned(),
-        views: vec![view::chosen(arguments.format, level, &shown(&dir, arguments.output.as_deref()))],
+        views: vec![view::chosen(arguments.format, level, &shown(&dir, arguments.output.as_deref()), &stage)],
         folder,
         keep: arguments.keep,
         findings,
+        stops: (!arguments.breaks.is_empty()).then_some(Stops { at: arguments.breaks, tell }),
     };
     attended(async |cancel| {
-        let outcome = convoke_run::execute(plan, options, cancel).await.map_err(run_error)?;
+        // Ends when the run does: nobody is left then to tell of a stop.
+        let attending = tokio::spawn(attend(stops, stage, cancel.clone()));
+        let outcome = convoke_run::execute(plan, options, cancel).await;
+        let _ = attending.await;
+        let outcome = outcome.map_err(run_error)?;
         if arguments.keep {
             keep(&outcome).await?;
         }

@@ -36,6 +36,7 @@ impl Signals {
         self.next().await;
         cancel.cancel();
         self.next().await;
+        crate::attend::restore();
         output::eprint("interrupted again: ending at once\n");
         std::process::exit(130);
     }

@@ -2,7 +2,8 @@
 //!
 //! Drawn in one write a frame, at most ten frames a second, and only when something has changed. The terminal's settings
 //! are not touched and the cursor stays visible, so there is nothing to restore, however the program ends; at the end, or
-//! when the view is dropped, the block is wiped.
+//! when the view is dropped, the block is wiped. A question to the user stands below the block; while a device has the
+//! terminal, what is to be shown waits.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,7 +13,9 @@ use convoke_journal::{Event, View};
 
 use super::frame;
 use super::plain::Log;
+use super::style::cut;
 use super::{Level, Out, Paint};
+use crate::attend::Stage;
 
 /// Time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
@@ -43,6 +46,7 @@ pub(crate) struct Live<S: Screen> {
     shown: Vec<String>,
     drawn: Option<Instant>,
     summary: Option<String>,
+    stage: Stage,
 }
 
 impl<S: Screen> Live<S> {
@@ -58,7 +62,14 @@ impl<S: Screen> Live<S> {
             shown: Vec::new(),
             drawn: None,
             summary,
+            stage: Stage::default(),
         }
+    }
+
+    /// On a terminal that is shared with whoever asks the user something.
+    pub(crate) fn on(mut self, stage: Stage) -> Self {
+        self.stage = stage;
+        self
     }
 
     fn add(&mut self, lines: Vec<String>) {
@@ -71,9 +82,18 @@ impl<S: Screen> Live<S> {
     }
 
     fn draw(&mut self, now_ns: u64) {
-        let size = self.out.to.size();
-        let block = frame::block(&self.log.model, size, now_ns, self.paint);
         self.drawn = Some(Instant::now());
+        if self.stage.is_wanted() {
+            self.wipe();
+            self.stage.give();
+            return;
+        }
+        let size = self.out.to.size();
+        let question = self.stage.question();
+        let rows = size.0.saturating_sub(u16::try_from(question.len()).unwrap_or(u16::MAX));
+        let mut block = frame::block(&self.log.model, (rows, size.1), now_ns, self.paint);
+        let width = usize::from(size.1).saturating_sub(1);
+        block.extend(question.iter().map(|line| cut(line, width)));
         if self.lines.is_empty() && block == self.shown {
             return;
         }
@@ -115,9 +135,9 @@ impl<S: Screen> Live<S> {
         self.shown.iter().map(|line| console::measure_text_width(line).div_ceil(columns).max(1)).sum()
     }
 
-    /// Writes what is left of the log and wipes the block.
+    /// Writes what is left of the log and wipes the block, unless the terminal is somebody else's.
     fn wipe(&mut self) {
-        if self.shown.is_empty() && self.lines.is_empty() {
+        if self.stage.is_given() || self.shown.is_empty() && self.lines.is_empty() {
             return;
         }
         let columns = self.out.to.size().1;
@@ -152,6 +172,7 @@ impl<S: Screen> View for Live<S> {
     fn finish(&mut self) -> io::Result<()> {
         let lines = self.log.finish();
         self.add(lines);
+        self.stage.end();
         self.wipe();
         if let Some(dir) = &self.summary {
             self.out.write(self.log.summary(dir).as_bytes());
@@ -162,6 +183,7 @@ impl<S: Screen> View for Live<S> {
 
 impl<S: Screen> Drop for Live<S> {
     fn drop(&mut self) {
+        self.stage.end();
         self.wipe();
     }
 }

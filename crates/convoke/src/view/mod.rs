@@ -26,11 +26,13 @@ use std::path::Path;
 
 use convoke_journal::{LogLevel, RunModel, View};
 
+use crate::attend::Stage;
+
 pub(crate) use json::Json;
 pub(crate) use lava::Lava;
 pub(crate) use live::Live;
 pub(crate) use plain::Plain;
-pub(crate) use style::Paint;
+pub(crate) use style::{Paint, safe};
 
 /// What the log shows, from least to most; each level shows the ones before it too. Results of tests are always shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -86,16 +88,21 @@ pub(crate) enum Format {
 
 /// The view of a run that writes to standard output; a summary ends what people read. `dir` is where the files are, as
 /// people are told.
-pub(crate) fn chosen(format: Format, level: Level, dir: &Path) -> Box<dyn View> {
+pub(crate) fn chosen(format: Format, level: Level, dir: &Path, stage: &Stage) -> Box<dyn View> {
     let (paint, dir) = (Paint::for_stdout(), dir.display().to_string());
     match format {
         Format::Json => Box::new(Json::new(io::stdout())),
         Format::Lava => Box::new(Lava::new(io::stdout())),
-        Format::Auto if io::stdout().is_terminal() && style::can_draw() => {
-            Box::new(Live::new(console::Term::stdout(), level, paint, Some(dir)))
+        Format::Auto if is_live() => {
+            Box::new(Live::new(console::Term::stdout(), level, paint, Some(dir)).on(stage.clone()))
         }
         Format::Auto | Format::Plain => Box::new(Plain::new(io::stdout(), level, paint, Some(dir))),
     }
+}
+
+/// Whether the automatic format is the live view.
+pub(crate) fn is_live() -> bool {
+    io::stdout().is_terminal() && style::can_draw()
 }
 
 /// What a run came to, whose files are in `dir`.

@@ -41,6 +41,11 @@ impl Paint {
         self.style(Style::new().yellow(), text)
     }
 
+    /// Where the next letter will stand.
+    pub(crate) fn cursor(self) -> String {
+        if self.0 { self.style(Style::new().reverse(), " ") } else { "_".into() }
+    }
+
     /// A member keeps its colour.
     pub(crate) fn member(self, sub_id: u32, text: &str) -> String {
         let colours = [Style::new().cyan(), Style::new().magenta(), Style::new().blue(), Style::new().green()];

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::bad_input::job;
 use crate::harness::{self, Place, Running, User, descendants, is_root, name_of};
+use crate::terminal::Terminal;
 use crate::{guests, machines};
 
 /// A program of one's own, so that its processes are told from those of other tests by their executable.
@@ -52,6 +53,27 @@ impl Watched {
         std::fs::set_permissions(&temporary, PermissionsExt::from_mode(0o777)).unwrap();
         let token = format!("9{:09}", program.metadata().unwrap().ino());
         Watched { place, program, user, token }
+    }
+
+    /// Starts a run that stops where its two members have arrived, and goes into a device.
+    fn start_at_a_terminal(&self) -> Terminal {
+        let forever = format!("sleep {}", self.token);
+        let job = self.place.write("job.yaml", job(2, &["lava-sync go", &forever], 30));
+        let mut command = Command::new(&self.program);
+        if self.user == User::Ordinary && is_root() {
+            command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&self.program);
+        }
+        command.args(["run", "--break", "go", "--output"]).arg(self.place.path("run")).arg(job);
+        command.env("TMPDIR", self.place.path("tmp")).current_dir(self.place.path("."));
+        let mut terminal = Terminal::start(&command, (30, 100));
+        let at = terminal.until(0, "> ");
+        terminal.press("1\r");
+        let at = terminal.until(at, "Ctrl-] leaves");
+        terminal.until(at, "~# ");
+        terminal.press(&format!("{forever}\r"));
+        terminal.until(at, &forever);
+        terminal
     }
 
     /// Starts a run of two members that sync and then wait for something that takes for ever.
@@ -267,6 +289,20 @@ fn interrupted_twice_it_ends_at_once() {
     std::io::copy(running.0.stdout.as_mut().unwrap(), &mut std::io::sink()).unwrap();
     assert_eq!(running.wait().code(), Some(130));
     watched.nothing_left(&before);
+}
+
+#[test]
+fn killed_or_ended_on_a_visit_to_a_device_nothing_is_left() {
+    for user in [User::Root, User::Ordinary] {
+        for (signal, code) in [(Signal::SIGKILL, None), (Signal::SIGTERM, Some(130)), (Signal::SIGHUP, Some(130))] {
+            let before = Machine::now();
+            let watched = Watched::new(user);
+            let terminal = watched.start_at_a_terminal();
+            terminal.program().signal(signal);
+            assert_eq!(terminal.end().0.code(), code, "{signal}");
+            watched.nothing_left(&before);
+        }
+    }
 }
 
 #[test]
