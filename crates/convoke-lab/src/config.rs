@@ -49,6 +49,8 @@ pub struct Lab {
     pub sandboxes: SandboxSettings,
     /// Whether QEMU machines are made on demand.
     pub machines: OnDemandMachines,
+    /// Whether QEMU machines use hardware virtualisation, unless a device says otherwise.
+    pub kvm: Kvm,
     /// How device types deploy and boot in 2014 jobs.
     pub legacy_map: LegacyMap,
 }
@@ -124,10 +126,24 @@ pub struct DeviceSettings {
     pub folder: PathBuf,
     /// Most bytes that may be written to a sandbox's disk.
     pub disk: Option<u64>,
+    /// Whether a QEMU machine uses hardware virtualisation; `None` is what holds for all.
+    pub kvm: Option<Kvm>,
     /// Limits of actions by name (job-definition.md §3.3 step 3).
     pub action_timeouts: Vec<(String, Duration)>,
     /// Limits of connections by action name.
     pub connection_timeouts: Vec<(String, Duration)>,
+}
+
+/// Whether QEMU machines use hardware virtualisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kvm {
+    /// They are emulated, whatever their options ask for.
+    #[default]
+    No,
+    /// When a tiny guest has shown that it works; else they are emulated.
+    Probe,
+    /// As their options ask for; the built-in type always.
+    Yes,
 }
 
 /// Whether QEMU machines of the built-in type are made as jobs ask for them: always, unless the lab lists its own devices of
@@ -200,9 +216,17 @@ impl Lab {
             dispatcher_ip: own.dispatcher_ip.clone(),
             folder: own.folder.clone(),
             disk: own.disk.or(common.disk),
+            kvm: None,
             action_timeouts: pairs(&common.action_timeouts, &own.action_timeouts),
             connection_timeouts: pairs(&common.connection_timeouts, &own.connection_timeouts),
         }
+    }
+
+    /// What the dispatcher is told of the device called `name`, which may be one that is made.
+    pub fn device_settings(&self, name: &str) -> DeviceSettings {
+        let mut settings = self.device(name).map(|device| device.settings.clone()).unwrap_or_default();
+        settings.kvm = settings.kvm.or(Some(self.kvm));
+        settings
     }
 
     /// Whether devices of this type are made on demand.

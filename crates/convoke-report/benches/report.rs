@@ -57,9 +57,17 @@ fn main() {
     line("both", written.iter().map(|times| times.0 + times.1));
     line("the trace made", written.iter().map(|times| times.2));
     let mut chromium = browser::Browser::start();
+    chromium.call("Performance.enable", serde_json::json!({"timeDomain": "threadTicks"}));
     let mut opened = Vec::new();
+    let mut worked: Vec<[f64; 4]> = Vec::new();
     for _ in 0..RUNS {
         chromium.open(&dir.path().join("report.html"), "", browser::DESK);
+        let metrics = chromium.call("Performance.getMetrics", serde_json::json!({}));
+        let metric = |name: &str| {
+            let all = metrics["metrics"].as_array().unwrap();
+            all.iter().find(|metric| metric["name"] == name).and_then(|metric| metric["value"].as_f64()).unwrap() * 1e3
+        };
+        worked.push(["TaskDuration", "ScriptDuration", "LayoutDuration", "RecalcStyleDuration"].map(metric));
         // From the navigation to the first frame after everything has been drawn.
         let times = chromium.eval(
             "(() => { const n = performance.getEntriesByType('navigation')[0]; \
@@ -69,6 +77,9 @@ fn main() {
         opened.push((number(0), number(1)));
     }
     line("opened in Chromium: loaded, timeline and log drawn", opened.iter().map(|times| times.0));
+    for (place, name) in ["in all", "scripts", "layout", "style"].iter().enumerate() {
+        line(&format!("processor time of the page's thread: {name}"), worked.iter().map(|times| times[place]));
+    }
     line("first paint", opened.iter().map(|times| times.1));
     let frames = chromium.eval(FRAMES);
     let frames: Vec<f64> = frames.as_array().unwrap().iter().filter_map(serde_json::Value::as_f64).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convoke_dispatcher::device::{Device, DeviceInfo};
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_lab::board::BoardDevice;
-use convoke_lab::qemu::QemuDevice;
+use convoke_lab::qemu::{Acceleration, QemuDevice};
 use convoke_lab::sandbox::{Ground, SandboxDevice};
 use convoke_lab::ssh::{KeyPair, SshDevice};
 
@@ -47,8 +47,9 @@ pub(crate) fn make(
     kept: &Shelf,
     enter: bool,
 ) -> Result<Vec<MemberDevice>, ActionError> {
-    let made: Vec<Option<Made>> =
-        plan.members.iter().map(|member| own(&member.device, ground)).collect::<Result<_, _>>()?;
+    let acceleration = Arc::new(Acceleration::default());
+    let own = plan.members.iter().map(|member| own(&member.device, ground, &acceleration));
+    let made: Vec<Option<Made>> = own.collect::<Result<_, _>>()?;
     // Guests are made while their hosts' devices are still at hand.
     let guests: Vec<_> = plan.members.iter().map(|member| guest(plan, &member.device, &made, ground, logins)).collect();
     let others: Vec<_> = plan.members.iter().enumerate().map(|(at, m)| another(&m.device, at, &made, enter)).collect();
@@ -86,14 +87,19 @@ fn another(device: &PlannedDevice, index: usize, made: &[Option<Made>], enter: b
 }
 
 /// A device of its own; `None` for a guest.
-fn own(device: &PlannedDevice, ground: Option<&Arc<Ground>>) -> Result<Option<Made>, ActionError> {
+fn own(
+    device: &PlannedDevice,
+    ground: Option<&Arc<Ground>>,
+    acceleration: &Arc<Acceleration>,
+) -> Result<Option<Made>, ActionError> {
     Ok(Some(match device {
         PlannedDevice::Sandbox(spec) => match ground {
             Some(ground) => Made::Sandbox(Box::new(ground.sandbox(spec.clone())?)),
             None => return Ok(None),
         },
         PlannedDevice::Qemu(spec, machine) => {
-            Made::Machine(Box::new(QemuDevice::new((**spec).clone(), (**machine).clone(), ground.cloned())?))
+            let (spec, machine) = ((**spec).clone(), (**machine).clone());
+            Made::Machine(Box::new(QemuDevice::new(spec, machine, ground.cloned(), Arc::clone(acceleration))?))
         }
         PlannedDevice::Ssh(spec, target) => {
             Made::Other(Box::new(SshDevice::primary((**spec).clone(), (**target).clone())))

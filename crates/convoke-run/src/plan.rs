@@ -334,7 +334,7 @@ fn device(name: String, device_type: String, member: &MemberJob, lab: &Lab) -> R
         Err(Refused { refusal, .. }) => return Err(NoPlan::Refused { device: name, refusal }),
     };
     let tags = listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect();
-    let settings = listed.map(|device| device.settings.clone()).unwrap_or_default();
+    let settings = lab.device_settings(&name);
     let own = |name| Box::new(DeviceSpec { name, device_type, tags, dictionary, settings });
     Ok(match driver {
         Driver::Sandbox => PlannedDevice::Sandbox(spec(&name, lab)),

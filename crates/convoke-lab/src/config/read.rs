@@ -15,10 +15,10 @@ use serde_json::{Map, Value};
 
 use super::fields::{Findings, join};
 use super::template::{DeviceTemplate, line};
-use super::{DeviceSettings, Lab, LabDevice, OnDemandMachines, QEMU, SANDBOX, SandboxSettings};
+use super::{DeviceSettings, Kvm, Lab, LabDevice, OnDemandMachines, QEMU, SANDBOX, SandboxSettings};
 
 /// Keys by place; the schema has the same ones.
-pub(super) const TOP: &[&str] = &["templates", "devices", "workers", "sandboxes", "legacy-map"];
+pub(super) const TOP: &[&str] = &["templates", "devices", "workers", "sandboxes", "machines", "legacy-map"];
 pub(super) const DEVICE: &[&str] = &[
     "name",
     "type",
@@ -30,8 +30,10 @@ pub(super) const DEVICE: &[&str] = &[
     "os",
     "dispatcher_ip",
     "disk",
+    "kvm",
     "timeouts",
 ];
+pub(super) const MACHINES: &[&str] = &["kvm"];
 pub(super) const WORKER: &[&str] = &["job_limit"];
 pub(super) const SANDBOXES: &[&str] = &["on_demand", "tags", "network", "environment", "os", "disk", "timeouts"];
 pub(super) const TIMEOUTS: &[&str] = &["actions", "connections"];
@@ -239,7 +241,12 @@ fn lab(root: &Node, files: &Files, findings: &mut Findings) -> Lab {
     let sandboxes = sandboxes(root.get("sandboxes"), listed(SANDBOX), findings);
     let machines = if listed(QEMU) { OnDemandMachines::Never } else { OnDemandMachines::Unlimited };
     let legacy_map = root.get("legacy-map").map(|node| legacy_map(node, findings)).unwrap_or_default();
-    Lab { devices: devices.into_iter().map(|(device, _)| device).collect(), workers, sandboxes, machines, legacy_map }
+    let kvm = root.get("machines").and_then(|node| {
+        findings.map(node, "machines", MACHINES);
+        kvm(node, "machines", findings)
+    });
+    let devices = devices.into_iter().map(|(device, _)| device).collect();
+    Lab { devices, workers, sandboxes, machines, kvm: kvm.unwrap_or_default(), legacy_map }
 }
 
 fn workers(node: &Node, findings: &mut Findings) -> BTreeMap<String, WorkerEntry> {
@@ -350,6 +357,7 @@ fn settings(node: &Node, path: &str, findings: &mut Findings) -> DeviceSettings 
     let os = node.get("os").and_then(|node| findings.text(node, &join(path, "os")));
     let dispatcher_ip = node.get("dispatcher_ip").and_then(|node| findings.text(node, &join(path, "dispatcher_ip")));
     let disk = node.get("disk").and_then(|node| findings.bytes(node, &join(path, "disk")));
+    let kvm = kvm(node, path, findings);
     let path = join(path, "timeouts");
     let timeouts = node.get("timeouts");
     if let Some(timeouts) = timeouts {
@@ -366,8 +374,23 @@ fn settings(node: &Node, path: &str, findings: &mut Findings) -> DeviceSettings 
         dispatcher_ip,
         folder: Default::default(),
         disk,
+        kvm,
         action_timeouts,
         connection_timeouts,
+    }
+}
+
+/// `kvm:`; YAML reads `no` and `yes` as booleans.
+fn kvm(node: &Node, path: &str, findings: &mut Findings) -> Option<Kvm> {
+    let node = node.get("kvm")?;
+    match (node.as_bool(), node.as_text()) {
+        (Some(false), _) => Some(Kvm::No),
+        (Some(true), _) => Some(Kvm::Yes),
+        (_, Some("probe")) => Some(Kvm::Probe),
+        _ => {
+            findings.wrong(&join(path, "kvm"), node, "no, probe or yes");
+            None
+        }
     }
 }
 

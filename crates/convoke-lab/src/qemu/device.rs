@@ -10,6 +10,7 @@ use convoke_artifact::Fault as Whose;
 use convoke_artifact::disk::{DiskOrder, OverlayDisk};
 use convoke_children::Stage;
 use convoke_device::Fault;
+use convoke_device::acceleration;
 use convoke_device::qemu::{self, GuestDisk, Machine};
 use convoke_dispatcher::device::{
     BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog,
@@ -24,9 +25,11 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listening, MachineConfig, Namespaces};
+use super::probe::Acceleration;
 use super::qmp::Qmp;
 use super::terminal::Terminal;
 use crate::command;
+use crate::config::Kvm;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
 use crate::sandbox::network;
@@ -82,6 +85,10 @@ pub struct QemuDevice {
     /// Where commands of the lab run.
     folder: PathBuf,
     machine: Machine,
+    /// Whether it is one of those made on demand, without a configuration.
+    built_in: bool,
+    kvm: Kvm,
+    acceleration: Arc<Acceleration>,
     /// The ground and the machine's place on it.
     place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
     images: Vec<Image>,
@@ -107,11 +114,18 @@ impl Drop for Running {
 }
 
 impl QemuDevice {
-    /// A machine that is off. `ground` is that of the group; a machine with a network of its own needs none.
+    /// A machine that is off. `ground` is that of the group; a machine with a network of its own needs none. `acceleration`
+    /// is what the machines of a run know together.
     ///
     /// # Errors
     /// Configuration, when the ground was made without its name.
-    pub fn new(spec: DeviceSpec, machine: Machine, ground: Option<Arc<Ground>>) -> Result<QemuDevice, ActionError> {
+    pub fn new(
+        spec: DeviceSpec,
+        machine: Machine,
+        ground: Option<Arc<Ground>>,
+        acceleration: Arc<Acceleration>,
+    ) -> Result<QemuDevice, ActionError> {
+        let (built_in, kvm) = (spec.dictionary.is_none(), spec.settings.kvm.unwrap_or_default());
         let place = match (&machine.network, ground) {
             (qemu::Network::Group { .. }, Some(ground)) => {
                 let Some((number, address)) = ground.place(&spec.name) else {
@@ -135,7 +149,8 @@ impl QemuDevice {
         let files = files.collect();
         let folder = spec.settings.folder.clone();
         let info = spec.info(dispatcher_ip, files);
-        Ok(QemuDevice { info, folder, machine, place, images: Vec::new(), disk: None, running: None })
+        let (images, disk, running) = (Vec::new(), None, None);
+        Ok(QemuDevice { info, folder, machine, built_in, kvm, acceleration, place, images, disk, running })
     }
 
     /// A terminal of this machine with the machine's console, open until it is switched off; `None` when it is off. To be
@@ -170,7 +185,8 @@ impl QemuDevice {
             })
             .collect();
         let wrong = |Fault { message, help }: Fault| ActionError::job(format!("{message}: {help}"));
-        let mut args = self.machine.with_images(&images).map_err(wrong)?;
+        let args = self.machine.with_images(&images).map_err(wrong)?;
+        let mut args = self.accelerated(args, request).await;
         if self.disk.is_some() {
             let GuestDisk { interface, drive_id, .. } = &self.machine.guest;
             let file = file(self.images.len() + 1);
@@ -227,6 +243,30 @@ impl QemuDevice {
         // Not `into_split`: the socket stays open for the other handle when who uses this one lets it go.
         let (reader, writer) = tokio::io::split(UnixStream::from_std(console).map_err(broken)?);
         Ok(Console { events: Some(inbox), ..Console::new(reader, writer) })
+    }
+
+    /// The options with hardware virtualisation as the lab will have it.
+    async fn accelerated(&self, options: Vec<String>, request: &BootRequest) -> Vec<String> {
+        let program = &self.machine.program;
+        let wanted = match self.built_in {
+            true => acceleration::accelerated(program, &options, std::env::consts::ARCH),
+            false => options.clone(),
+        };
+        if !acceleration::asks_for_kvm(&wanted) {
+            return wanted;
+        }
+        let why = match self.kvm {
+            Kvm::Yes => return wanted,
+            Kvm::Probe => match self.acceleration.works(program).await {
+                Ok(()) => return wanted,
+                Err(why) => why,
+            },
+            // Nobody has asked for it.
+            Kvm::No if wanted != options => return options,
+            Kvm::No => "the lab does not say `kvm: probe` or `kvm: yes`".into(),
+        };
+        request.log.warning(format_args!("the machine is emulated, without hardware virtualisation: {why}"));
+        acceleration::emulated(&options)
     }
 
     /// The namespaces the machine runs in.
@@ -349,7 +389,7 @@ fn number(index: usize) -> String {
 }
 
 /// Stands for the path of the file of an inherited descriptor.
-fn file(index: usize) -> String {
+pub(super) fn file(index: usize) -> String {
     format!("/dev/fd/{}", number(index))
 }
 
@@ -407,7 +447,7 @@ async fn watch(
 }
 
 /// The first line that is no warning, else the last one: what follows an error is advice.
-fn last_words(stderr: &str, program: &str) -> String {
+pub(super) fn last_words(stderr: &str, program: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let line = lines.iter().find(|line| !line.contains("warning:")).or(lines.last());
     let words = line.map_or_else(|| "it says nothing".to_owned(), |line| (*line).to_owned());

@@ -346,6 +346,42 @@ fn fifty_members_and_a_hundred_thousand_lines_are_drawn_a_screenful_at_a_time() 
 }
 
 #[test]
+fn a_planned_flow_stands_beside_what_happened() {
+    let mut events = small::events();
+    // As the flow table is in JSON.
+    let flow = serde_json::json!({
+        "version": 1, "job": "j", "tense": "planned", "rows": 3, "notes": [],
+        "columns": [{"label": "server", "role": "server", "members": [0]}, {"label": "client ×2", "role": "client", "members": [1, 2]}],
+        "cells": [
+            {"column": 0, "row": 0, "until": 0, "kind": "sync", "text": "lava-sync up", "end": "done"},
+            {"column": 1, "row": 0, "until": 0, "kind": "sync", "text": "lava-sync up", "end": "done"},
+            {"column": 1, "row": 1, "until": 2, "kind": "wait-all", "text": "lava-wait-all <ready>", "end": "done"},
+            {"column": 0, "row": 2, "until": 2, "kind": "send", "text": "lava-send ready", "end": "never"},
+        ],
+    });
+    events[1].member = None;
+    events[1].body = convoke_journal::Body::Planned { flow };
+    let mut page = Page::of(&events);
+    page.open("", DESK);
+    assert_eq!(page.text("#flow figure:first-child figcaption"), "Planned");
+    let rows = page.eval(
+        "[...document.querySelectorAll('#flow figure:first-child tbody tr')].map((r) => [...r.cells].map((c) => c.innerText + (c.className && ` (${c.className})`)))",
+    );
+    let wanted = serde_json::json!([
+        ["lava-sync up", "lava-sync up"],
+        ["", "lava-wait-all <ready>"],
+        ["lava-send ready", " (held)"],
+    ]);
+    assert_eq!(rows, wanted);
+    assert_eq!(page.eval("document.querySelectorAll('#flow .call.bad').length"), 2);
+    assert_eq!(page.text("#flow figure:last-child figcaption"), "What happened");
+    assert_eq!(page.browser.complaints(), [""; 0]);
+    // What is no flow table is not shown.
+    events[1].body = convoke_journal::Body::Planned { flow: serde_json::json!({"columns": "many", "rows": -1}) };
+    assert!(!page::render(&Story::of(&events)).contains("Planned"));
+}
+
+#[test]
 fn the_same_journal_gives_the_same_page() {
     let events = small::events();
     assert_eq!(page::render(&Story::of(&events)), page::render(&Story::of(&events)));

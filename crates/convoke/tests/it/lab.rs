@@ -90,6 +90,14 @@ fn a_lab_is_checked_with_file_and_line() {
     assert!(sound.stdout.starts_with("# "), "{}", sound.stdout);
     expect(&place.convoke(&["lab", "check", "soun", "--lab", "lab.yaml"]), 2, "", "did you mean sound?");
 
+    place.write("gone.yaml", "devices:\n- {name: gone, type: qemu, dictionary: devices/gone.jinja2}\n");
+    expect(
+        &place.convoke(&["lab", "check", "--lab", "gone.yaml"]),
+        2,
+        "gone: 1 error",
+        "devices/gone.jinja2 does not exist",
+    );
+
     place.write("devices/slip.yaml", "commands: {}\nactions:\n  boot:\n    method: {}\n  deploy: 3\n");
     place.write("slip.yaml", "devices:\n- {name: slip, type: qemu, dictionary: devices/slip.yaml}\n");
     expect(

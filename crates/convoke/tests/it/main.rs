@@ -1,6 +1,7 @@
 //! Black-box tests of the command line: real processes, real namespaces, real shells.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
+mod acceleration;
 mod at_once;
 mod bad_input;
 mod boards;
@@ -17,6 +18,7 @@ mod harness;
 mod keep;
 mod lab;
 mod lava_run;
+mod lines;
 mod logins;
 mod machines;
 mod promises;
