@@ -15,6 +15,7 @@ mod harness;
 mod keep;
 mod lava_run;
 mod machines;
+mod only;
 mod promises;
 mod rehearsal;
 mod service;
