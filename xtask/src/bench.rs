@@ -36,12 +36,26 @@ pub(crate) fn run() -> Result<(), String> {
 
 /// How fast a console is scanned: a program of the room that scans, for this one is not optimised.
 pub(crate) fn console() -> Result<(), String> {
+    of_room("convoke-overlay", "console")
+}
+
+/// How long judging the flow of a large job takes.
+pub(crate) fn flow() -> Result<(), String> {
+    of_room("convoke-flow", "judge")
+}
+
+/// How long a large report takes to write and to open.
+pub(crate) fn report() -> Result<(), String> {
+    of_room("convoke-report", "report")
+}
+
+fn of_room(room: &str, bench: &str) -> Result<(), String> {
     run_command(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).current_dir(root()).args([
         "bench",
         "--package",
-        "convoke-overlay",
+        room,
         "--bench",
-        "console",
+        bench,
     ]))
 }
 

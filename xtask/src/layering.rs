@@ -58,7 +58,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-coordinator",
             "convoke-group",
             "convoke-journal",
+            "convoke-report",
             "convoke-flow",
+            "convoke-report",
         ],
     ),
     (
@@ -84,6 +86,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Rooms without I/O, clock and runtime.
 pub(crate) const PURE: &[&str] =
     &["convoke-job", "convoke-device", "convoke-group", "convoke-schedule", "convoke-overlay", "convoke-flow"];
+
+/// Rooms whose own sources are held to the same, though a room that they use is not.
+pub(crate) const PURE_THEMSELVES: &[&str] = &["convoke-report"];
 
 /// What a pure room never depends on, directly or through others.
 const NOT_IN_PURE: &[&str] =

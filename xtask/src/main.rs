@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)] // a chore may wait
 
 mod bench;
+mod check;
 mod chores;
 mod coordinator;
 mod fuzz;
@@ -24,10 +25,16 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
   lint    formatting, clippy, rustdoc, shellcheck, dependency directions, house rules
   test    setup, lint, then every test
   bench   measures what docs/PERFORMANCE.md speaks of, release build
+  bench check
+          how long a job of 1,000 members is checked
   bench console
           how fast a console is scanned, beside a plain copy
+  bench flow
+          how long judging the flow of a large job takes
   bench qemu [PROGRAM]
           a QEMU machine from `run` to its prompt, beside QEMU alone, in about two minutes (PROGRAM: another build)
+  bench report
+          a report of 50 members and 100,000 lines: written, and opened in Chromium
   bench coordinator [--quick]
           the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
   fuzz TARGET [SECONDS]   looks for an input that breaks the coordinator; TARGET is wire or service";
@@ -40,9 +47,12 @@ fn main() -> ExitCode {
         ["lint"] => chores::lint(),
         ["test"] => chores::test(),
         ["bench"] => bench::run(),
+        ["bench", "check"] => check::run(),
         ["bench", "console"] => bench::console(),
+        ["bench", "flow"] => bench::flow(),
         ["bench", "qemu"] => machines::run(None),
         ["bench", "qemu", program] => machines::run(Some(program)),
+        ["bench", "report"] => bench::report(),
         ["bench", "coordinator"] => coordinator::run(false),
         ["bench", "coordinator", "--quick"] => coordinator::run(true),
         ["bench", "bare-server", port] => coordinator::bare_server(port),

@@ -12,6 +12,7 @@ use crate::images;
 const PACKAGES: &[(&str, &str)] = &[
     ("bash", "helpers are tested under it"),
     ("busybox", "helpers are tested under its shell, and with nothing but its applets"),
+    ("chromium", "the report is opened in it"),
     ("cpio", "an initramfs is made and read back with it"),
     ("dash", "helpers are tested under it"),
     ("e2fsprogs", "overlays are put into ext4 images by it, and the images checked"),
@@ -26,7 +27,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssh-server", "devices that are reached by ssh run it in tests"),
     ("openssl", "a server whose certificate nobody knows"),
     ("perl", "results.tap is read back by its TAP::Parser"),
+    ("poppler-utils", "the printed report is read back by its pdftotext"),
     ("procps", "tests look for left-over processes"),
+    ("protobuf-compiler", "traces are decoded by its protoc"),
     ("python3", "the YAML of a split job is compared with what LAVA's loader reads"),
     ("python3-junitparser", "junit.xml is read back by it"),
     ("python3-yaml", "the YAML 1.1 that LAVA reads with"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::chores::root;
-use crate::layering::PURE;
+use crate::layering::{PURE, PURE_THEMSELVES};
 
 /// A text that may not stand in some of our sources.
 struct Ban {
@@ -65,7 +65,8 @@ pub(crate) fn check() -> Result<(), String> {
             let concerns = if ban.only_in.is_empty() {
                 !ban.allowed.iter().any(|prefix| relative.starts_with(prefix))
             } else {
-                ban.only_in.iter().any(crate_of)
+                let as_pure = ban.only_in == PURE && PURE_THEMSELVES.iter().any(crate_of);
+                as_pure || ban.only_in.iter().any(crate_of)
             };
             let searched = if ban.text.starts_with('#') {
                 &text

@@ -32,6 +32,14 @@ impl Place {
         Place::Here(std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path)))
     }
 
+    /// The path, when it is on this machine.
+    pub fn here(self) -> Option<PathBuf> {
+        match self {
+            Place::Here(path) => Some(path),
+            Place::There(_) => None,
+        }
+    }
+
     /// For messages: without a user's name and password.
     pub fn shown(&self) -> String {
         match self {

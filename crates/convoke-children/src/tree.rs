@@ -61,7 +61,7 @@ fn end_all() -> io::Result<()> {
     }
 }
 
-/// The children of this process, which has one thread.
+/// The children of this process: of its first thread, which starts them and is given those that lose their parent.
 fn children() -> io::Result<Vec<Pid>> {
     let own = rustix::process::getpid();
     let text = std::fs::read_to_string(format!("/proc/self/task/{own}/children"))?;

@@ -2,6 +2,7 @@
 //!
 //! | module | is about |
 //! |---|---|
+//! | [`acceleration`] | hardware virtualisation of a QEMU machine |
 //! | [`dictionary`] | the typed view of a device dictionary, rendered |
 //! | [`faults`] | what is probably wrong with a configuration that can be read |
 //! | [`template`] | LAVA's Jinja2 dictionaries and templates, rendered |
@@ -9,6 +10,7 @@
 //! | [`qemu`] | the command line of a QEMU machine |
 //! | [`words`] | splitting a command into words as a shell does |
 
+pub mod acceleration;
 pub mod dictionary;
 mod fault;
 pub mod faults;

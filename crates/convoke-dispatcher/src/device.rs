@@ -239,9 +239,6 @@ impl Refusal {
     }
 }
 
-/// Deploys that no device notices, so that all have them: what they download is for later blocks, or for nobody.
-pub const DOWNLOADS: [&str; 2] = ["download", "downloads"];
-
 /// Why a device with this configuration cannot run the user command that a block asks for.
 pub fn command_refusal(name: &str, dictionary: Option<&Dictionary>) -> Option<Refusal> {
     let known: Vec<&str> =
@@ -258,6 +255,9 @@ pub fn command_refusal(name: &str, dictionary: Option<&Dictionary>) -> Option<Re
         _ => None,
     }
 }
+
+/// Deploys that no device notices, so that all have them: what they download is for later blocks, or for nobody.
+pub const DOWNLOADS: [&str; 2] = ["download", "downloads"];
 
 /// Why no device of any kind can do what a test block asks for; only a rehearsal goes on without it.
 pub fn unsupported(block: &Block) -> Option<Refusal> {

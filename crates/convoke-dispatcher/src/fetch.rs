@@ -30,7 +30,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoke_children::{Process, Stage, StageEntry, StageError};
@@ -60,6 +60,15 @@ pub struct Fetched {
     /// What goes into its directory: the checkout or archive, then its `git-repos`, in one tree. Empty for an inline
     /// definition without them.
     pub files: Vec<Arc<dyn Tree>>,
+}
+
+/// Where the source of a definition is, when it is on this machine; an inline one has none.
+pub fn path_of(entry: &Definition) -> Option<PathBuf> {
+    match source::Source::of(entry).ok()?? {
+        source::Source::Git(source) => source.place,
+        source::Source::Archive(source) => source.place,
+    }
+    .here()
 }
 
 /// Fetches what `entry` names. `scratch` is an existing directory: nameless files are made in it, and the stage hides it

@@ -4,23 +4,33 @@
 //! | module | is about |
 //! |---|---|
 //! | [`model`] | the calls of every member, with what is unknown about them |
-//! | [`mod@read`] | from a checked job to that |
+//! | [`read`](fn@read) | from a checked job to that |
+//! | `shell` | a script as a tree |
+//! | `follow` | what a script calls |
 //! | [`repositories`] | the files of repositories at hand |
 //! | `judge` | whether the job can end, and why not |
 //! | [`played`] | what one play of them under the rules of a group came to |
+//! | [`lint`](fn@lint) | practices that people regret |
+//! | [`times`] | when calls come at the latest, and waits that are too short for that |
 //! | [`table`] | the flow table, before a run and after it |
 
+mod follow;
 mod judge;
+mod lint;
 pub mod model;
 pub mod played;
 mod read;
 pub mod repositories;
+mod shell;
 pub mod table;
+pub mod times;
 mod walk;
 mod words;
 
+pub use convoke_job::explain;
 pub use judge::reason::{Cause, Link, Near, Reason, Verdict, Waiting};
 pub use judge::{Judgement, judge};
+pub use lint::lint;
 pub use model::{Block, Call, Choice, Definition, Flow, Member, Origin, Place, Read, Repeat, Step, Text, Unknown, Why};
 pub use played::{Met, Played, PlayedCall};
 pub use read::read;

@@ -6,6 +6,8 @@
 //! Members that do the same (one role, the same steps, the same host) get equally far in every play, so one of them is
 //! played for all: a barrier of a thousand members of one role is one call here.
 
+use std::sync::Arc;
+
 use crate::model::{Call, Unknown};
 
 /// One play of a flow.
@@ -35,8 +37,9 @@ pub struct PlayedCall<'a> {
 pub enum Met {
     /// It was satisfied by these calls (indices into [`Played::calls`]): for a wait the first send, for a wait-all one
     /// send of every member, for a sync the arrivals of all members including its own; empty for a send. What is sent
-    /// or arrives by something unknown (an opaque step, an unknown ID) has no index.
-    Satisfied(Vec<usize>),
+    /// or arrives by something unknown (an opaque step, an unknown ID) has no index. Calls that are satisfied by the
+    /// same share the list.
+    Satisfied(Arc<[usize]>),
     /// It is never satisfied.
     Lost,
     /// Whether it is satisfied depends on what is unknown.

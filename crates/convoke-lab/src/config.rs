@@ -49,6 +49,8 @@ pub struct Lab {
     pub sandboxes: SandboxSettings,
     /// Whether QEMU machines are made on demand.
     pub machines: OnDemandMachines,
+    /// Whether QEMU machines use hardware virtualisation, unless a device says otherwise.
+    pub kvm: Kvm,
     /// How device types deploy and boot in 2014 jobs.
     pub legacy_map: LegacyMap,
 }
@@ -66,7 +68,8 @@ pub struct LabDevice {
     pub worker: Option<String>,
     /// Its health; `Good` when the file says nothing.
     pub health: Health,
-    /// Its configuration: LAVA's device dictionary, rendered, for a job without `context` if it is rendered for each job.
+    /// Its configuration: LAVA's device dictionary, rendered, for a job without `context` if it is rendered for each job;
+    /// `None` when it has none, and when its templates cannot be rendered.
     pub dictionary: Option<Arc<Dictionary>>,
     /// What its configuration is rendered from for each job.
     pub template: Option<Arc<DeviceTemplate>>,
@@ -81,18 +84,32 @@ impl LabDevice {
     /// When its templates cannot be rendered with this context, or what they say is no configuration.
     pub fn configuration(&self, context: &Map<String, Value>) -> Result<Option<Arc<Dictionary>>, Refusal> {
         let Some(template) = &self.template else { return Ok(self.dictionary.clone()) };
-        if context.is_empty() {
+        if context.is_empty() && self.dictionary.is_some() {
             return Ok(self.dictionary.clone());
         }
-        let wrong = |why: String| {
-            let message = format!("its configuration cannot be had for this job's context: {why}");
-            Refusal::new(message, "see `convoke lab check --context KEY=VALUE`")
+        let wrong = |why: String| match context.is_empty() || self.dictionary.is_none() {
+            true => {
+                let message = format!("its configuration cannot be had: {why}");
+                Refusal::new(message, format!("see `convoke lab check {}`", self.name))
+            }
+            false => {
+                let message = format!("its configuration cannot be had for this job's context: {why}");
+                Refusal::new(message, format!("see `convoke lab check {} --context KEY=VALUE`", self.name))
+            }
         };
         let rendered = template.render(context).map_err(|fault| wrong(fault.to_string()))?;
         match rendered.error() {
             Some(error) => Err(wrong(error)),
             None => Ok(rendered.dictionary.map(Arc::new)),
         }
+    }
+}
+
+impl LabDevice {
+    /// Why it serves no job: its templates cannot be rendered for a job without `context`, as in LAVA.
+    pub fn unusable(&self) -> Option<Refusal> {
+        self.template.as_ref().filter(|_| self.dictionary.is_none())?;
+        self.configuration(&Map::new()).err()
     }
 }
 
@@ -109,10 +126,24 @@ pub struct DeviceSettings {
     pub folder: PathBuf,
     /// Most bytes that may be written to a sandbox's disk.
     pub disk: Option<u64>,
+    /// Whether a QEMU machine uses hardware virtualisation; `None` is what holds for all.
+    pub kvm: Option<Kvm>,
     /// Limits of actions by name (job-definition.md §3.3 step 3).
     pub action_timeouts: Vec<(String, Duration)>,
     /// Limits of connections by action name.
     pub connection_timeouts: Vec<(String, Duration)>,
+}
+
+/// Whether QEMU machines use hardware virtualisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kvm {
+    /// They are emulated, whatever their options ask for.
+    #[default]
+    No,
+    /// When a tiny guest has shown that it works; else they are emulated.
+    Probe,
+    /// As their options ask for; the built-in type always.
+    Yes,
 }
 
 /// Whether QEMU machines of the built-in type are made as jobs ask for them: always, unless the lab lists its own devices of
@@ -152,7 +183,8 @@ impl Default for SandboxSettings {
 
 impl Lab {
     /// Reads a lab file. There is a lab exactly when no finding is an error. Device dictionaries in files of their own are
-    /// read too; a path is relative to the folder of the lab file, which is the source's name.
+    /// read too; a path is relative to the folder of the lab file, which is the source's name. Templates that cannot be
+    /// rendered are no finding: they make their own device unusable, and [`LabDevice::checked`] says why.
     pub fn read(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
         read::read(source)
     }
@@ -184,9 +216,17 @@ impl Lab {
             dispatcher_ip: own.dispatcher_ip.clone(),
             folder: own.folder.clone(),
             disk: own.disk.or(common.disk),
+            kvm: None,
             action_timeouts: pairs(&common.action_timeouts, &own.action_timeouts),
             connection_timeouts: pairs(&common.connection_timeouts, &own.connection_timeouts),
         }
+    }
+
+    /// What the dispatcher is told of the device called `name`, which may be one that is made.
+    pub fn device_settings(&self, name: &str) -> DeviceSettings {
+        let mut settings = self.device(name).map(|device| device.settings.clone()).unwrap_or_default();
+        settings.kvm = settings.kvm.or(Some(self.kvm));
+        settings
     }
 
     /// Whether devices of this type are made on demand.
@@ -202,7 +242,11 @@ impl Lab {
             device_type: device.device_type.as_str().to_owned(),
             tags: names(&device.tags),
             worker: device.worker.clone(),
-            health: device.health,
+            // Not one that may be given to a job, but one that will be mended.
+            health: match device.health {
+                health if health.serves() && device.template.is_some() && device.dictionary.is_none() => Health::Bad,
+                health => health,
+            },
             ..DeviceEntry::default()
         };
         let sandboxes = OnDemand {

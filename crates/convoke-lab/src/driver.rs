@@ -7,7 +7,7 @@ use std::path::Path;
 
 use convoke_artifact::Resource;
 use convoke_device::qemu::{Machine, Network};
-use convoke_device::{Dictionary, Fault, placeholder};
+use convoke_device::{Dictionary, Fault, acceleration, placeholder};
 use convoke_dispatcher::device::{DOWNLOADS, Refusal};
 use convoke_job::MemberJob;
 use convoke_job::member::{Block, BlockKind, TestKind};
@@ -71,6 +71,13 @@ pub fn driver(device_type: &str, dictionary: Option<&Dictionary>, member: &Membe
         if let Some(refusal) = refusal {
             return Err(Refused { block: Some(index), refusal });
         }
+    }
+    if let Driver::Qemu(machine) = &driver
+        && acceleration::is_kvm_itself(&machine.program)
+    {
+        let message = format!("{} always uses hardware virtualisation, even where it does not work", machine.program);
+        let help = "name QEMU itself, qemu-system-…, and say `kvm: probe` or `kvm: yes` in the lab file";
+        return Err(all(Refusal::new(message, help)));
     }
     if let Driver::Qemu(machine) = &driver
         && !is_installed(&machine.program)

@@ -48,8 +48,10 @@ fn refusals(job: &Job, lab: &Lab) -> Vec<Diagnostic> {
         };
         let mut refused = None;
         // A device that the lab only counts, without a word on how to drive it, says nothing of what it can do.
-        let known =
-            |device: &&LabDevice| device.dictionary.is_some() || [SANDBOX, QEMU].contains(&device_type.as_str());
+        let known = |device: &&LabDevice| {
+            let described = device.dictionary.is_some() || device.template.is_some();
+            described || [SANDBOX, QEMU].contains(&device_type.as_str())
+        };
         let listed = lab.devices.iter().filter(fits).filter(known);
         let candidates: Vec<_> = listed.map(Some).chain(lab.makes(device_type).then_some(None)).collect();
         for device in candidates {

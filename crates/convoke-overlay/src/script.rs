@@ -52,7 +52,7 @@ pub fn run_script(definition: &TestDefinition, context: &ScriptContext<'_>) -> S
     signal(&mut out, "STARTRUN", context);
     line(&mut out, "set -x");
     for step in &definition.run_steps {
-        line(&mut out, &escape_positional(step));
+        line(&mut out, &step_line(step));
     }
     signal(&mut out, "ENDRUN", context);
     // For the runner, which tells it to the dispatcher where the line above may get lost.
@@ -134,8 +134,9 @@ fn signal(out: &mut String, name: &str, context: &ScriptContext<'_>) {
     }
 }
 
-/// `$1`, `$2` … of a step that hands a command over (`--cmd`, `--shell`) belong to that command, not to run.sh (§5.4).
-fn escape_positional(step: &str) -> String {
+/// A step as it stands in `run.sh`: `$1`, `$2` … of a step that hands a command over (`--cmd`, `--shell`) belong to that
+/// command, not to the script, and get a backslash (§5.4).
+pub fn step_line(step: &str) -> String {
     if !step.contains("--cmd") && !step.contains("--shell") {
         return step.to_string();
     }

@@ -1,6 +1,7 @@
 //! How long a report of 50 members and 100,000 lines takes to write, and to open in Chromium.
 //!
-//! `-- --write DIR` writes the journal and its report there instead, to be looked at.
+//! `-- --write DIR` writes the journal and its report there instead, to be looked at. `-- --picture REPORT OUT WIDTHxHEIGHT
+//! [light|dark] [FRAGMENT]` takes a picture of a report.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, missing_docs, unused)]
 
 #[path = "../tests/it/browser.rs"]
@@ -24,6 +25,22 @@ fn main() {
         write(dir);
         return;
     }
+    if let Some(place) = arguments.iter().position(|word| word == "--picture") {
+        let rest = &arguments[place + 1..];
+        let (width, height) = rest[2].split_once('x').unwrap();
+        let (width, height) = (width.parse().unwrap(), height.parse().unwrap());
+        let dark = rest.get(3).is_some_and(|word| word == "dark");
+        let screen = browser::Screen { width, height, dark, touch: width < 500 };
+        let mut chromium = browser::Browser::start();
+        let file = Path::new(&rest[0]).canonicalize().unwrap();
+        chromium.open(&file, rest.get(4).map_or("", String::as_str), screen);
+        if let Some(script) = rest.get(5) {
+            chromium.eval(script);
+            chromium.settle();
+        }
+        std::fs::write(&rest[1], chromium.picture()).unwrap();
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let mut written = Vec::new();
     for _ in 0..RUNS {
@@ -40,9 +57,17 @@ fn main() {
     line("both", written.iter().map(|times| times.0 + times.1));
     line("the trace made", written.iter().map(|times| times.2));
     let mut chromium = browser::Browser::start();
+    chromium.call("Performance.enable", serde_json::json!({"timeDomain": "threadTicks"}));
     let mut opened = Vec::new();
+    let mut worked: Vec<[f64; 4]> = Vec::new();
     for _ in 0..RUNS {
         chromium.open(&dir.path().join("report.html"), "", browser::DESK);
+        let metrics = chromium.call("Performance.getMetrics", serde_json::json!({}));
+        let metric = |name: &str| {
+            let all = metrics["metrics"].as_array().unwrap();
+            all.iter().find(|metric| metric["name"] == name).and_then(|metric| metric["value"].as_f64()).unwrap() * 1e3
+        };
+        worked.push(["TaskDuration", "ScriptDuration", "LayoutDuration", "RecalcStyleDuration"].map(metric));
         // From the navigation to the first frame after everything has been drawn.
         let times = chromium.eval(
             "(() => { const n = performance.getEntriesByType('navigation')[0]; \
@@ -52,6 +77,9 @@ fn main() {
         opened.push((number(0), number(1)));
     }
     line("opened in Chromium: loaded, timeline and log drawn", opened.iter().map(|times| times.0));
+    for (place, name) in ["in all", "scripts", "layout", "style"].iter().enumerate() {
+        line(&format!("processor time of the page's thread: {name}"), worked.iter().map(|times| times[place]));
+    }
     line("first paint", opened.iter().map(|times| times.1));
     let frames = chromium.eval(FRAMES);
     let frames: Vec<f64> = frames.as_array().unwrap().iter().filter_map(serde_json::Value::as_f64).collect();

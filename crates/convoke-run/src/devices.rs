@@ -5,16 +5,18 @@ use std::sync::Arc;
 use convoke_dispatcher::device::{Device, DeviceInfo};
 use convoke_dispatcher::error::{ActionError, ErrorClass};
 use convoke_lab::board::BoardDevice;
-use convoke_lab::qemu::QemuDevice;
+use convoke_lab::qemu::{Acceleration, QemuDevice};
 use convoke_lab::sandbox::{Ground, SandboxDevice};
 use convoke_lab::ssh::{KeyPair, SshDevice};
 
-use crate::kept::Shelf;
+use crate::kept::{Keepable, Shelf};
 use crate::plan::{Plan, PlannedDevice};
 
-/// A device of its own. A sandbox is still known as one, because its guests are made from it.
+/// A device of its own. A sandbox is still known as one, because its guests are made from it; so is a machine, because it
+/// may be kept.
 enum Made {
     Sandbox(Box<SandboxDevice>),
+    Machine(Box<QemuDevice>),
     Other(Box<dyn Device>),
 }
 
@@ -22,6 +24,7 @@ impl Made {
     fn info(&self) -> &DeviceInfo {
         match self {
             Made::Sandbox(device) => device.info(),
+            Made::Machine(device) => device.info(),
             Made::Other(device) => device.info(),
         }
     }
@@ -44,19 +47,24 @@ pub(crate) fn make(
     kept: &Shelf,
     enter: bool,
 ) -> Result<Vec<MemberDevice>, ActionError> {
-    let made: Vec<Option<Made>> =
-        plan.members.iter().map(|member| own(&member.device, ground)).collect::<Result<_, _>>()?;
+    let acceleration = Arc::new(Acceleration::default());
+    let own = plan.members.iter().map(|member| own(&member.device, ground, &acceleration));
+    let made: Vec<Option<Made>> = own.collect::<Result<_, _>>()?;
     // Guests are made while their hosts' devices are still at hand.
     let guests: Vec<_> = plan.members.iter().map(|member| guest(plan, &member.device, &made, ground, logins)).collect();
     let others: Vec<_> = plan.members.iter().enumerate().map(|(at, m)| another(&m.device, at, &made, enter)).collect();
     let devices = plan.members.iter().zip(others).zip(made.into_iter().zip(guests));
     devices
-        .map(|((member, another), (made, guest))| match (made, guest) {
-            (Some(Made::Sandbox(sandbox)), _) => {
-                Ok(MemberDevice { device: kept.wrap(&member.label, *sandbox), another })
-            }
-            (Some(Made::Other(device)), _) | (None, Some(device)) => Ok(MemberDevice { device, another }),
-            (None, None) => Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device")),
+        .map(|((member, another), (made, guest))| {
+            let device = match (made, guest) {
+                (Some(Made::Sandbox(sandbox)), _) => kept.wrap(&member.label, Keepable::Sandbox(sandbox)),
+                (Some(Made::Machine(machine)), _) => kept.wrap(&member.label, Keepable::Machine(machine)),
+                (Some(Made::Other(device)), _) | (None, Some(device)) => device,
+                (None, None) => {
+                    return Err(ActionError::new(ErrorClass::Bug, "a member was planned without a device"));
+                }
+            };
+            Ok(MemberDevice { device, another })
         })
         .collect()
 }
@@ -70,7 +78,7 @@ fn another(device: &PlannedDevice, index: usize, made: &[Option<Made>], enter: b
         PlannedDevice::Sandbox(_) | PlannedDevice::Guest { .. } => {
             match made[device.host().unwrap_or(index)].as_ref()? {
                 Made::Sandbox(sandbox) => Some(Box::new(sandbox.guest(shell))),
-                Made::Other(_) => None,
+                Made::Machine(_) | Made::Other(_) => None,
             }
         }
         PlannedDevice::Ssh(spec, target) => Some(Box::new(SshDevice::primary((**spec).clone(), (**target).clone()))),
@@ -79,14 +87,19 @@ fn another(device: &PlannedDevice, index: usize, made: &[Option<Made>], enter: b
 }
 
 /// A device of its own; `None` for a guest.
-fn own(device: &PlannedDevice, ground: Option<&Arc<Ground>>) -> Result<Option<Made>, ActionError> {
+fn own(
+    device: &PlannedDevice,
+    ground: Option<&Arc<Ground>>,
+    acceleration: &Arc<Acceleration>,
+) -> Result<Option<Made>, ActionError> {
     Ok(Some(match device {
         PlannedDevice::Sandbox(spec) => match ground {
             Some(ground) => Made::Sandbox(Box::new(ground.sandbox(spec.clone())?)),
             None => return Ok(None),
         },
         PlannedDevice::Qemu(spec, machine) => {
-            Made::Other(Box::new(QemuDevice::new((**spec).clone(), (**machine).clone(), ground.cloned())?))
+            let (spec, machine) = ((**spec).clone(), (**machine).clone());
+            Made::Machine(Box::new(QemuDevice::new(spec, machine, ground.cloned(), Arc::clone(acceleration))?))
         }
         PlannedDevice::Ssh(spec, target) => {
             Made::Other(Box::new(SshDevice::primary((**spec).clone(), (**target).clone())))

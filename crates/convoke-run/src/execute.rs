@@ -44,7 +44,7 @@ pub struct RunOptions {
     pub keep: bool,
     /// What looks at the events while they come, besides the files.
     pub views: Vec<Box<dyn View>>,
-    /// Warnings of the check, recorded first.
+    /// What the check said, and the planned flow; recorded first.
     pub findings: Vec<Body>,
     /// Where the group is to stop; it must be a group within this process.
     pub stops: Option<Stops>,

@@ -375,7 +375,15 @@ fn from_lab(members: &[MemberJob], lab: &Lab) -> Result<Vec<Option<PlannedDevice
             Place::Guest { .. } => {}
         }
     }
-    let assignments = allocate(&wanted, &lab.inventory()).map_err(NoPlan::Shortage)?;
+    let assignments = allocate(&wanted, &lab.inventory()).map_err(|shortages| {
+        // A device that its templates keep from serving says more than that there are too few.
+        let mut of_type = lab
+            .devices
+            .iter()
+            .filter(|device| wanted.iter().any(|want| want.device_type == device.device_type.as_str()));
+        let unusable = of_type.find_map(|device| Some((device.name.to_string(), device.unusable()?)));
+        unusable.map_or(NoPlan::Shortage(shortages), |(device, refusal)| NoPlan::Refused { device, refusal })
+    })?;
     let mut made = Names::default();
     for device in &lab.devices {
         made.take(device.name.as_str());
@@ -408,7 +416,7 @@ fn device(name: String, device_type: String, member: &MemberJob, lab: &Lab) -> R
         Err(Refused { refusal, .. }) => return Err(NoPlan::Refused { device: name, refusal }),
     };
     let tags = listed.into_iter().flat_map(|device| &device.tags).map(ToString::to_string).collect();
-    let settings = listed.map(|device| device.settings.clone()).unwrap_or_default();
+    let settings = lab.device_settings(&name);
     let own = |name| Box::new(DeviceSpec { name, device_type, tags, dictionary, settings });
     Ok(match driver {
         Driver::Sandbox => PlannedDevice::Sandbox(spec(&name, lab)),

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Dispatch(DispatchArguments),
     /// Report every finding of one or more jobs; touches nothing
     Check(CheckArguments),
+    /// Print the flow table of a job: who calls what, who waits for whom; of a run, what happened
+    Flow(FlowArguments),
     /// Print the member jobs of a group in LAVA's form
     Split(SplitArguments),
     /// Print a MultiNode job of 2014 (JSON) as a job of today (YAML)
@@ -72,6 +74,9 @@ pub(crate) struct RunArguments {
     /// Put a sandbox in the place of every device: try a lab's job on this machine
     #[arg(long)]
     pub(crate) rehearse: bool,
+    /// Run a job although it is proved that it cannot end
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Folder for the files of the run [default: `convoke-runs/TIME-NAME`]
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -126,7 +131,7 @@ pub(crate) struct DispatchArguments {
     /// The member's job: one of those that `split` prints, or LAVA's; `-` reads standard input
     #[arg(value_name = "MEMBER")]
     pub(crate) member: PathBuf,
-    /// The device: one entry of a lab file's `devices`, of type `sandbox`
+    /// The device: one entry of a lab file's `devices`, or LAVA's device dictionary: rendered, or a template (`*.jinja2`)
     #[arg(long, value_name = "FILE")]
     pub(crate) device: PathBuf,
     /// The coordinator, LAVA's or Convoke's; without a port 3079, with --tls-ca 3080
@@ -192,6 +197,33 @@ pub(crate) enum CheckFormat {
     Json,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct FlowArguments {
+    /// The job, or the folder of a run; `-` reads standard input
+    #[arg(value_name = "JOB")]
+    pub(crate) job: PathBuf,
+    /// Folder of a run of the job: print what happened
+    #[arg(value_name = "DIR")]
+    pub(crate) run: Option<PathBuf>,
+    /// The lab file of the job
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lab: Option<PathBuf>,
+    /// How the table is printed
+    #[arg(long, value_enum, default_value_t = FlowFormat::Text)]
+    pub(crate) format: FlowFormat,
+}
+
+/// How `flow` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FlowFormat {
+    /// For a terminal
+    Text,
+    /// A picture
+    Svg,
+    /// For programs (docs/flow.md)
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
     /// Print the devices: name, type, health, tags, and what configures them
@@ -225,6 +257,7 @@ pub(crate) struct LabCheckArguments {
 /// A number is a number, anything else a text.
 fn context_entry(text: &str) -> Result<(String, serde_json::Value), String> {
     let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("write KEY=VALUE")?;
+    convoke_job::context_key(key)?;
     let value = value.parse::<i64>().map_or_else(|_| value.into(), serde_json::Value::from);
     Ok((key.to_owned(), value))
 }

@@ -33,6 +33,15 @@ pub(crate) fn stderr_colours() -> bool {
     }
 }
 
+/// Whether results on standard output are coloured.
+pub(crate) fn stdout_colours() -> bool {
+    match COLOUR.load(Ordering::Relaxed) {
+        value if value == Colour::Always as u8 => true,
+        value if value == Colour::Never as u8 => false,
+        _ => console::colors_enabled() && std::io::stdout().is_terminal(),
+    }
+}
+
 /// Prints a result.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();

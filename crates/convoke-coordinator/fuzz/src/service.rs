@@ -1,5 +1,6 @@
 //! Any sequence of requests, to the whole service beside the rules of a group.
 #![no_main]
+// The module is that of the tests, with the targets of both programs in it; each calls its own.
 #![allow(dead_code)]
 
 #[path = "../../tests/it/fuzz/mod.rs"]

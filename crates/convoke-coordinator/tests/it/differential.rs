@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::harness::*;
 use crate::random::Random;
@@ -41,29 +40,27 @@ impl Lava {
         let config = dir.path().join("coordinator.conf");
         let text = format!(r#"{{"port": {}, "blocksize": 4096, "poll_delay": 1}}"#, address.port());
         std::fs::write(&config, text).unwrap();
+        let log = dir.path().join("log");
         let process = Command::new("lava-coordinator")
-            .args(["--loglevel", "ERROR", "--logfile"])
-            .arg(dir.path().join("log"))
+            .args(["--loglevel", "INFO", "--logfile"])
+            .arg(&log)
             .arg("--config")
             .arg(&config)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("lava-coordinator is installed by `cargo xtask setup`");
-        Self { process, address, _dir: dir }
+        let lava = Self { process, address, _dir: dir };
+        let ready = "timeout 60 tail -n +1 -F \"$1\" 2>/dev/null | grep -q -m 1 'Ready to accept'";
+        let listens = Command::new("sh").args(["-c", ready, "sh"]).arg(&log).status().unwrap();
+        assert!(listens.success(), "lava-coordinator never listened: {:?}", std::fs::read_to_string(&log));
+        lava
     }
 
-    /// The reply without its frame. Waits until the coordinator listens.
+    /// The reply without its frame.
     async fn json(&mut self, json: &str) -> String {
-        let connected = async {
-            loop {
-                match TcpStream::connect(self.address).await {
-                    Ok(stream) => return stream,
-                    Err(_) => sleep(Duration::from_millis(20)).await,
-                }
-            }
-        };
-        let mut stream = timeout(LONG, connected).await.expect("lava-coordinator lives");
+        let connected = timeout(LONG, TcpStream::connect(self.address)).await.expect("lava-coordinator lives");
+        let mut stream = connected.expect("lava-coordinator listens");
         stream.write_all(&framed(json)).await.unwrap();
         stream.shutdown().await.unwrap();
         unframed(&read(&mut stream).await)

@@ -77,7 +77,12 @@ impl Templates {
             }
             let found = find(name).map_err(|why| Error::new(ErrorKind::InvalidOperation, why))?;
             Ok(found.map(|Found { text, place }| {
-                known.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), place));
+                // One that cannot be parsed is asked for again each time.
+                let (mut known, this) =
+                    (known.lock().unwrap_or_else(PoisonError::into_inner), (name.to_owned(), place));
+                if !known.contains(&this) {
+                    known.push(this);
+                }
                 text
             }))
         });

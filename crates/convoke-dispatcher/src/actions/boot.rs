@@ -104,7 +104,7 @@ pub(crate) async fn reset(ctx: &mut Context, action: &PlannedAction, deadline: &
 }
 
 /// What a system prints on its way down, when neither job nor device says it.
-const SHUTDOWN: &str = "Restarting system|The system is going down for reboot";
+const SHUTDOWN: &str = "Restarting system|The system is going down";
 
 /// Reboots the device in its own shell, and waits until it says that it goes down: what looks like a prompt after that is
 /// one of the new system.

@@ -176,5 +176,11 @@ impl Shell<'_> {
         if repeated > 0 {
             self.ctx.log.info(format_args!("the console damaged frames: {repeated} were sent again"));
         }
+        if repeated > 0 && !self.scanner.is_checked() {
+            self.ctx.log.error(
+                "the console is so bad that the runner gave the checked link up: results and messages of this test may \
+                 be damaged or lost",
+            );
+        }
     }
 }

@@ -156,6 +156,56 @@ async fn failure_retry_tries_again_and_forgets_the_failed_attempt() {
     assert_eq!(*calls.lock().unwrap(), ["deploy", "boot", "boot", "off"]);
 }
 
+/// A helper that still waits for an answer of the attempt that was cut off may swallow Ctrl-C once: it is typed again with
+/// the check line, and no other line before the prompt is there.
+#[tokio::test(start_paused = true)]
+async fn a_shell_that_ignores_the_first_ctrl_c_of_a_retry_gets_another() {
+    let bench = Bench::new();
+    let mut retried = test(&[("a", &["true"])]);
+    retried.common.failure_retry = Some(2);
+    let device = Scripted::new(|mut player| async move {
+        player.runner(&format!("{START}<LAVA_SIGNAL_TESTRAISE once>\r\n")).await;
+        assert_eq!(player.line().await.as_deref(), Some("\u{3}#"), "nothing but Ctrl-C before the check");
+        let ignored = tokio::time::Instant::now();
+        assert_eq!(player.line().await.as_deref(), Some("\u{3}#"), "the shell is not back");
+        // A tenth of the 20 s that a prompt may take, not half of them.
+        assert_eq!(ignored.elapsed().as_secs(), 2);
+        player.print("device# ").await;
+        player.runner(&[START, END].concat()).await;
+        player.drain().await;
+    });
+    let calls = std::sync::Arc::clone(&device.calls);
+    let outcome = bench.run(job(vec![deploy("sandbox"), boot("sandbox"), retried]), device).await;
+    assert_eq!(outcome.health, Health::Complete, "{}", bench.log());
+    assert_eq!(*calls.lock().unwrap(), ["deploy", "boot", "off"], "the retry is on the same console");
+    assert!(bench.log().contains("lava-test-retry failed: 1 of 2 attempts: once"), "{}", bench.log());
+}
+
+/// It ends with its limit when the shell never comes back.
+#[tokio::test(start_paused = true)]
+async fn a_shell_that_ignores_every_ctrl_c_fails_the_retry() {
+    let bench = Bench::new();
+    let mut retried = test(&[("a", &["true"])]);
+    retried.common.failure_retry = Some(2);
+    let (count, counted) = tokio::sync::oneshot::channel();
+    let mut count = Some(count);
+    let device = Scripted::new(move |mut player| {
+        let count = count.take();
+        async move {
+            player.runner(&format!("{START}<LAVA_SIGNAL_TESTRAISE once>\r\n")).await;
+            let mut interrupts = 0;
+            while let Some(line) = player.line().await {
+                interrupts += line.matches('\u{3}').count();
+            }
+            let _ = count.unwrap().send(interrupts);
+        }
+    });
+    let failure = bench.run(job(vec![deploy("sandbox"), boot("sandbox"), retried]), device).await.failure.unwrap();
+    assert!(failure.message.contains("the console showed none of the prompts"), "{}", failure.message);
+    // The first, nine for the tenths of the limit, and the last for whatever comes next.
+    assert_eq!(counted.await.unwrap(), 10);
+}
+
 #[tokio::test(start_paused = true)]
 async fn attempts_are_counted_and_the_last_error_stands() {
     let bench = Bench::new();

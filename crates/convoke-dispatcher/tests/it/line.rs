@@ -272,6 +272,25 @@ async fn a_script_that_leaves_before_its_end_has_failed() {
     assert!(bench.results().contains("lava.0_a fail"), "{}", bench.results());
 }
 
+/// A runner none of whose frames arrives whole speaks the old form, in which damage cannot be seen.
+#[tokio::test(start_paused = true)]
+async fn a_line_too_bad_for_the_link_is_said() {
+    for (frame, said) in [("<LAVA2 Q 0001 1/1 5 ffff bxgin>\r\n", true), ("", false)] {
+        let bench = Bench::new();
+        let device = Scripted::new(move |mut player| async move {
+            player.runner(frame).await;
+            if said {
+                assert_eq!(player.frame().await.unwrap().kind, Kind::Again);
+            }
+            player.print(&format!("{START}{END}<LAVA_TEST_RUNNER EXIT>\r\n")).await;
+            player.drain().await;
+        });
+        bench.run(sandbox(&[("a", &["true"])]), device).await;
+        let why = "Error: the console is so bad that the runner gave the checked link up: ";
+        assert_eq!(bench.log().contains(why), said, "{}", bench.log());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reply_that_nobody_takes_is_a_failed_call() {
     let roles = ["one"];

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use convoke_coordinator::GroupClient;
 use convoke_dispatcher::device::{
-    BootRequest, Console, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, Refusal,
+    BootRequest, Console, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog, Refusal,
 };
+use convoke_dispatcher::error::ActionError;
 use convoke_dispatcher::{DispatchOptions, MemberOutcome, MemberRun, run_member};
 use convoke_job::member::{
     Block, BlockKind, Common, Definition, DefinitionFrom, GroupMember, Membership, Place, TestKind, Timeouts,
@@ -156,6 +157,11 @@ pub struct Scripted {
     pub tells: bool,
     pub calls: Arc<Mutex<Vec<&'static str>>>,
     play: Play,
+    /// Plays its further connections.
+    further: Option<Play>,
+    /// Commands of the lab that were run, and which of them fail.
+    pub commands: Arc<Mutex<Vec<String>>>,
+    pub failing: &'static str,
 }
 
 impl Scripted {
@@ -170,7 +176,19 @@ impl Scripted {
             tells: false,
             calls: Arc::default(),
             play: Box::new(move |player| Box::pin(play(player))),
+            further: None,
+            commands: Arc::default(),
+            failing: "nothing",
         }
+    }
+
+    /// `play` is called for every further connection.
+    pub fn and<F>(mut self, mut play: impl FnMut(Player) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.further = Some(Box::new(move |player| Box::pin(play(player))));
+        self
     }
 
     fn note(&self, call: &'static str) {
@@ -189,7 +207,8 @@ impl Device for Scripted {
             BlockKind::Boot { method, .. } => method,
             _ => return None,
         };
-        (method != "sandbox").then(|| Refusal::new(format!("it has no {method}"), "use `sandbox`"))
+        (method != "sandbox" && method != "new_connection")
+            .then(|| Refusal::new(format!("it has no {method}"), "use `sandbox`"))
     }
 
     fn deploy(&mut self, _deployment: Deployment) -> DeviceFuture<'_, Deployed> {
@@ -199,13 +218,23 @@ impl Device for Scripted {
 
     fn boot(&mut self, _request: BootRequest) -> DeviceFuture<'_, Console> {
         self.note("boot");
-        let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let (reader, writer) = tokio::io::split(ours);
-        let (from, to) = tokio::io::split(theirs);
-        let (tell, events) = mpsc::unbounded_channel();
-        tokio::spawn((self.play)(Player { from: BufReader::new(from), to, tell }));
-        let events = self.tells.then_some(events);
-        Box::pin(async move { Ok(Console { events, ..Console::new(reader, writer) }) })
+        let console = played(&mut self.play, self.tells);
+        Box::pin(async move { Ok(console) })
+    }
+
+    fn connect(&mut self, _name: &str, _log: DeviceLog) -> DeviceFuture<'_, Console> {
+        self.note("connect");
+        let console = played(self.further.as_mut().unwrap(), false);
+        Box::pin(async move { Ok(console) })
+    }
+
+    fn command(&mut self, what: &str, command: &str, _log: DeviceLog) -> DeviceFuture<'_, ()> {
+        self.commands.lock().unwrap().push(command.to_owned());
+        let result = match command.contains(self.failing) {
+            true => Err(ActionError::infrastructure(format!("{what} failed"))),
+            false => Ok(()),
+        };
+        Box::pin(async { result })
     }
 
     fn kernel_console(&self) -> bool {
@@ -216,6 +245,16 @@ impl Device for Scripted {
         self.note("off");
         Box::pin(async { Ok(()) })
     }
+}
+
+/// A console whose other end is played.
+fn played(play: &mut Play, tells: bool) -> Console {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let (reader, writer) = tokio::io::split(ours);
+    let (from, to) = tokio::io::split(theirs);
+    let (tell, events) = mpsc::unbounded_channel();
+    tokio::spawn(play(Player { from: BufReader::new(from), to, tell }));
+    Console { events: tells.then_some(events), ..Console::new(reader, writer) }
 }
 
 /// The device's end of a console.

@@ -90,7 +90,7 @@ impl<'a> Scene<'a, '_> {
             let cause = self.cause(hard, call, &waits, at[0].0);
             (Reason { cause, waits: joined(waits), behind: Vec::new() }, at)
         };
-        groups.into_iter().map(reason).collect()
+        groups.into_iter().take(MOST).map(reason).collect()
     }
 
     fn cause(&self, hard: &Hard<'a>, call: Option<&GroupCall>, waits: &[Waiting<'a>], unit: usize) -> Cause<'a> {

@@ -29,11 +29,13 @@ mod told;
 use crate::model::Flow;
 use crate::played::Played;
 use causes::Scene;
+pub(crate) use guests::before_end;
 use lower::{Bound, Facts, Thread, Unit, lower};
 use play::Play;
 use possible::Possible;
 use program::{Class, Program, classes};
 use reason::{Reason, Verdict};
+pub(crate) use told::no_final_sync;
 
 /// Courses of what is unknown that are tried one by one.
 const MOST_COURSES: usize = 1 << 10;

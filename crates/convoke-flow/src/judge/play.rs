@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use convoke_group::{
     Answer, Call as GroupCall, Group, GroupName, Input, MemberName, MessageId, Output, Quiet, RoleName, Tell, Time,
@@ -25,7 +26,7 @@ pub(crate) type CallAt = (usize, usize);
 pub(crate) struct Event {
     pub(crate) call: CallAt,
     /// What satisfied it; `None` for a call of which nothing more is known.
-    pub(crate) by: Option<Vec<CallAt>>,
+    pub(crate) by: Option<Arc<[CallAt]>>,
 }
 
 /// A play as far as it has come.
@@ -179,7 +180,7 @@ impl<'a, 'u> Play<'a, 'u> {
                     self.say(unit, id, Some(*from));
                     // An arrival is no call of its own.
                     if id.as_str() == plain(id) {
-                        self.events.push(Event { call: (unit, *from), by: Some(Vec::new()) });
+                        self.events.push(Event { call: (unit, *from), by: Some(Arc::default()) });
                     }
                 }
                 Act::Ask { call, from, binding } => {
@@ -278,15 +279,21 @@ impl<'a, 'u> Play<'a, 'u> {
                 Answer::Refused { .. } => {}
             }
         }
-        // Syncs that are answered at once are one round.
+        // What is answered at once to calls that ask for the same has one cause.
         let syncs = answered.iter().filter(|(wait, _)| matches!(self.asked(wait), Some(GroupCall::Sync { .. })));
-        let round: Vec<CallAt> = syncs.map(|(wait, _)| (wait.at.0, wait.from)).collect();
+        let round: Arc<[CallAt]> = syncs.map(|(wait, _)| (wait.at.0, wait.from)).collect();
+        let mut last: Option<(&GroupCall, Arc<[CallAt]>)> = None;
         for (wait, messages) in answered {
-            let by = match self.asked(&wait) {
-                Some(GroupCall::Sync { .. }) => round.clone(),
-                Some(GroupCall::Wait { .. }) => self.senders(&messages[..1], None),
-                Some(GroupCall::WaitAll { role, .. }) => self.senders(&messages, role.as_ref()),
-                _ => Vec::new(),
+            let by = match (self.asked(&wait), &last) {
+                (Some(GroupCall::Sync { .. }), _) => round.clone(),
+                (Some(call), Some((known, by))) if call == *known => by.clone(),
+                (Some(call @ GroupCall::Wait { .. }), _) => {
+                    last.insert((call, self.senders(&messages[..1], None).into())).1.clone()
+                }
+                (Some(call @ GroupCall::WaitAll { role, .. }), _) => {
+                    last.insert((call, self.senders(&messages, role.as_ref()).into())).1.clone()
+                }
+                _ => Arc::default(),
             };
             let (unit, thread) = wait.at;
             self.events.push(Event { call: (unit, wait.from), by: Some(by) });

@@ -9,8 +9,10 @@ use convoke_job::member::{BlockKind, Request, RequestCall, TestKind};
 use convoke_job::pipeline::{self, DeviceLimits, PlannedAction};
 use convoke_job::{Job, MemberJob, Node, Source, Span};
 
+use super::checkout::LoadedFiles;
 use super::places::Document;
 use super::{interactive, tests_block};
+use crate::follow::Naming;
 use crate::model::{Block, Call, Origin, Repeat, Step, Text, Unknown, Why};
 use crate::repositories::Repositories;
 
@@ -35,8 +37,14 @@ pub(super) struct Scene<'a> {
     pub(super) job: &'a Job,
     pub(super) document: &'a Document,
     pub(super) repositories: &'a Repositories,
-    #[expect(dead_code, reason = "files of repositories come with the shell")]
     pub(super) texts: &'a mut Vec<Source>,
+    pub(super) loaded: LoadedFiles,
+}
+
+/// What a member does, and whether it depends on which member of its role it is.
+pub(super) struct Programme {
+    pub(super) steps: Vec<Step>,
+    pub(super) is_own: bool,
 }
 
 /// The blocks of a job for one device, which makes no calls.
@@ -60,8 +68,9 @@ fn block(action: &JobAction, planned: &PlannedAction, document: &Document, body:
 }
 
 impl Scene<'_> {
-    /// What the first member of a role does.
-    pub(super) fn programme(&mut self, role: &Role, member: &MemberJob) -> Vec<Step> {
+    /// What a member of a role does; `member` is the first of them, `naming` says which one it is.
+    pub(super) fn programme(&mut self, role: &Role, member: &MemberJob, naming: &Naming) -> Programme {
+        let mut is_own = false;
         let mut steps = Vec::new();
         steps.extend(self.delayed_start(role, member).map(Step::Call));
         let planned = pipeline::pipeline(member, &DeviceLimits::default());
@@ -73,13 +82,16 @@ impl Scene<'_> {
                 requests: action.block.common.requests.iter().cloned().map(Some).collect(),
                 action,
                 member,
+                naming,
                 scene: self,
+                is_own: false,
             };
             let mut body = Vec::new();
             block.walk(planned, &mut body);
+            is_own |= block.is_own;
             steps.push(Step::Block(self::block(action, planned, self.document, body)));
         }
-        steps
+        Programme { steps, is_own }
     }
 
     /// The wait for `lava_start` of a role that starts later (§6.5).
@@ -115,7 +127,9 @@ struct BlockReader<'a, 'b> {
     requests: Vec<Option<Request>>,
     action: &'a JobAction,
     member: &'a MemberJob,
+    naming: &'a Naming,
     scene: &'a mut Scene<'b>,
+    is_own: bool,
 }
 
 impl BlockReader<'_, '_> {
@@ -189,14 +203,12 @@ impl BlockReader<'_, '_> {
             BlockKind::Test(TestKind::Definitions(definitions)) => {
                 let limit = limit(None, self.member, planned.limit);
                 let nodes = self.node.and_then(|node| node.get("definitions")?.as_list()).unwrap_or_default();
-                let mut reader = tests_block::Reader { scene: self.scene, member: self.member, limit };
-                definitions
-                    .iter()
-                    .enumerate()
-                    .map(|(at, definition)| {
-                        Step::Definition(reader.definition(definition, nodes.get(at), self.action.span))
-                    })
-                    .collect()
+                let (member, naming, span) = (self.member, self.naming, self.action.span);
+                let mut reader = tests_block::Reader { scene: self.scene, member, naming, limit, is_own: false };
+                let definition = |(at, given)| Step::Definition(reader.definition(given, nodes.get(at), span));
+                let steps = definitions.iter().enumerate().map(definition).collect();
+                self.is_own |= reader.is_own;
+                steps
             }
             BlockKind::Test(TestKind::Interactive(_)) => self
                 .node

@@ -4,7 +4,9 @@
 //! itself is read again for each of them.
 
 mod blocks;
+mod checkout;
 mod interactive;
+mod naming;
 mod places;
 mod scalar;
 mod tests_block;
@@ -14,9 +16,11 @@ use std::sync::Arc;
 use convoke_job::job::{JobKind, Role, RoleKind};
 use convoke_job::{Job, MemberJob, Source, SubId};
 
+use crate::follow::Naming;
 use crate::model::{Flow, Member};
 use crate::repositories::Repositories;
 use places::Document;
+pub(crate) use scalar::ByteMap;
 
 /// Reads the flow of a job.
 ///
@@ -35,10 +39,17 @@ pub fn read(job: &Job, source: &Source, repositories: &Repositories) -> Flow {
             members.push(Member { sub_id: SubId(0), role, number: 1, of: 1, host: None, steps: steps.into() });
         }
         JobKind::Group(group) => {
-            let mut scene = blocks::Scene { job, document: &document, repositories, texts: &mut texts };
+            let mut scene = blocks::Scene {
+                job,
+                document: &document,
+                repositories,
+                texts: &mut texts,
+                loaded: checkout::LoadedFiles::default(),
+            };
+            let mut naming = naming::of(group);
             for role in &group.roles {
                 let Some(first) = firsts.iter().find(|first| first.role() == Some(&role.name.value)) else { continue };
-                of_role(role, first, &mut scene, &mut members);
+                of_role(role, first, &mut scene, &mut naming, &mut members);
             }
             hosts(group.roles.as_slice(), &mut members);
         }
@@ -46,17 +57,39 @@ pub fn read(job: &Job, source: &Source, repositories: &Repositories) -> Flow {
     Flow { texts, members }
 }
 
-fn of_role(role: &Role, first: &MemberJob, scene: &mut blocks::Scene<'_>, members: &mut Vec<Member>) {
+fn of_role(
+    role: &Role,
+    first: &MemberJob,
+    scene: &mut blocks::Scene<'_>,
+    naming: &mut Naming,
+    members: &mut Vec<Member>,
+) {
     let of = role.count.value;
-    let steps: Arc<[_]> = scene.programme(role, first).into();
+    let mut shared: Option<Arc<[_]>> = None;
     for number in 1..=of {
+        let steps = match &shared {
+            Some(steps) => Arc::clone(steps),
+            None => {
+                naming.own = members.len();
+                let programme = scene.programme(role, first, naming);
+                // What depends on the member may come to the same for all of them.
+                let steps: Arc<[_]> = match members.last().filter(|_| number > 1) {
+                    Some(before) if *before.steps == *programme.steps => Arc::clone(&before.steps),
+                    _ => programme.steps.into(),
+                };
+                if !programme.is_own {
+                    shared = Some(Arc::clone(&steps));
+                }
+                steps
+            }
+        };
         members.push(Member {
             sub_id: SubId(first.sub_id.0 + number - 1),
             role: convoke_group::RoleName::new(role.name.value.as_str()),
             number,
             of,
             host: None,
-            steps: Arc::clone(&steps),
+            steps,
         });
     }
 }

@@ -27,6 +27,11 @@ impl ByteMap {
         Span::new(first, end)
     }
 
+    /// Where one byte stands.
+    pub(crate) fn at(&self, byte: usize) -> Span {
+        self.0.get(byte).or(self.0.last()).copied().unwrap_or_default()
+    }
+
     /// Adds a byte.
     pub(crate) fn push(&mut self, span: Span) {
         self.0.push(span);

@@ -1,69 +1,153 @@
-//! The test definitions of a block.
+//! The test definitions of a block: the texts their scripts are made of, followed.
 
 use std::time::Duration;
 
-use convoke_group::CallKind;
 use convoke_job::member::{Definition as Given, DefinitionFrom};
+use convoke_job::node::NodeKind;
 use convoke_job::{MemberJob, Node, Span};
+use convoke_overlay::definition::TestDefinition;
+use convoke_overlay::script::step_line;
 
-use super::blocks::{Scene, known};
-use super::scalar;
-use crate::model::{Call, Definition, Origin, Step, Unknown, Why};
+use super::blocks::Scene;
+use super::checkout::{Checkout, Loaded};
+use super::scalar::{self, ByteMap};
+use crate::follow::{self, Naming, Setting};
+use crate::model::{Definition, Place, Step, Unknown, Why};
 
 /// Reads the definitions of one block.
 pub(super) struct Reader<'a, 'b> {
     pub(super) scene: &'a mut Scene<'b>,
-    #[expect(dead_code, reason = "variables come with the shell")]
     pub(super) member: &'a MemberJob,
+    pub(super) naming: &'a Naming,
     /// Of a call from the test shell.
     pub(super) limit: Duration,
+    /// Something depends on which member of its role it is.
+    pub(super) is_own: bool,
+}
+
+/// A definition's document.
+struct Document<'a> {
+    node: &'a Node,
+    text: &'a str,
+    /// Index into the texts of the flow.
+    index: usize,
 }
 
 impl Reader<'_, '_> {
     pub(super) fn definition(&mut self, given: &Given, node: Option<&Node>, span: Span) -> Definition {
-        let document = self.scene.document;
-        let place = document.place_of(node.map(|node| node.get("name").unwrap_or(node)), span);
-        let body = match &given.from {
-            DefinitionFrom::Inline(_) => {
-                self.steps(node.and_then(|node| node.get("repository")?.get("run")?.get("steps")))
-            }
-            DefinitionFrom::Git { repository, .. } | DefinitionFrom::Url { repository, .. } => {
-                let _ = self.scene.repositories.get(given);
-                vec![Step::Opaque(Unknown { why: Why::Elsewhere(repository.clone()), place: place.clone() })]
-            }
-        };
+        let place = self.scene.document.place_of(node.map(|node| node.get("name").unwrap_or(node)), span);
+        let body = self.body(given, node, &place);
         Definition { name: given.name.clone(), place, body }
     }
 
-    fn steps(&mut self, steps: Option<&Node>) -> Vec<Step> {
-        let steps = steps.and_then(Node::as_list).unwrap_or_default();
-        let texts = steps.iter().filter_map(|step| Some((step, step.as_text()?)));
-        texts.filter_map(|(node, text)| self.plain(node, text)).map(Step::Call).collect()
+    fn body(&mut self, given: &Given, node: Option<&Node>, place: &Place) -> Vec<Step> {
+        let opaque = |why| vec![Step::Opaque(Unknown { why, place: place.clone() })];
+        let repositories = self.scene.repositories;
+        let repository = repositories.get(given);
+        match &given.from {
+            DefinitionFrom::Inline(_) => {
+                let document = self.scene.document;
+                let Some(node) = node.and_then(|node| node.get("repository")) else { return Vec::new() };
+                self.scripts(given, &Document { node, text: document.source.text(), index: 0 }, place)
+            }
+            DefinitionFrom::Git { repository: url, .. } | DefinitionFrom::Url { repository: url, .. } => {
+                let Some(repository) = repository else { return opaque(Why::Elsewhere(url.clone())) };
+                let Some(Loaded { text, index }) = self.scene.loaded.load(repository, &given.path, self.scene.texts)
+                else {
+                    return opaque(Why::Elsewhere(format!("{}/{}", repository.name, given.path)));
+                };
+                let source = self.scene.texts[index].clone();
+                match convoke_job::yaml::parse(&source, convoke_job::yaml::Limits::default()).0 {
+                    Some(node) => self.scripts(given, &Document { node: &node, text: &text, index }, place),
+                    None => opaque(Why::Unreadable(format!("{} is no test definition", source.name()))),
+                }
+            }
+        }
     }
 
-    /// A step that is one plain command.
-    fn plain(&self, node: &Node, text: &str) -> Option<Call> {
-        let document = self.scene.document;
-        let mut words = text.split_whitespace();
-        let kind = match words.next()? {
-            "lava-send" => CallKind::Send,
-            "lava-wait" => CallKind::Wait,
-            "lava-wait-all" => CallKind::WaitAll,
-            "lava-sync" => CallKind::Sync,
-            _ => return None,
+    fn scripts(&mut self, given: &Given, document: &Document<'_>, place: &Place) -> Vec<Step> {
+        let definition = match TestDefinition::from_value(&document.node.to_value()) {
+            Ok(definition) => definition,
+            Err(error) => {
+                let why = Why::Unreadable(error.to_string());
+                return vec![Step::Opaque(Unknown { why, place: place.clone() })];
+            }
         };
-        let map = scalar::bytes(document.source.text(), node, text);
-        Some(Call {
-            kind,
-            id: known(words.next()?),
-            role: if kind == CallKind::WaitAll { words.next().map(known) } else { None },
-            data: words
-                .filter_map(|pair| pair.split_once('='))
-                .map(|(key, value)| (known(key), known(value)))
-                .collect(),
-            origin: Origin::Helper { wrapped: None },
-            limit: self.limit,
-            place: document.place(map.span(Span::new(0, text.trim_end().len()))),
-        })
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for (name, value) in definition.merged_parameters(&given.parameters) {
+            parameters.push((name.to_owned(), value.unwrap_or_default().to_owned()));
+        }
+        let mut out = Vec::new();
+        let skips = given.skip_install.iter().any(|skip| skip == "steps" || skip == "all");
+        if !skips {
+            let steps = document.node.get("install").and_then(|install| install.get("steps"));
+            let script = script(steps, &definition.install_steps, document, |step| step.to_owned());
+            if self.follow(given, script, &parameters, false, &mut out) {
+                // The definition does not run when its installation fails (device-side.md §5.3).
+                out.push(Step::Stop(place.clone()));
+                return out;
+            }
+        }
+        let steps = document.node.get("run").and_then(|run| run.get("steps"));
+        let script = script(steps, &definition.run_steps, document, step_line);
+        self.follow(given, script, &parameters, true, &mut out);
+        out
     }
+
+    /// Whether the script certainly fails.
+    fn follow(
+        &mut self,
+        given: &Given,
+        (text, map, index): (String, ByteMap, usize),
+        parameters: &[(String, String)],
+        errexit: bool,
+        out: &mut Vec<Step>,
+    ) -> bool {
+        let repositories = self.scene.repositories;
+        let mut files =
+            Checkout { repository: repositories.get(given), texts: self.scene.texts, loaded: &mut self.scene.loaded };
+        let followed = follow::follow(
+            follow::Given { text: &text, map, index },
+            Setting {
+                naming: self.naming,
+                files: &mut files,
+                environment: &self.member.environment,
+                parameters,
+                limit: self.limit,
+                errexit,
+            },
+        );
+        self.is_own |= followed.is_own;
+        out.extend(followed.steps);
+        followed.failed
+    }
+}
+
+/// Steps as one script: its text, where that stands, and in which text of the flow.
+fn script(
+    list: Option<&Node>,
+    steps: &[String],
+    document: &Document<'_>,
+    line: impl Fn(&str) -> String,
+) -> (String, ByteMap, usize) {
+    let nodes = list.and_then(Node::as_list).unwrap_or_default();
+    // Empty ones are dropped from the steps.
+    let nodes = nodes.iter().filter(|node| node.kind != NodeKind::Null);
+    let (mut text, mut map) = (String::new(), ByteMap::default());
+    for (node, step) in nodes.zip(steps) {
+        let bytes = scalar::bytes(document.text, node, step);
+        let line = line(step);
+        let mut at = 0;
+        for byte in line.bytes() {
+            map.push(bytes.at(at));
+            // What the line has more than the step is a backslash before a `$`.
+            if step.as_bytes().get(at) == Some(&byte) {
+                at += 1;
+            }
+        }
+        map.push(Span::new(bytes.at(at).end, bytes.at(at).end));
+        text.push_str(&line);
+        text.push('\n');
+    }
+    (text, map, document.index)
 }

@@ -5,7 +5,7 @@
 //!
 //! | act | begins | ends |
 //! |---|---|---|
-//! | send | a row of its own, after all that are taken | at once |
+//! | send | the row after its member's last act, below every earlier send | at once |
 //! | wait, wait-all, sync | the row after its member's last act | in the last row of what satisfies it |
 //! | anything else | the row after its member's last act | at once |
 
@@ -37,8 +37,17 @@ pub(crate) fn lay<'n>(
     let groups = groups(who, acts, sequences);
     let seats = seats(acts.len(), &groups, sequences);
     let cells_of = vec![Vec::new(); groups.len()];
-    let mut placing =
-        Placing { groups: &groups, acts, sequences, needs, seats: &seats, cells_of, cells: Vec::new(), rows: 0 };
+    let mut placing = Placing {
+        groups: &groups,
+        acts,
+        sequences,
+        needs,
+        seats: &seats,
+        cells_of,
+        cells: Vec::new(),
+        rows: 0,
+        sends: 0,
+    };
     for seat in order(&groups, acts, sequences) {
         placing.place(seat);
     }
@@ -105,6 +114,8 @@ struct Placing<'a, 'b, 'n> {
     cells_of: Vec<Vec<usize>>,
     cells: Vec<Cell>,
     rows: usize,
+    /// The first row below all sends.
+    sends: usize,
 }
 
 impl Placing<'_, '_, '_> {
@@ -120,7 +131,10 @@ impl Placing<'_, '_, '_> {
             None => 0,
         };
         let kind = act.what.kind();
-        let row = if kind == Kind::Send { free.max(self.rows) } else { free };
+        let row = if kind == Kind::Send { free.max(self.sends) } else { free };
+        if kind == Kind::Send {
+            self.sends = row + 1;
+        }
         self.rows = self.rows.max(row + 1);
         let (mut id, mut role, mut action) = (None, None, None);
         if let What::Call { kind, id: text, role: of, action: by } = &act.what {

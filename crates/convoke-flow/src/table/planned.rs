@@ -9,11 +9,27 @@ use convoke_group::CallKind;
 use super::acts::{Act, What, Who};
 use super::layout::lay;
 use super::{About, End, Kind, Note, Spot, Table, Tense, VERSION};
+use crate::judge::Judgement;
 use crate::model::{Call, Flow, Origin, Place, Repeat, Step, Text, Unknown, Why};
 use crate::played::{Met, Played, PlayedCall};
 
 impl Table {
-    /// The table of a flow that was played. `why` says, for the index of a call that is never satisfied, why that is.
+    /// The table of a flow that was judged, with the verdict and, for each call that is never satisfied, why.
+    pub fn judged(job: &str, flow: &Flow, judgement: &Judgement<'_>) -> Table {
+        // A call that is only held up by another one has that one's reason.
+        let mut whys: HashMap<*const Call, String> = HashMap::new();
+        for reason in &judgement.reasons {
+            let message = reason.message(flow);
+            for waiting in reason.waits.iter().chain(&reason.behind) {
+                whys.entry(ptr::from_ref(waiting.call)).or_insert_with(|| message.clone());
+            }
+        }
+        let played = &judgement.played;
+        let why = |index: usize| whys.get(&ptr::from_ref(played.calls[index].call)).cloned();
+        Table { verdict: Some(judgement.verdict.as_str().to_owned()), ..Table::planned(job, flow, played, why) }
+    }
+
+    /// The table of a flow that was played. `why` says, for the index of a call that is not satisfied, why that is.
     pub fn planned<'a>(
         job: &str,
         flow: &'a Flow,
@@ -31,7 +47,7 @@ impl Table {
             let steps = flow.members.get(call.member).map(|member| &*member.steps).unwrap_or_default();
             let body = bodies.entry(steps.as_ptr()).or_insert_with(|| Body::of(steps));
             let repeats = body.calls.get(&ptr::from_ref(call.call)).map(|(_, repeats)| &repeats[..]);
-            let why = if call.met == Met::Lost { why(index) } else { None };
+            let why = if matches!(call.met, Met::Satisfied(_)) { None } else { why(index) };
             made.acts.push(act(call, index, repeats.unwrap_or_default(), why, &mut notes));
         }
         for (index, member) in flow.members.iter().enumerate() {
@@ -99,8 +115,9 @@ fn act<'a>(
             said.push(notes.unknown(unknown));
         }
     }
-    if let Some(text) = why {
-        said.push(notes.add(Note { about: About::Never, text, place: None }));
+    if let Some(text) = why.filter(|_| said.is_empty() || end == End::Never) {
+        let about = if end == End::Never { About::Never } else { About::Unknown };
+        said.push(notes.add(Note { about, text, place: None }));
     }
     said.dedup();
     Act {

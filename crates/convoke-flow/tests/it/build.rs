@@ -213,7 +213,6 @@ pub(crate) fn definition(name: &str, body: Vec<Step>) -> Step {
     Step::Definition(Definition { name: name.into(), place: nowhere(), body })
 }
 
-#[allow(dead_code)]
 pub(crate) fn block(kind: &'static str, minutes: u64, body: Vec<Step>) -> Step {
     let limit = Duration::from_secs(60 * minutes);
     Step::Block(Block { kind, path: kind.into(), place: nowhere(), limit, body })

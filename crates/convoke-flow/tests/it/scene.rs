@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_flow::{Block, Call, Flow, Member, Met, Origin, Place, Played, PlayedCall, Step, Text};
-use convoke_group::{
-    Answer, Call as GroupCall, CallKind, Group, GroupName, Input, MemberName, MessageId, Output, Quiet, RoleName, Time,
-    WaitId,
-};
+use convoke_group::{Answer, CallKind, Group, GroupName, Input, MemberName, Output, Quiet, RoleName, Time, WaitId};
 use convoke_job::{Source, Span, SubId};
+
+use crate::oracle::asked;
 
 /// The flow of a scene: a line a role, `ROLE [COUNT]: STEP, STEP…`; a step is a call without its `lava-`, or a block.
 pub(crate) fn flow(scene: &str) -> Flow {
@@ -100,19 +99,6 @@ pub(crate) fn play(flow: &Flow) -> Played<'_> {
     played(flow, &made, &over)
 }
 
-fn asked(call: &Call) -> GroupCall {
-    let message_id = MessageId::new(call.id.shown());
-    match call.kind {
-        CallKind::Send => GroupCall::Send { message_id, message: serde_json::json!({}) },
-        CallKind::Wait => GroupCall::Wait { message_id },
-        CallKind::WaitAll => {
-            GroupCall::WaitAll { message_id, role: call.role.as_ref().map(|role| RoleName::new(role.shown())) }
-        }
-        CallKind::Sync => GroupCall::Sync { message_id },
-        CallKind::Assemble => GroupCall::Assemble,
-    }
-}
-
 /// The calls in the order in which they were over, with what satisfied each.
 fn played<'a>(flow: &'a Flow, made: &[(usize, &'a Call)], over: &[(usize, bool)]) -> Played<'a> {
     let lost = (0..made.len()).filter(|index| !over.iter().any(|(done, _)| done == index)).map(|index| (index, false));
@@ -138,7 +124,7 @@ fn played<'a>(flow: &'a Flow, made: &[(usize, &'a Call)], over: &[(usize, bool)]
             CallKind::Sync => of(CallKind::Sync),
             CallKind::Send | CallKind::Assemble => Vec::new(),
         };
-        PlayedCall { member, call, only_if: Vec::new(), met: if *done { Met::Satisfied(by) } else { Met::Lost } }
+        PlayedCall { member, call, only_if: Vec::new(), met: if *done { Met::Satisfied(by.into()) } else { Met::Lost } }
     });
     Played { calls: calls.collect(), played_by: (0..flow.members.len()).collect() }
 }

@@ -68,7 +68,7 @@ impl TreeContext {
 }
 
 /// Whether a shell is needed on the console that the boot block `blocks[boot]` opens: definitions run in it. Monitors and
-/// interactive scripts need none; with nothing to run, a shell shows that the device is up.
+/// interactive scripts need none. With nothing to run, a shell shows that the device is up; a further line is only recorded.
 pub fn wants_shell(blocks: &[&Block], boot: usize) -> bool {
     let Some(own) = blocks.get(boot).map(|block| block.namespace()) else { return true };
     let mut tests = blocks[boot + 1..]
@@ -80,7 +80,8 @@ pub fn wants_shell(blocks: &[&Block], boot: usize) -> bool {
             _ => None,
         })
         .peekable();
-    tests.peek().is_none() || tests.any(|shell| shell)
+    let is_further = matches!(&blocks[boot].kind, BlockKind::Boot { method, .. } if method == "new_connection");
+    tests.peek().is_none() && !is_further || tests.any(|shell| shell)
 }
 
 /// All definitions of a namespace with their number in it and the block they stand in (§14).

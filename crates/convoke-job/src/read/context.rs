@@ -54,6 +54,17 @@ const KEYS: &[&str] = &[
     "vga",
 ];
 
+/// Whether a job may set this template variable in its `context`.
+///
+/// # Errors
+/// What it may have been meant to be.
+pub fn context_key(name: &str) -> Result<(), String> {
+    match KEYS.contains(&name) {
+        true => Ok(()),
+        false => Err(format!("{name:?} is not a context variable{}", did_you_mean(name, KEYS))),
+    }
+}
+
 /// Reads a context; `extra` are the keys an instance adds.
 pub(crate) fn context(at: &At<'_>, extra: &[String], findings: &mut Findings) -> Map<String, Value> {
     let mut out = Map::new();

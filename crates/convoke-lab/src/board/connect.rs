@@ -213,7 +213,8 @@ async fn program(command: &str, folder: &Path) -> Result<(Console, Connection), 
             }
             ended = stage.recv::<Ended>() => {
                 let how = match ended {
-                    Ok((ended, _)) => ended.how(),
+                    Ok((ended, _)) if ended.said.is_empty() => ended.how(),
+                    Ok((ended, _)) => format!("{}: {}", ended.how(), ended.said),
                     Err(error) => error.to_string(),
                 };
                 let _ = events.send(DeviceEvent::Ended(lost(format!("{what}, {how}"))));

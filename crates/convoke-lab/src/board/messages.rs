@@ -22,8 +22,7 @@ pub(crate) struct Disconnect;
 pub(crate) struct Ended {
     /// Its exit status; none when a signal ended it.
     pub(crate) code: Option<i32>,
-    /// The last line that it wrote, on standard error if there is any there. Empty for a connection, which writes to its
-    /// terminal.
+    /// The last line that it wrote, on standard error if there is any there; of a connection only that.
     pub(crate) said: String,
 }
 

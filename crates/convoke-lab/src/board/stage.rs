@@ -1,7 +1,7 @@
 //! The stages `command`, which runs one command of the lab, and `connect`, which runs the program behind a console.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
@@ -32,11 +32,31 @@ pub(crate) fn command(control: Control) -> Result<(), StageFailure> {
 pub(crate) fn connect(control: Control) -> Result<(), StageFailure> {
     let (config, mut fds) = control.recv::<ShellConfig>()?;
     let terminal = fds.pop().ok_or_else(|| StageFailure::new("the terminal is missing"))?;
-    let stdio = [Stdio::from(terminal.try_clone()?), Stdio::from(terminal.try_clone()?), Stdio::from(terminal)];
+    let (words, errors) = io::pipe()?;
+    let copy = File::from(terminal.try_clone()?);
+    // Ends when nothing of the program is left.
+    let words = std::thread::spawn(move || last_words(words, copy));
+    let stdio = [Stdio::from(terminal.try_clone()?), Stdio::from(terminal), Stdio::from(errors)];
     match tree::run(&control, &shell(config), stdio)? {
-        Some(status) => Ok(control.send(&Ended { code: status.code(), said: String::new() }, &[])?),
+        Some(status) => {
+            let said = words.join().unwrap_or_default();
+            Ok(control.send(&Ended { code: status.code(), said }, &[])?)
+        }
         None => Ok(()),
     }
+}
+
+/// Passes a program's complaints on to its terminal, where they have always been, and gives the last of them.
+fn last_words(mut words: io::PipeReader, mut terminal: File) -> String {
+    let (mut chunk, mut kept) = ([0; 1024], Vec::new());
+    while let Ok(length @ 1..) = words.read(&mut chunk) {
+        // Nobody may read it any more.
+        let _ = terminal.write_all(&chunk[..length]);
+        kept.extend_from_slice(&chunk[..length]);
+        let surplus = kept.len().saturating_sub(chunk.len());
+        kept.drain(..surplus);
+    }
+    last_of(&kept)
 }
 
 fn shell(config: ShellConfig) -> Foreign {
@@ -55,6 +75,10 @@ fn last_line(file: &mut File) -> io::Result<String> {
     file.seek(io::SeekFrom::Start(length.saturating_sub(OUTPUT)))?;
     let mut bytes = Vec::new();
     file.take(OUTPUT).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned())
+    Ok(last_of(&bytes))
+}
+
+fn last_of(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned()
 }

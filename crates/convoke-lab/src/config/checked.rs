@@ -1,10 +1,11 @@
 //! What is wrong with one device's configuration, for whoever writes it.
 
 use convoke_device::{Dictionary, faults};
-use convoke_job::{Diagnostic, Source, Span, yaml};
+use convoke_job::{Diagnostic, Node, Source, Span, yaml};
 use serde_json::{Map, Value};
 
 use super::LabDevice;
+use crate::ssh::Target;
 
 /// A device's configuration as a job gets it, and its faults.
 #[derive(Clone, Debug)]
@@ -18,13 +19,23 @@ pub struct Checked {
     pub findings: Vec<Diagnostic>,
 }
 
+/// What ssh could not log in with.
+fn login(root: &Node, dictionary: &Dictionary) -> Option<Diagnostic> {
+    let wrong = Target::of_dictionary(dictionary).err()?;
+    let methods = ["boot", "deploy"].map(|section| root.get("actions")?.get(section)?.get("methods")?.get("ssh"));
+    let span = methods.into_iter().flatten().next().map_or(root.span, |node| node.span);
+    Some(Diagnostic::error("device.ssh", "actions", span, wrong.message).help(wrong.help))
+}
+
 impl LabDevice {
     /// Checks its configuration for a job with this `context`.
     pub fn checked(&self, context: &Map<String, Value>) -> Checked {
         let fault = |message: String| {
             let mut finding = Diagnostic::error("lab.template", "", Span::default(), message);
             finding.labels.clear();
-            finding
+            finding.help(
+                "template folders: `templates` of the lab file, the dictionary's, `../device-types`, those of LAVA",
+            )
         };
         let mut chain = Vec::new();
         let source = match (&self.template, &self.dictionary) {
@@ -45,6 +56,7 @@ impl LabDevice {
         let (dictionary, mut findings) = Dictionary::read(&source);
         if let (Some(dictionary), (Some(root), _)) = (dictionary, yaml::parse(&source, yaml::Limits::default())) {
             findings.extend(faults::faults(&root, &dictionary));
+            findings.extend(login(&root, &dictionary));
         }
         Checked { source: Some(source), chain, findings }
     }

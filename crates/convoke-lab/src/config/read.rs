@@ -15,10 +15,10 @@ use serde_json::{Map, Value};
 
 use super::fields::{Findings, join};
 use super::template::{DeviceTemplate, line};
-use super::{DeviceSettings, Lab, LabDevice, OnDemandMachines, QEMU, SANDBOX, SandboxSettings};
+use super::{DeviceSettings, Kvm, Lab, LabDevice, OnDemandMachines, QEMU, SANDBOX, SandboxSettings};
 
 /// Keys by place; the schema has the same ones.
-pub(super) const TOP: &[&str] = &["templates", "devices", "workers", "sandboxes", "legacy-map"];
+pub(super) const TOP: &[&str] = &["templates", "devices", "workers", "sandboxes", "machines", "legacy-map"];
 pub(super) const DEVICE: &[&str] = &[
     "name",
     "type",
@@ -30,8 +30,10 @@ pub(super) const DEVICE: &[&str] = &[
     "os",
     "dispatcher_ip",
     "disk",
+    "kvm",
     "timeouts",
 ];
+pub(super) const MACHINES: &[&str] = &["kvm"];
 pub(super) const WORKER: &[&str] = &["job_limit"];
 pub(super) const SANDBOXES: &[&str] = &["on_demand", "tags", "network", "environment", "os", "disk", "timeouts"];
 pub(super) const TIMEOUTS: &[&str] = &["actions", "connections"];
@@ -78,7 +80,7 @@ fn template_device(source: &Source, place: &Path, device_type: Option<&DeviceTyp
     };
     let rendered = match rendered {
         Ok(rendered) => rendered,
-        Err(fault) => return (None, vec![template_fault(&fault, Some(source), wrong)]),
+        Err(fault) => return (None, vec![template_fault(&fault, source, wrong)]),
     };
     let findings = rendered.findings.iter();
     let findings = findings
@@ -104,10 +106,9 @@ fn template_device(source: &Source, place: &Path, device_type: Option<&DeviceTyp
 }
 
 /// A fault of a template, at its line when it is in `source`.
-fn template_fault(fault: &TemplateFault, source: Option<&Source>, wrong: impl Fn(String) -> Diagnostic) -> Diagnostic {
+fn template_fault(fault: &TemplateFault, source: &Source, wrong: impl Fn(String) -> Diagnostic) -> Diagnostic {
     let mut finding = wrong(fault.to_string());
-    let own = source.zip(fault.place.as_ref()).filter(|(source, (place, _))| source.name() == place);
-    if let Some((source, (_, line))) = own {
+    if let Some((_, line)) = fault.place.as_ref().filter(|(place, _)| source.name() == place) {
         let text = source.text();
         let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
@@ -160,27 +161,17 @@ fn lava_device(
     })
 }
 
-/// A dictionary that is rendered for each job, and what it says for a job without `context`.
+/// A dictionary that is rendered for each job, and what it says for a job without `context`, if anything.
 fn template(
-    node: &Node,
-    path: &str,
     place: &Path,
-    (name, device_type, files): (&str, &str, &Files),
-    findings: &mut Findings,
-) -> Option<(Arc<Dictionary>, Arc<DeviceTemplate>)> {
-    let wrong = |message: String| Diagnostic::error("lab.template", path, node.span, message);
+    files: &Files,
+    name: &str,
+    device_type: &str,
+) -> (Option<Arc<Dictionary>>, Arc<DeviceTemplate>) {
     let template = DeviceTemplate::new(place, &files.templates, name, device_type);
-    let rendered = match template.render(&Map::new()) {
-        Ok(rendered) => rendered,
-        Err(fault) => {
-            findings.add(template_fault(&fault, None, wrong));
-            return None;
-        }
-    };
-    for finding in &rendered.findings {
-        findings.add(Diagnostic { severity: finding.severity, ..wrong(line(finding, &rendered.source)) });
-    }
-    Some((Arc::new(rendered.dictionary?), Arc::new(template)))
+    let rendered = template.render(&Map::new()).ok();
+    let dictionary = rendered.filter(|rendered| rendered.error().is_none()).and_then(|rendered| rendered.dictionary);
+    (dictionary.map(Arc::new), Arc::new(template))
 }
 
 /// `dictionary:`, in place or the path of a file.
@@ -250,7 +241,12 @@ fn lab(root: &Node, files: &Files, findings: &mut Findings) -> Lab {
     let sandboxes = sandboxes(root.get("sandboxes"), listed(SANDBOX), findings);
     let machines = if listed(QEMU) { OnDemandMachines::Never } else { OnDemandMachines::Unlimited };
     let legacy_map = root.get("legacy-map").map(|node| legacy_map(node, findings)).unwrap_or_default();
-    Lab { devices: devices.into_iter().map(|(device, _)| device).collect(), workers, sandboxes, machines, legacy_map }
+    let kvm = root.get("machines").and_then(|node| {
+        findings.map(node, "machines", MACHINES);
+        kvm(node, "machines", findings)
+    });
+    let devices = devices.into_iter().map(|(device, _)| device).collect();
+    Lab { devices, workers, sandboxes, machines, kvm: kvm.unwrap_or_default(), legacy_map }
 }
 
 fn workers(node: &Node, findings: &mut Findings) -> BTreeMap<String, WorkerEntry> {
@@ -300,9 +296,10 @@ fn device(item: &Node, path: &str, files: &Files, findings: &mut Findings) -> Op
                 node.as_text().map(|file| files.folder.join(file)).filter(|place| DeviceTemplate::is_one(place));
             match place {
                 Some(place) => {
-                    let device =
-                        (name.as_deref().unwrap_or_default(), device_type.as_deref().unwrap_or_default(), files);
-                    template(node, &path, &place, device, findings).unzip()
+                    let name = name.as_deref().unwrap_or_default();
+                    let (dictionary, template) =
+                        template(&place, files, name, device_type.as_deref().unwrap_or_default());
+                    (dictionary, Some(template))
                 }
                 None => (dictionary(node, &path, &files.folder, findings), None),
             }
@@ -360,6 +357,7 @@ fn settings(node: &Node, path: &str, findings: &mut Findings) -> DeviceSettings 
     let os = node.get("os").and_then(|node| findings.text(node, &join(path, "os")));
     let dispatcher_ip = node.get("dispatcher_ip").and_then(|node| findings.text(node, &join(path, "dispatcher_ip")));
     let disk = node.get("disk").and_then(|node| findings.bytes(node, &join(path, "disk")));
+    let kvm = kvm(node, path, findings);
     let path = join(path, "timeouts");
     let timeouts = node.get("timeouts");
     if let Some(timeouts) = timeouts {
@@ -376,8 +374,23 @@ fn settings(node: &Node, path: &str, findings: &mut Findings) -> DeviceSettings 
         dispatcher_ip,
         folder: Default::default(),
         disk,
+        kvm,
         action_timeouts,
         connection_timeouts,
+    }
+}
+
+/// `kvm:`; YAML reads `no` and `yes` as booleans.
+fn kvm(node: &Node, path: &str, findings: &mut Findings) -> Option<Kvm> {
+    let node = node.get("kvm")?;
+    match (node.as_bool(), node.as_text()) {
+        (Some(false), _) => Some(Kvm::No),
+        (Some(true), _) => Some(Kvm::Yes),
+        (_, Some("probe")) => Some(Kvm::Probe),
+        _ => {
+            findings.wrong(&join(path, "kvm"), node, "no, probe or yes");
+            None
+        }
     }
 }
 

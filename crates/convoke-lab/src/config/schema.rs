@@ -36,6 +36,8 @@ struct LabFile {
     workers: BTreeMap<String, Option<Worker>>,
     /// How sandboxes are made.
     sandboxes: Option<Sandboxes>,
+    /// What holds for all QEMU machines.
+    machines: Option<Machines>,
     /// How device types deploy and boot in jobs of the 2014 JSON format, by device type.
     #[schemars(rename = "legacy-map", default)]
     legacy_map: BTreeMap<String, Template>,
@@ -69,6 +71,8 @@ struct Device {
     dispatcher_ip: Option<String>,
     /// Most that may be written to a sandbox's disk.
     disk: Option<Size>,
+    /// Whether a QEMU machine uses hardware virtualisation.
+    kvm: Option<KvmUse>,
     /// Limits that hold on this device.
     timeouts: Option<Timeouts>,
 }
@@ -121,6 +125,29 @@ struct Sandboxes {
     disk: Option<Size>,
     /// Limits that hold on sandboxes.
     timeouts: Option<Timeouts>,
+}
+
+/// Settings of all QEMU machines. A device's own go first.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Machines {
+    /// Whether they use hardware virtualisation.
+    kvm: Option<KvmUse>,
+}
+
+/// `false` (`no`): never, which holds when nothing is given; `probe`: once a tiny guest has shown that it works; `true` (`yes`):
+/// unproved.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum KvmUse {
+    Always(bool),
+    Proved(Proved),
+}
+
+#[derive(JsonSchema)]
+enum Proved {
+    #[schemars(rename = "probe")]
+    Probe,
 }
 
 #[derive(JsonSchema)]
@@ -226,6 +253,7 @@ mod tests {
             ("/$defs/Device/properties", read::DEVICE),
             ("/$defs/Worker/properties", read::WORKER),
             ("/$defs/Sandboxes/properties", read::SANDBOXES),
+            ("/$defs/Machines/properties", read::MACHINES),
             ("/$defs/Timeouts/properties", read::TIMEOUTS),
             ("/$defs/Template/properties", read::TEMPLATE),
         ];

@@ -61,7 +61,8 @@ impl DeviceTemplate {
         all.extend(LAVA.iter().map(PathBuf::from));
         let templates = Templates::new(move |name| {
             if name == own {
-                return read(&own_place);
+                let found = read(&own_place)?;
+                return found.ok_or_else(|| format!("{} does not exist", own_place.display())).map(Some);
             }
             let mut found = all.iter().map(|folder| read(&folder.join(name)));
             found.find_map(Result::transpose).transpose()

@@ -10,6 +10,7 @@ use convoke_artifact::Fault as Whose;
 use convoke_artifact::disk::{DiskOrder, OverlayDisk};
 use convoke_children::Stage;
 use convoke_device::Fault;
+use convoke_device::acceleration;
 use convoke_device::qemu::{self, GuestDisk, Machine};
 use convoke_dispatcher::device::{
     BootRequest, Console, ConsoleEnd, Deployed, Deployment, Device, DeviceEvent, DeviceFuture, DeviceInfo, DeviceLog,
@@ -24,8 +25,11 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::messages::{AttachConfig, Attached, FromMachine, ListenConfig, Listening, MachineConfig, Namespaces};
+use super::probe::Acceleration;
 use super::qmp::Qmp;
+use super::terminal::Terminal;
 use crate::command;
+use crate::config::Kvm;
 use crate::sandbox::Ground;
 use crate::sandbox::ground::failed;
 use crate::sandbox::network;
@@ -81,6 +85,10 @@ pub struct QemuDevice {
     /// Where commands of the lab run.
     folder: PathBuf,
     machine: Machine,
+    /// Whether it is one of those made on demand, without a configuration.
+    built_in: bool,
+    kvm: Kvm,
+    acceleration: Arc<Acceleration>,
     /// The ground and the machine's place on it.
     place: Option<(Arc<Ground>, u32, Ipv4Addr)>,
     images: Vec<Image>,
@@ -93,6 +101,10 @@ pub struct QemuDevice {
 struct Running {
     task: JoinHandle<()>,
     stop: Arc<tokio::sync::Notify>,
+    /// Another handle of the console.
+    console: std::os::unix::net::UnixStream,
+    /// Where people get at it.
+    terminal: Option<Terminal>,
 }
 
 impl Drop for Running {
@@ -102,11 +114,18 @@ impl Drop for Running {
 }
 
 impl QemuDevice {
-    /// A machine that is off. `ground` is that of the group; a machine with a network of its own needs none.
+    /// A machine that is off. `ground` is that of the group; a machine with a network of its own needs none. `acceleration`
+    /// is what the machines of a run know together.
     ///
     /// # Errors
     /// Configuration, when the ground was made without its name.
-    pub fn new(spec: DeviceSpec, machine: Machine, ground: Option<Arc<Ground>>) -> Result<QemuDevice, ActionError> {
+    pub fn new(
+        spec: DeviceSpec,
+        machine: Machine,
+        ground: Option<Arc<Ground>>,
+        acceleration: Arc<Acceleration>,
+    ) -> Result<QemuDevice, ActionError> {
+        let (built_in, kvm) = (spec.dictionary.is_none(), spec.settings.kvm.unwrap_or_default());
         let place = match (&machine.network, ground) {
             (qemu::Network::Group { .. }, Some(ground)) => {
                 let Some((number, address)) = ground.place(&spec.name) else {
@@ -130,7 +149,23 @@ impl QemuDevice {
         let files = files.collect();
         let folder = spec.settings.folder.clone();
         let info = spec.info(dispatcher_ip, files);
-        Ok(QemuDevice { info, folder, machine, place, images: Vec::new(), disk: None, running: None })
+        let (images, disk, running) = (Vec::new(), None, None);
+        Ok(QemuDevice { info, folder, machine, built_in, kvm, acceleration, place, images, disk, running })
+    }
+
+    /// A terminal of this machine with the machine's console, open until it is switched off; `None` when it is off. To be
+    /// called when nobody uses the console that [`Device::boot`] gave.
+    ///
+    /// # Errors
+    /// When this machine gives no terminal.
+    pub fn terminal(&mut self) -> io::Result<Option<&Path>> {
+        let Some(running) = self.running.as_mut().filter(|running| !running.task.is_finished()) else {
+            return Ok(None);
+        };
+        if running.terminal.is_none() {
+            running.terminal = Some(Terminal::open(running.console.try_clone()?)?);
+        }
+        Ok(running.terminal.as_ref().map(Terminal::path))
     }
 
     async fn start(&mut self, request: &BootRequest) -> Result<Console, ActionError> {
@@ -150,7 +185,8 @@ impl QemuDevice {
             })
             .collect();
         let wrong = |Fault { message, help }: Fault| ActionError::job(format!("{message}: {help}"));
-        let mut args = self.machine.with_images(&images).map_err(wrong)?;
+        let args = self.machine.with_images(&images).map_err(wrong)?;
+        let mut args = self.accelerated(args, request).await;
         if self.disk.is_some() {
             let GuestDisk { interface, drive_id, .. } = &self.machine.guest;
             let file = file(self.images.len() + 1);
@@ -201,9 +237,36 @@ impl QemuDevice {
         let (events, inbox) = mpsc::unbounded_channel();
         let stop = Arc::new(tokio::sync::Notify::new());
         let task = tokio::spawn(watch(stage, qmp, events, stop.clone()));
-        self.running = Some(Running { task, stop });
-        let (reader, writer) = console.into_split();
+        let console = console.into_std().map_err(broken)?;
+        let handle = console.try_clone().map_err(broken)?;
+        self.running = Some(Running { task, stop, console: handle, terminal: None });
+        // Not `into_split`: the socket stays open for the other handle when who uses this one lets it go.
+        let (reader, writer) = tokio::io::split(UnixStream::from_std(console).map_err(broken)?);
         Ok(Console { events: Some(inbox), ..Console::new(reader, writer) })
+    }
+
+    /// The options with hardware virtualisation as the lab will have it.
+    async fn accelerated(&self, options: Vec<String>, request: &BootRequest) -> Vec<String> {
+        let program = &self.machine.program;
+        let wanted = match self.built_in {
+            true => acceleration::accelerated(program, &options, std::env::consts::ARCH),
+            false => options.clone(),
+        };
+        if !acceleration::asks_for_kvm(&wanted) {
+            return wanted;
+        }
+        let why = match self.kvm {
+            Kvm::Yes => return wanted,
+            Kvm::Probe => match self.acceleration.works(program).await {
+                Ok(()) => return wanted,
+                Err(why) => why,
+            },
+            // Nobody has asked for it.
+            Kvm::No if wanted != options => return options,
+            Kvm::No => "the lab does not say `kvm: probe` or `kvm: yes`".into(),
+        };
+        request.log.warning(format_args!("the machine is emulated, without hardware virtualisation: {why}"));
+        acceleration::emulated(&options)
     }
 
     /// The namespaces the machine runs in.
@@ -286,6 +349,11 @@ impl Device for QemuDevice {
         true
     }
 
+    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        let (what, text) = (what.to_owned(), text.to_owned());
+        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
+    }
+
     fn listen(&mut self) -> DeviceFuture<'_, TcpListener> {
         Box::pin(async move {
             let place = self.place.as_ref().map(|(ground, ..)| IpAddr::V4(ground.address()));
@@ -302,11 +370,6 @@ impl Device for QemuDevice {
             listener
                 .map_err(|error| ActionError::infrastructure(format!("nothing can listen for the machine: {error}")))
         })
-    }
-
-    fn command(&mut self, what: &str, text: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
-        let (what, text) = (what.to_owned(), text.to_owned());
-        Box::pin(async move { command::run(&what, &text, &self.folder, Some(&log)).await })
     }
 
     fn power_off(&mut self) -> DeviceFuture<'_, ()> {
@@ -326,7 +389,7 @@ fn number(index: usize) -> String {
 }
 
 /// Stands for the path of the file of an inherited descriptor.
-fn file(index: usize) -> String {
+pub(super) fn file(index: usize) -> String {
     format!("/dev/fd/{}", number(index))
 }
 
@@ -384,7 +447,7 @@ async fn watch(
 }
 
 /// The first line that is no warning, else the last one: what follows an error is advice.
-fn last_words(stderr: &str, program: &str) -> String {
+pub(super) fn last_words(stderr: &str, program: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let line = lines.iter().find(|line| !line.contains("warning:")).or(lines.last());
     let words = line.map_or_else(|| "it says nothing".to_owned(), |line| (*line).to_owned());

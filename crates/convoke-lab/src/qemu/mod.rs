@@ -16,12 +16,17 @@
 //! |---|---|
 //! | `device` | one machine as a device |
 //! | `stage` | the stages that start it and connect it |
+//! | `terminal` | its console on a terminal, for people |
+//! | `probe` | whether hardware virtualisation works |
 //! | `qmp` | what QEMU tells of its machine |
 //! | `messages` | what goes over the control channels |
 
 mod device;
 pub(crate) mod messages;
+mod probe;
 mod qmp;
 pub(crate) mod stage;
+mod terminal;
 
 pub use device::{QemuDevice, refusal};
+pub use probe::Acceleration;

@@ -69,7 +69,9 @@ impl Target {
         if let Some(identity) = find("identity_file") {
             let identity = text(identity);
             if !identity.starts_with('/') {
-                return Err(wrong("identity_file", &identity, "an absolute path of a private key"));
+                let wanted =
+                    "the absolute path of a private key: a relative one would depend on where Convoke is started";
+                return Err(wrong("identity_file", &identity, wanted));
             }
             target.identity = Some(identity.into());
         }

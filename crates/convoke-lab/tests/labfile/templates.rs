@@ -91,7 +91,7 @@ fn a_job_s_context_reaches_the_configuration_and_what_the_dictionary_sets_goes_f
 }
 
 #[test]
-fn a_fault_of_a_template_is_told_at_the_device_with_its_own_file_and_line() {
+fn a_fault_of_a_template_makes_its_own_device_unusable_and_is_told_with_its_file_and_line() {
     let sound = "{% extends 'machine.jinja2' %}";
     for (dictionary, machine, expected) in [
         ("{% extends 'machin.jinja2' %}", MACHINE, "devices/vm-1.jinja2:1: template not found"),
@@ -109,10 +109,27 @@ fn a_fault_of_a_template_is_told_at_the_device_with_its_own_file_and_line() {
         (sound, "a: [\n", "(rendered):"),
     ] {
         let (_folder, lab, findings) = lab(dictionary, machine);
-        assert!(lab.is_none());
-        assert_eq!(findings.len(), 1, "{findings:?}");
-        assert!(findings[0].starts_with("3 lab.template devices[0].dictionary: "), "{findings:?}");
-        assert!(findings[0].contains(expected), "{expected}: {findings:?}");
+        assert_eq!(findings, [""; 0]);
+        let lab = lab.unwrap();
+        let device = &lab.devices[0];
+        let checked = device.checked(&Map::new());
+        let nowhere = Source::new("", "");
+        let found: Vec<String> = checked
+            .findings
+            .iter()
+            .filter(|finding| finding.is_error())
+            .map(|finding| said(finding, checked.source.as_ref().unwrap_or(&nowhere)))
+            .collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        let why = device.unusable().unwrap();
+        assert!(
+            why.message.starts_with("its configuration cannot be had: ") && why.message.contains(expected),
+            "{why:?}"
+        );
+        assert_eq!(device.configuration(&map(json!({"arch": "arm64"}))).unwrap_err().message, why.message);
+        // Another device of the same type is taken in its place.
+        let inventory = lab.inventory();
+        assert_eq!(inventory.devices[0].health.as_str(), "Bad");
     }
 }
 

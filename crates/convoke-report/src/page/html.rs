@@ -21,12 +21,13 @@ pub(super) fn text(text: &str) -> String {
     out
 }
 
-/// JSON that may stand in a script element: it holds no `<`, `>`, `&`, and no line end that a script knows.
+/// JSON that may stand in a script element: it holds no `<`, `>`, `&`, no line end that a script knows, and nothing that
+/// turns the text around it when somebody looks at the source.
 pub(super) fn json(value: &impl serde::Serialize) -> String {
     let mut out = String::new();
     for character in serde_json::to_string(value).unwrap_or_else(|_| "null".into()).chars() {
         match character {
-            '<' | '>' | '&' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' => {
+            '<' | '>' | '&' | '\x7f'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
                 out.push_str(&format!("\\u{:04x}", u32::from(character)));
             }
             _ => out.push(character),

@@ -99,7 +99,11 @@ fn table(story: &Story, suite: &Suite<'_>, room: &mut usize) -> String {
         "<details class=\"suite\"{open}><summary><b>{}</b> <span class=\"quiet\">{members}</span> {}</summary>\n<div class=\"scroll\"><table class=\"cases{}\">\n",
         html::text(suite.name),
         head::counts(counts),
-        if wide { " wide" } else { "" }
+        match suite.members.len() {
+            0 | 1 => "",
+            _ if wide => " wide",
+            _ => " many",
+        }
     );
     out.push_str("<thead><tr><th scope=\"col\">case</th>");
     for member in &suite.members {
@@ -162,7 +166,8 @@ fn cell(case: &Case, member: u32, wide: bool) -> String {
         String::new()
     };
     let error = error.filter(|_| record.result != ResultValue::Pass);
-    let error = error.map(|text| format!("<small>{}</small>", html::text(text))).unwrap_or_default();
+    let error = error.map(html::text);
+    let error = error.map(|text| format!("<small title=\"{text}\">{text}</small>")).unwrap_or_default();
     format!("<td><a class=\"mark {result}\" href=\"{at}\">{result}</a>{more}{error}</td>")
 }
 

@@ -72,6 +72,10 @@ impl Log {
         let number = self.next;
         self.next += 1;
         let text = match &line.content {
+            Content::Target { text, .. } if line.connection.is_some() => {
+                let connection = line.connection.as_deref().unwrap_or_default();
+                cut(&format!("[{connection}] {text}"))
+            }
             Content::Text(_, text) | Content::Input(text) | Content::Target { text, .. } => cut(text),
             Content::Result { record, .. } => result(record),
         };

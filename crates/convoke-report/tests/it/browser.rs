@@ -116,8 +116,14 @@ impl Browser {
         }
     }
 
-    /// Opens a file, and waits until it is loaded.
+    /// Opens a file, and waits until it is loaded and drawn.
     pub(crate) fn open(&mut self, file: &Path, fragment: &str, screen: Screen) {
+        self.load(file, fragment, screen);
+        self.settle();
+    }
+
+    /// Opens a file, and waits until it is loaded.
+    pub(crate) fn load(&mut self, file: &Path, fragment: &str, screen: Screen) {
         self.call(
             "Emulation.setDeviceMetricsOverride",
             json!({"width": screen.width, "height": screen.height, "deviceScaleFactor": 1, "mobile": screen.touch}),
@@ -136,7 +142,6 @@ impl Browser {
         self.events.clear();
         self.call("Page.navigate", json!({"url": format!("file://{}{fragment}", file.display())}));
         self.event("Page.loadEventFired");
-        self.settle();
     }
 
     /// The value of an expression; a promise is waited for.
@@ -171,6 +176,19 @@ impl Browser {
             );
         }
         self.settle();
+    }
+
+    pub(crate) fn tap(&mut self, x: f64, y: f64) {
+        self.call("Input.dispatchTouchEvent", json!({"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}));
+        self.call("Input.dispatchTouchEvent", json!({"type": "touchEnd", "touchPoints": []}));
+        self.settle();
+    }
+
+    /// A picture of what is in view, as PNG.
+    #[allow(dead_code)] // of the benchmark
+    pub(crate) fn picture(&mut self) -> Vec<u8> {
+        let answer = self.call("Page.captureScreenshot", json!({"format": "png"}));
+        base64::engine::general_purpose::STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
     }
 
     pub(crate) fn wheel(&mut self, x: f64, y: f64, turn: f64, control: bool) {

@@ -286,6 +286,7 @@ fn finish(script: &mut Script, ready: &[u64], gone: Option<u64>) -> Vec<Event> {
 }
 
 /// The journal of the run, one event a line.
+#[allow(dead_code)] // of the benchmark
 pub(crate) fn journal() -> String {
     let mut text = String::new();
     for event in events() {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::arguments::{CheckArguments, CheckFormat};
 use crate::commands::job;
+use crate::commands::outlook::{self, Outlook};
 use crate::failure::Failure;
 use crate::{output, report};
 
@@ -23,7 +24,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
                 worst = ExitCode::from(2);
                 match arguments.format {
                     CheckFormat::Human => Failure::from(unread).print(),
-                    CheckFormat::Json => print_object(path, &[unread.finding().to_json(&Source::new("", ""))])?,
+                    CheckFormat::Json => {
+                        print_object(path, &[unread.finding().to_json(&Source::new("", ""))], outlook::none())?;
+                    }
                 }
                 continue;
             }
@@ -31,6 +34,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
         if let (Some(job), Some(_)) = (&loaded.job, &named) {
             loaded.findings.extend(convoke_lab::check_inventory(job, &lab));
         }
+        let flow = outlook::flow(&loaded)?;
+        let outlook = flow.as_ref().map(Outlook::of);
+        loaded.findings.extend(outlook.iter().flat_map(Outlook::findings));
         let bad = loaded.job.is_none() || loaded.all().any(Diagnostic::is_error);
         if bad {
             worst = ExitCode::from(2);
@@ -38,20 +44,23 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
         match arguments.format {
             CheckFormat::Human => {
                 loaded.print();
-                output::print(&format!("{}: {}\n", path.display(), report::count(loaded.all())))?;
+                let words = outlook.and_then(|outlook| outlook.in_words());
+                let words = words.map(|words| format!("; {words}")).unwrap_or_default();
+                output::print(&format!("{}: {}{words}\n", path.display(), report::count(loaded.all())))?;
                 if let (true, Some(job)) = (arguments.pipeline, &loaded.job) {
                     output::print(&pipelines(job))?;
                 }
             }
-            CheckFormat::Json => print_object(path, &loaded.to_json())?,
+            CheckFormat::Json => {
+                let flow = outlook.map_or_else(outlook::none, |outlook| outlook.to_json());
+                print_object(path, &loaded.to_json(), flow)?;
+            }
         }
     }
     Ok(worst)
 }
 
-fn print_object(path: &Path, findings: &[serde_json::Value]) -> Result<(), Failure> {
-    // Nothing here works out the flow of a job; what is not known is said to be unknown.
-    let flow = json!({"verdict": "unknown", "reasons": []});
+fn print_object(path: &Path, findings: &[serde_json::Value], flow: serde_json::Value) -> Result<(), Failure> {
     output::print(&format!("{}\n", json!({"job": path.display().to_string(), "diagnostics": findings, "flow": flow})))
 }
 

@@ -19,7 +19,8 @@ pub(crate) fn list(arguments: &LabListArguments) -> Result<ExitCode, Failure> {
     let row = |device: &LabDevice| {
         let tags: Vec<&str> = device.tags.iter().map(|tag| tag.as_str()).collect();
         let from = match (&device.template, &device.dictionary) {
-            (Some(template), _) => template.place().display().to_string(),
+            (Some(template), Some(_)) => template.place().display().to_string(),
+            (Some(template), None) => format!("{} (cannot be used)", template.place().display()),
             (None, Some(_)) => "dictionary".to_owned(),
             (None, None) => "-".to_owned(),
         };

@@ -4,9 +4,11 @@ mod check;
 mod convert;
 mod coordinator;
 mod dispatch;
+mod flow;
 mod guarding;
 mod job;
 mod lab;
+mod outlook;
 mod report;
 mod run;
 mod service;
@@ -28,6 +30,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Run(arguments) => run::run(arguments),
         Command::Dispatch(arguments) => dispatch::dispatch(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Flow(arguments) => flow::flow(&arguments),
         Command::Split(arguments) => split::split(&arguments),
         Command::Convert(arguments) => convert::convert(&arguments),
         Command::Report(arguments) => report::report(&arguments),

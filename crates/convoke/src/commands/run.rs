@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::arguments::{Answer, RunArguments};
 use crate::attend::{Stage, attend};
 use crate::commands::job;
+use crate::commands::outlook::{self, Outlook};
 use crate::commands::signals::Signals;
 use crate::failure::Failure;
 use crate::output;
@@ -50,10 +51,19 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     if let (Some(job), false, true) = (&loaded.job, arguments.rehearse, arguments.only.is_empty()) {
         loaded.findings.extend(convoke_lab::check_inventory(job, &lab).into_iter().map(or_rehearse));
     }
+    let flow = outlook::flow(&loaded)?;
+    let outlook = flow.as_ref().map(Outlook::of);
+    loaded.findings.extend(outlook.iter().flat_map(Outlook::findings));
     loaded.print();
     let bad = loaded.all().any(Diagnostic::is_error);
-    let findings = loaded.recorded();
+    let mut findings = loaded.recorded();
     let job = loaded.job.filter(|_| !bad).ok_or(Failure::Findings)?;
+    if let Some(outlook) = &outlook {
+        if outlook.cannot_end() && !arguments.force {
+            return Err(Failure::User("the job cannot end, see above; --force runs it all the same".into()));
+        }
+        findings.extend(outlook.record(&job));
+    }
     let group = Uuid::new_v4().to_string();
     if !arguments.breaks.is_empty() && job.size() < 2 {
         return Err(Failure::User("--break stops a group, and this job has a single device and no group".into()));
@@ -177,5 +187,6 @@ async fn keep(outcome: &Outcome) -> Result<(), Failure> {
     }
     output::print(&text)?;
     Signals::listen()?.next().await;
+    outcome.kept.end().await;
     Ok(())
 }

@@ -230,6 +230,9 @@ fn what_fails_in_the_lab_is_said_in_one_line() {
     let mut board = Scripted::new();
     board.commands["connect"] = json!("no-such-program");
     board.fails(20, &["the connection `no-such-program` has ended, exit status 127"]);
+    let words = "printf 'dut starting\\r\\n'; echo 'ssh: port 22: No route to host' >&2; exit 255";
+    board.commands["connect"] = json!(words);
+    board.fails(20, &["has ended, exit status 255: ssh: port 22: No route to host", "dut starting"]);
     board.commands["connect"] = json!("tcp://127.0.0.1:1");
     board.fails(20, &["cannot connect to 127.0.0.1:1", "refused"]);
     board.commands["connect"] = json!("tty:/dev/no-such-line");

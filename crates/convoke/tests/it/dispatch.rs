@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Ended, Place, Run, Running, User};
+use crate::harness::{Ended, Place, Run, Running, User, fixture};
+use crate::machines;
 
 /// Two members that exchange messages and sync. Each prints its cache file, line by line behind a mark.
 pub(crate) const JOB: &str = r#"
@@ -119,7 +120,7 @@ impl Drop for Coordinator {
 }
 
 /// The same program, killed by the kernel when the test's thread ends, however it ends.
-fn ends_with_the_test(command: &Command) -> Command {
+pub(crate) fn ends_with_the_test(command: &Command) -> Command {
     let mut bound = Command::new("setpriv");
     bound.args(["--pdeathsig", "KILL"]);
     // A change of user would undo it, so it is part of the same step.
@@ -134,7 +135,7 @@ fn ends_with_the_test(command: &Command) -> Command {
     bound
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -215,6 +216,60 @@ fn two_dispatchers_meet_at_lavas_coordinator() {
     std::fs::remove_file(dir.join("results.yaml")).unwrap();
     assert_eq!(place.convoke(&["report", dir.to_str().unwrap()]).code, Some(0));
     assert_eq!(runs[1].file("results.yaml"), before);
+}
+
+/// Machines with kernels of their own, whose messages go over their serial lines.
+#[test]
+fn two_dispatchers_of_machines_meet_at_lavas_coordinator() {
+    let place = Place::new(User::Root);
+    let server: &[&str] = &[
+        r#"lava-send ready zone=b note="two words, größer" area= eq="a=b""#,
+        "lava-sync middle",
+        "lava-wait thanks",
+        "sed 's/^/cache /' /tmp/lava_multi_node_cache.txt",
+        "lava-sync middle",
+    ];
+    let client: &[&str] = &[
+        "lava-wait-all ready server",
+        "sed 's/^/cache /' /tmp/lava_multi_node_cache.txt",
+        "lava-group | sort | sed 's/^/group /'",
+        "lava-sync middle",
+        "lava-send thanks n=1",
+        "lava-sync middle",
+    ];
+    let job = machines::group_job(&[("server", server), ("client", client)]);
+    members(&place, &job.to_string(), "one");
+    place.write("device.yaml", std::fs::read(fixture("lava-run/device.yaml")).unwrap());
+    let mut coordinator = Coordinator::lava(&place);
+    let runs = both(&place, &coordinator, "");
+    exchanged(&runs);
+    for run in &runs {
+        assert!(run.lava_results().iter().any(|found| found.case == "kernel-messages" && found.result == "pass"));
+    }
+    coordinator.lives();
+    let log = std::fs::read_to_string(place.path("coordinator.log")).unwrap();
+    assert!(log.contains("Clearing group data for one"), "both have left the group:\n{log}");
+}
+
+/// A guest's device is another member's, which is not here.
+#[test]
+fn guests_are_not_dispatched() {
+    let place = Place::new(User::Ordinary);
+    let guest = "{connection: ssh, count: 1, host_role: server, expect_role: server, request: lava-start}";
+    let job = JOB
+        .replace("client: {device_type: sandbox, count: 1}", &format!("client: {guest}"))
+        .replace("role: [server, client], to: sandbox}", "role: [server], to: sandbox}\n- deploy: {role: [client], to: ssh, protocols: \
+            {lava-multinode: [{action: prepare-scp-overlay, request: lava-wait, messageID: ready, message: {ip: $zone}}]}}")
+        .replace("role: [server, client], method: sandbox}", "role: [server], method: sandbox}\n- boot: {role: [client], method: ssh, \
+            prompts: ['# '], parameters: {hostID: ready, host_key: ip}}");
+    members(&place, &job, "one");
+    let arguments =
+        ["dispatch", "client.yaml", "--device", "device.yaml", "--coordinator", "localhost:1", "--output", "out"];
+    let ended = place.convoke(&arguments);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    let why = "role client is a connection to another member's device, and that is not here: run the whole group";
+    assert!(ended.stderr.contains(why), "{}", ended.stderr);
+    assert!(!place.path("out").exists());
 }
 
 #[test]

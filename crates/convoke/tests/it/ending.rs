@@ -8,10 +8,12 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde_json::json;
 
 use crate::bad_input::job;
-use crate::harness::{Place, Running, User, is_root};
+use crate::harness::{self, Place, Running, User, descendants, is_root, name_of};
 use crate::terminal::Terminal;
+use crate::{guests, machines};
 
 /// A program of one's own, so that its processes are told from those of other tests by their executable.
 struct Watched {
@@ -77,7 +79,10 @@ impl Watched {
     /// Starts a run of two members that sync and then wait for something that takes for ever.
     fn start(&self) -> Running {
         let forever = format!("sleep {}", self.token);
-        let job = self.place.write("job.yaml", job(2, &["lava-sync go", &forever], 30));
+        self.start_job(&self.place.write("job.yaml", job(2, &["lava-sync go", &forever], 30)))
+    }
+
+    fn start_job(&self, job: &Path) -> Running {
         let mut command = if self.user == User::Ordinary && is_root() {
             let mut command = Command::new("setpriv");
             command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&self.program);
@@ -187,6 +192,71 @@ fn killed_at_many_points_as_root() {
 fn killed_at_many_points_as_an_ordinary_user() {
     for lines in POINTS {
         killed_at(User::Ordinary, *lines);
+    }
+}
+
+/// A group of a QEMU machine, a sandbox with a guest that is logged in by ssh, and a board behind a program.
+fn every_kind(watched: &Watched) -> PathBuf {
+    let token = &watched.token;
+    let forever = format!("sleep {token}");
+    let host: Vec<&str> = guests::SSHD.into_iter().chain([guests::ADDRESS, guests::START, &forever]).collect();
+    let mut job = guests::job(1, true, &host, &[&forever]);
+    let mut single = machines::job(machines::applied(), &[&forever]);
+    let kernel = format!("-kernel {{kernel}} -append \"{} token={token}\"", machines::APPEND);
+    single["actions"][0]["deploy"]["images"]["kernel"]["image_arg"] = kernel.into();
+    let mut more = single["actions"].as_array().unwrap().clone();
+    for (block, kind) in more.iter_mut().zip(["deploy", "boot", "test"]) {
+        block[kind]["role"] = json!(["machine"]);
+    }
+    more.push(json!({"deploy": {"role": ["board"], "to": "overlay"}}));
+    more.push(json!({"boot": {"role": ["board"], "method": "minimal", "prompts": ["never# "]}}));
+    job["actions"].as_array_mut().unwrap().extend(more);
+    let roles = &mut job["protocols"]["lava-multinode"]["roles"];
+    roles["machine"] = json!({"device_type": "qemu", "count": 1, "context": single["context"]});
+    roles["board"] = json!({"device_type": "board", "count": 1});
+    let lab = json!({"devices": [{"name": "one", "type": "board", "dictionary": {
+        "commands": {"connect": format!("(sleep {token} &); echo connected; sleep {token}")},
+        "actions": {"boot": {"methods": {"minimal": null}}},
+    }}]});
+    watched.place.write("job.lab.yaml", lab.to_string());
+    watched.place.write("job.yaml", job.to_string())
+}
+
+/// Killed while images are made ready, while everything boots, and when all of them are up.
+#[test]
+fn killed_with_every_kind_of_device() {
+    // Only root can be the root that sshd wants to be.
+    if !is_root() {
+        return;
+    }
+    let up = ["connected", "SIGNAL_STARTRUN 0_guest", "SIGNAL_STARTRUN 0_host", "SIGNAL_STARTRUN 0_steps"];
+    for wanted in [&["downloading file"][..], &["Boot command: qemu"], &up] {
+        let before = Machine::now();
+        let watched = Watched::new(User::Root);
+        let mut running = watched.start_job(&every_kind(&watched));
+        let mut missing = wanted.to_vec();
+        let mut lines = BufReader::new(running.0.stdout.as_mut().unwrap()).lines();
+        while !missing.is_empty() {
+            let line = lines.next().unwrap_or_else(|| panic!("the run ended without {missing:?}")).unwrap();
+            missing.retain(|text| !line.contains(text));
+        }
+        let below = descendants(running.0.id());
+        let names: Vec<String> = below.iter().map(|pid| name_of(*pid)).collect();
+        if wanted == up {
+            for name in ["qemu-system-x86", "ssh", "sshd", "sleep"] {
+                assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
+            }
+        }
+        let below = harness::Watched::new(&below);
+        running.signal(Signal::SIGKILL);
+        running.wait();
+        below.wait();
+        watched.nothing_left(&before);
+        // Images have no names.
+        let known = ["journal.jsonl", "definition.yaml", "console.log", "log.yaml", "results.yaml"];
+        let files = walk(&watched.place.path("run")).into_iter().filter(|path| path.is_file());
+        let other: Vec<_> = files.filter(|path| known.iter().all(|name| !path.ends_with(name))).collect();
+        assert!(other.is_empty(), "{other:?}");
     }
 }
 

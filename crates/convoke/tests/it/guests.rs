@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 use crate::harness::{Place, User, is_root};
 
 /// Starts sshd as root of the sandbox.
-const SSHD: [&str; 3] = [
+pub(crate) const SSHD: [&str; 3] = [
     "mkdir -p /run/sshd",
     "ssh-keygen -q -t ed25519 -N '' -f /run/key",
     "/usr/sbin/sshd -f /dev/null -h /run/key -o UsePAM=no -o StrictModes=no -o 'Subsystem=sftp internal-sftp' -E /run/log",
 ];
-const ADDRESS: &str = "lava-send ipv4 ipaddr=$(lava-echo-ipv4 eth0)";
-const START: &str = "lava-send lava_start";
+pub(crate) const ADDRESS: &str = "lava-send ipv4 ipaddr=$(lava-echo-ipv4 eth0)";
+pub(crate) const START: &str = "lava-send lava_start";
 const SYNC: &str = "lava-sync done";
 /// Until the last guest has logged out.
 const OUT: &str = "while pgrep -f '^sshd: root@' > /dev/null; do sleep 0.1; done";
 
 /// A host that does `host`, and `count` guests that do `guest`.
-fn job(count: u32, authorize: bool, host: &[&str], guest: &[&str]) -> Value {
+pub(crate) fn job(count: u32, authorize: bool, host: &[&str], guest: &[&str]) -> Value {
     let test = |role: &str, steps: &[&str]| {
         json!({"test": {"role": [role], "definitions": [{
             "from": "inline", "name": role, "path": "inline/steps.yaml",

@@ -1,10 +1,12 @@
 //! Runs the program as a user would, in a folder of its own, as root or as an ordinary user.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 
+use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -211,12 +213,64 @@ impl Run {
     }
 }
 
+/// Processes whose end can be waited for.
+pub(crate) struct Watched(Vec<OwnedFd>);
+
+impl Watched {
+    /// Those of them that are still there.
+    pub(crate) fn new(pids: &[i32]) -> Watched {
+        let pids = pids.iter().filter_map(|pid| rustix::process::Pid::from_raw(*pid));
+        Watched(pids.filter_map(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()).collect())
+    }
+
+    /// Until the last has ended; the test's own limit is the only one.
+    pub(crate) fn wait(&self) {
+        for pidfd in &self.0 {
+            let mut fds = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
+            rustix::event::poll(&mut fds, None).unwrap();
+        }
+    }
+}
+
+/// The processes below a process.
+pub(crate) fn descendants(pid: u32) -> Vec<i32> {
+    let mut below = vec![pid.to_string()];
+    let mut found = Vec::new();
+    while let Some(pid) = below.pop() {
+        let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
+        below.extend(String::from_utf8(children.stdout).unwrap().lines().map(str::to_owned));
+        found.push(pid.parse().unwrap());
+    }
+    found.remove(0);
+    found
+}
+
+/// The name of a process; empty when it is gone.
+pub(crate) fn name_of(pid: i32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
 /// Ends the child when the test ends early.
 pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
     pub(crate) fn wait(mut self) -> ExitStatus {
         self.0.wait().unwrap()
+    }
+
+    /// Reads everything it says, to its end.
+    pub(crate) fn output(mut self) -> Output {
+        use std::io::Read;
+        // Both at once, so that it is held up by neither.
+        let mut errors = self.0.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            errors.read_to_end(&mut text).unwrap();
+            text
+        });
+        let mut stdout = Vec::new();
+        self.0.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+        Output { status: self.0.wait().unwrap(), stdout, stderr: errors.join().unwrap() }
     }
 
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {

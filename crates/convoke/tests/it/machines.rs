@@ -6,7 +6,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::harness::{Place, Running, User, fixture, repository};
+use crate::harness::{Place, Running, User, Watched, fixture, repository};
 
 /// A guest image.
 pub(crate) fn image(name: &str) -> PathBuf {
@@ -47,6 +47,29 @@ pub(crate) fn job(ramdisk: serde_json::Value, steps: &[&str]) -> serde_json::Val
             }]}},
         ],
     })
+}
+
+/// A group of members with one machine each, by role, and their steps.
+pub(crate) fn group_job(roles: &[(&str, &[&str])]) -> serde_json::Value {
+    let mut group = job(applied(), &["true"]);
+    let fields = group.as_object_mut().unwrap();
+    fields.remove("device_type");
+    let context = fields.remove("context").unwrap();
+    let mut test = fields["actions"].as_array_mut().unwrap().pop().unwrap();
+    let names: Vec<&str> = roles.iter().map(|(role, _)| *role).collect();
+    for action in fields["actions"].as_array_mut().unwrap() {
+        action.as_object_mut().unwrap().values_mut().for_each(|block| block["role"] = json!(names));
+    }
+    let mut wanted = serde_json::Map::new();
+    for (role, steps) in roles {
+        test["test"]["role"] = json!([role]);
+        test["test"]["definitions"][0]["name"] = json!(role);
+        test["test"]["definitions"][0]["repository"]["run"]["steps"] = json!(steps);
+        fields["actions"].as_array_mut().unwrap().push(test.clone());
+        wanted.insert((*role).to_owned(), json!({"device_type": "qemu", "count": 1, "context": context}));
+    }
+    fields.insert("protocols".into(), json!({"lava-multinode": {"timeout": {"minutes": 4}, "roles": wanted}}));
+    group
 }
 
 /// The overlay within the initramfs.
@@ -176,17 +199,9 @@ fn a_machine_does_not_outlive_convoke() {
     };
     let pids = machines();
     assert!(!pids.is_empty());
-    let watched: Vec<_> = pids
-        .iter()
-        .filter_map(|pid| rustix::process::Pid::from_raw(*pid))
-        .filter_map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok())
-        .collect();
+    let watched = Watched::new(&pids);
     running.signal(Signal::SIGKILL);
-    for pidfd in &watched {
-        // Ends when the process does; the test's own limit is the only one.
-        let mut fds = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
-        rustix::event::poll(&mut fds, None).unwrap();
-    }
+    watched.wait();
     running.wait();
     assert_eq!(machines(), Vec::<i32>::new());
 }

@@ -1,6 +1,8 @@
 //! Black-box tests of the command line: real processes, real namespaces, real shells.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
 
+mod acceleration;
+mod at_once;
 mod bad_input;
 mod boards;
 mod commands;
@@ -9,15 +11,20 @@ mod deploys;
 mod dispatch;
 mod ending;
 mod examples;
+mod flow;
 mod guarded;
 mod guests;
 mod harness;
 mod keep;
+mod lab;
 mod lava_run;
+mod lines;
+mod logins;
 mod machines;
 mod only;
 mod promises;
 mod rehearsal;
+mod reports;
 mod service;
 mod status;
 mod stops;

@@ -4,7 +4,7 @@ use crate::harness::{Place, Run, User, fixture};
 
 fn rehearse(name: &str) -> (Place, Run) {
     let place = Place::new(User::Ordinary);
-    let run = place.run(&fixture("jobs").join(name), &["--rehearse", "--log-level", "info"]);
+    let run = place.run(&fixture("jobs").join(name), &["--rehearse", "--force", "--log-level", "info"]);
     (place, run)
 }
 

@@ -118,7 +118,9 @@ function drawLane(context, lane) {
   context.font = layout.size.text >= 12 ? FONT : SMALL_FONT;
   for (const [name, from, to] of member.stages) {
     const [fill, ink] = stageColour(name);
-    box(context, from, to, y + lane.bar, bar, fill, ink, name);
+    const suites = name.startsWith("test") ? member.suites.filter((suite) => suite[1] >= from && suite[1] < to) : [];
+    const text = suites.length ? `${name}: ${suites.map((suite) => suite[0]).join(", ")}` : name;
+    box(context, from, to, y + lane.bar, bar, fill, ink, text);
   }
   context.font = SMALL_FONT;
   for (const one of member.calls) drawCall(context, one, y + lane.call + one.row * (call + 1), call);
@@ -153,14 +155,16 @@ function drawCall(context, call, y, height) {
   const ink = colours[`${tone}-ink`];
   // Neighbours that are too narrow for their names are one for the reader.
   let place = 0;
+  let named = false;
   while (place < pieces.length) {
     const piece = pieces[place];
     const left = Math.max(xOf(piece.from), layout.gutter);
     const right = Math.min(xOf(piece.to), layout.width);
     const room = right - left - 8;
-    const what = place === 0 ? `${call.say.replace("lava-", "")}: ` : "";
+    const what = named ? "" : `${call.say.replace("lava-", "")}: `;
     const text = room > 20 ? fitted(context, `${what}for ${names(piece.set)}`, room) : "";
     if (text) {
+      named = true;
       // The hatch is under the text alone made quiet, so that it can be read.
       context.globalAlpha = 0.82;
       context.fillStyle = colours[tone];
@@ -195,6 +199,13 @@ function drawPoint(context, call, y, height, failed) {
     context.arc(x, middle, half * 0.7, 0, 7);
   }
   context.fill();
+  if (call.kind !== "send" || height < 12) return;
+  // The ID beside it, where nothing else stands.
+  const next = members[call.m].calls.find((other) => other.row === call.row && other.at > call.at);
+  const room = (next ? xOf(next.at) : layout.width) - x - half - 10;
+  if (textWidth(context, call.id) > room) return;
+  context.fillStyle = colours.quiet;
+  context.fillText(call.id, x + half + 4, middle + 0.5);
 }
 
 function drawCases(context, member, y, height) {

@@ -222,7 +222,7 @@ function drawRow(line, place, here) {
   cell("lvl", LEVELS[level]);
   const text = cell("txt", "");
   for (const [piece, words] of pieces(log.texts[line])) text.append(words ? make("span", { className: words, textContent: piece }) : piece);
-  if (fits) markMatches(text, line === here);
+  if (fits) markMatches(text, place === matches[match]);
   return row;
 }
 

@@ -1,6 +1,6 @@
 // Which members and which levels are shown.
 
-const LEVEL_GROUPS = [["console", "tn", "Console and input"], ["results", "r", "Results"], ["errors", "ex", "Errors"], ["warnings", "w", "Warnings"], ["info", "iv", "Info"], ["debug", "df", "Debug"]];
+const LEVEL_GROUPS = [["console", "tnf", "Console and input"], ["results", "r", "Results"], ["errors", "ex", "Errors"], ["warnings", "w", "Warnings"], ["info", "iv", "Info"], ["debug", "d", "Debug"]];
 
 function startMenus() {
   startMembers();

@@ -122,7 +122,11 @@ function chooseNothing() {
   changed("pick");
 }
 
+/** The address as it was last read or written. One that is newer is about to be read. */
+let known = location.hash;
+
 const remember = settled(250, () => {
+  if (location.hash !== known) return;
   const parts = [];
   if (state.cursor !== null) parts.push(`t=${(state.cursor / 1e6).toFixed(6)}`);
   if (state.pick) parts.push(`sel=${state.pick}`);
@@ -131,12 +135,14 @@ const remember = settled(250, () => {
   const hash = parts.length ? `#${parts.join("&")}` : "";
   if (location.hash !== hash && (hash || location.hash.includes("="))) {
     history.replaceState(null, "", hash || location.pathname + location.search);
+    known = location.hash;
   }
 });
 
 /** Takes what the address says; whether it said anything. */
 function recall() {
-  const words = new URLSearchParams(location.hash.slice(1));
+  known = location.hash;
+  const words = new URLSearchParams(known.slice(1));
   if (!words.has("t") && !words.has("sel") && !words.has("z")) return false;
   const us = (text) => Math.round(Number(text) * 1e6);
   const zoomed = (words.get("z") ?? "").split("~").map(us);
