@@ -6,6 +6,7 @@
 //! | module | is about |
 //! |---|---|
 //! | [`source`] | a text with a name, byte spans, lines and columns |
+//! | `codes` | the page of every code a finding can have |
 //! | [`diagnostic`] | one finding: code, severity, spans, help |
 //! | [`node`] | the spanned tree a document is read into |
 //! | [`yaml`] | YAML 1.1 as LAVA reads it, into that tree |
@@ -21,6 +22,7 @@
 //! | [`mod@pipeline`] | what a member does on a device, action by action, with every limit |
 //! | [`methods`] | LAVA's pipeline action names per deploy, boot and test method |
 
+mod codes;
 pub mod console_test;
 pub mod diagnostic;
 pub mod downloads;
@@ -37,6 +39,7 @@ pub mod source;
 mod split;
 pub mod yaml;
 
+pub use codes::{codes, explain};
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use ids::{DeviceName, DeviceType, JobId, RoleName, SubId, Tag};
 pub use job::{Job, MemberNames, resolve_member_name};

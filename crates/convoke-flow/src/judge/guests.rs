@@ -11,7 +11,7 @@ use convoke_group::CallKind;
 
 use crate::judge::Judgement;
 use crate::judge::reason::{Cause, Reason, Verdict, Waiting};
-use crate::model::{Flow, Step, Text};
+use crate::model::{Flow, Origin, Step, Text};
 use crate::played::{Met, Played, PlayedCall};
 use crate::walk;
 
@@ -35,10 +35,13 @@ fn races<'a>(flow: &Flow, played: &Played<'a>, proved: bool) -> Vec<Reason<'a>> 
         let Some(host) = member.host else { continue };
         // A host whose steps are not known may well wait.
         let before = before_end(flow, played, played.played_by[host]);
-        let mut calls = played.calls.iter().enumerate().filter(|(_, call)| call.member == guest);
-        let late = calls.find(|(index, call)| {
+        let calls = played.calls.iter().enumerate().filter(|(index, call)| {
             let made = matches!(call.met, Met::Satisfied(_)) || proved && call.met == Met::Unknown;
-            made && !before.contains(index)
+            call.member == guest && made && !before.contains(index)
+        });
+        // What it does in its shell says more than that it started.
+        let late = calls.min_by_key(|(index, call)| {
+            (matches!(call.call.origin, Origin::DelayedStart | Origin::Request { .. }), *index)
         });
         if let Some((_, late)) = late
             && !opaque(flow, host)

@@ -35,6 +35,7 @@ use play::Play;
 use possible::Possible;
 use program::{Class, Program, classes};
 use reason::{Reason, Verdict};
+pub(crate) use told::no_final_sync;
 
 /// Courses of what is unknown that are tried one by one.
 const MOST_COURSES: usize = 1 << 10;

@@ -30,10 +30,16 @@ impl Reason<'_> {
             Cause::NoSuchRole { .. } => "flow.unknown-role",
             Cause::NeverStarted { .. } => "flow.never-started",
             Cause::Cycle(_) => "flow.cycle",
+            Cause::HostMayEnd { .. } if self.is_before_shell() => "flow.no-final-sync",
             Cause::HostMayEnd { .. } => "flow.host-may-end",
             Cause::Depends { .. } => "flow.depends",
             Cause::Opaque(_) => "flow.not-at-hand",
         }
+    }
+
+    /// What a host does not wait for comes before the guest's test shell: it does not wait for the guest at all.
+    fn is_before_shell(&self) -> bool {
+        self.waits.iter().all(|wait| matches!(wait.call.origin, Origin::DelayedStart | Origin::Request { .. }))
     }
 
     /// What is wrong, or unknown: one sentence.
@@ -101,6 +107,7 @@ impl Reason<'_> {
                 let who: Vec<String> = links.iter().map(|link| self::who(flow, &link.waiting.members)).collect();
                 format!("{} wait for each other", and(&who))
             }
+            Cause::HostMayEnd { host } if self.is_before_shell() => no_final_sync(flow, *host, &members).0,
             Cause::HostMayEnd { host } => {
                 format!(
                     "{} may end before {who} {} through `{helper}`",
@@ -174,6 +181,10 @@ impl Reason<'_> {
                 )
             }
             Cause::Cycle(links) => draw(flow, links),
+            Cause::HostMayEnd { host } if self.is_before_shell() => {
+                let members: Vec<usize> = self.waits.iter().flat_map(|wait| wait.members.iter().copied()).collect();
+                no_final_sync(flow, *host, &members).1
+            }
             Cause::HostMayEnd { host } => {
                 format!("let {} wait for it: a last lava-sync of both", who(flow, &[*host]))
             }
@@ -242,6 +253,16 @@ impl Reason<'_> {
             None => finding,
         })
     }
+}
+
+/// The words for a host that does not wait for its guests: what is wrong, and how to mend it.
+pub(crate) fn no_final_sync(flow: &Flow, host: usize, guests: &[usize]) -> (String, String) {
+    let (guests, host) = (who(flow, guests), who(flow, &[host]));
+    let message = format!("{host} does not wait for {guests}, whose connection ends with it");
+    let help = format!(
+        "end both with a lava-sync of one ID, and let {host} do something short after it, so that {guests} can log out"
+    );
+    (message, help)
 }
 
 fn path(flow: &Flow, wait: &Waiting<'_>) -> String {

@@ -5,8 +5,8 @@ use convoke_group::CallKind;
 use convoke_job::Diagnostic;
 
 use crate::judge::Judgement;
-use crate::judge::before_end;
 use crate::judge::reason::{Cause, Verdict};
+use crate::judge::{before_end, no_final_sync};
 use crate::lint::{played, same};
 use crate::model::{Flow, Origin, Place, Step};
 use crate::played::{Met, PlayedCall};
@@ -47,13 +47,10 @@ fn guests(flow: &Flow, judgement: &Judgement<'_>) -> Vec<Diagnostic> {
             continue;
         }
         let members = same(judgement, guest);
-        let (guests, host) = (who(flow, &members), who(flow, &[host]));
+        let (message, help) = no_final_sync(flow, host, &members);
         let mut labels = Labels::default();
-        labels.add(flow, works, format!("{guests} {} here", verb(flow, &members, "works", "work")));
-        let message = format!("{host} does not wait for {guests}, whose connection ends with it");
-        let help = format!(
-            "end both with a lava-sync of one ID, and let {host} do something short after it, so that {guests} can log out"
-        );
+        let works_here = format!("{} {} here", who(flow, &members), verb(flow, &members, "works", "work"));
+        labels.add(flow, works, works_here);
         let path = format!("roles.{}", flow.members[guest].role);
         found.push(labels.warning("flow.no-final-sync", path, message).help(help));
     }

@@ -8,6 +8,7 @@ mod jobs;
 mod mutants;
 mod one;
 mod oracle;
+mod pages;
 mod practices;
 mod readable;
 mod repositories;

@@ -45,3 +45,35 @@ fn of_the_specification() {
 fn of_the_examples() {
     insta::assert_snapshot!("examples", verdicts("../../examples"));
 }
+
+/// The findings of a broken job: code, message, lines.
+fn broken(name: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/broken").join(name);
+    let source = Source::new(name, std::fs::read_to_string(path).unwrap());
+    let checked = convoke_job::read(&source, &Options::default());
+    let mut findings = checked.diagnostics;
+    if let Some(job) = &checked.job {
+        let flow = read(job, &source, &Repositories::new());
+        let judgement = judge(&flow);
+        findings.extend(judgement.diagnostics(&flow));
+        findings.extend(lint(&flow, &judgement));
+        findings.extend(times::too_short(&flow, &judgement.played));
+    }
+    let lines = |finding: &convoke_job::Diagnostic| -> Vec<usize> {
+        finding.labels.iter().map(|label| source.position(label.span.start).line).collect()
+    };
+    findings
+        .iter()
+        .map(|finding| {
+            let severity = finding.severity.as_str();
+            format!("{severity} {} at {}: {} {:?}", finding.code, finding.path, finding.message, lines(finding))
+        })
+        .collect()
+}
+
+#[test]
+fn of_broken_jobs() {
+    insta::assert_debug_snapshot!("never_sent", broken("b21-never-sent.yaml"));
+    insta::assert_debug_snapshot!("guest_address", broken("b22-guest-address-mismatch.yaml"));
+    insta::assert_debug_snapshot!("start_cycle", broken("b23-start-cycle.yaml"));
+}

@@ -8,6 +8,7 @@ mod block;
 mod boot;
 mod consoles;
 mod context;
+mod copies;
 mod cross;
 mod cursor;
 mod definition;
@@ -130,6 +131,7 @@ fn job(root: &Node, options: &Options, findings: &mut Findings) -> Option<Job> {
     let complete = given == Some(actions.len());
     if let Some(group) = group.as_ref().filter(|_| at.get("actions").is_some()) {
         cross::group(group, &actions, top.timeouts.job, complete, findings);
+        copies::check(group, &actions, findings);
     }
     if complete && (group.is_some() || !multinode) {
         consoles::consoles(&actions, group.as_ref().map(|group| group.roles.as_slice()), findings);

@@ -12,8 +12,9 @@ use crate::node::Key;
 
 /// More than any lab has devices.
 const MOST_MEMBERS: u64 = 10_000;
-/// Splitting copies the job for each member: bytes of the document times members (or roles) may not be more.
-const MOST_BYTES: u64 = 32 << 20;
+/// Every role is compared with every action: bytes of the document times roles may not be more. What the copies of members
+/// weigh is looked at when their actions are known.
+const MOST_BYTES: u64 = 128 << 20;
 
 const ROLE_KEYS: [&str; 12] = [
     "device_type",
@@ -117,7 +118,8 @@ pub(crate) fn group<'a>(
     }
     // Paths of findings in roles leave out the protocol: `roles.client.count`.
     let roles_at = At { path: "roles".into(), ..roles_at };
-    if too_many(at, roles_at.node.as_map().map_or(0, <[_]>::len) as u64, "roles", document, findings) {
+    let most = (MOST_BYTES / (document as u64).max(1)).min(MOST_MEMBERS);
+    if too_many(at, roles_at.node.as_map().map_or(0, <[_]>::len) as u64, "roles", most, findings) {
         return None;
     }
     let roles: Vec<_> = roles_at.entries().map(|(key, at)| role(key, at, extra_context, findings)).collect();
@@ -129,13 +131,12 @@ pub(crate) fn group<'a>(
         let finding = roles_at.error_at_name("multinode.empty", "every role has count 0, there is nothing to run");
         findings.push(finding.help("raise the count of one role"));
     }
-    too_many(&roles_at, members, "members", document, findings);
+    too_many(&roles_at, members, "members", MOST_MEMBERS, findings);
     role_graph::check(&roles, findings);
     Some(DraftGroup { roles, timeout: group_timeout, timeout_at, member_names })
 }
 
-fn too_many(at: &At<'_>, count: u64, what: &str, document: usize, findings: &mut Findings) -> bool {
-    let most = (MOST_BYTES / (document as u64).max(1)).min(MOST_MEMBERS);
+fn too_many(at: &At<'_>, count: u64, what: &str, most: u64, findings: &mut Findings) -> bool {
     if count > most {
         let message = format!("{count} {what} are too many, a job of this size may have {most}");
         findings.push(at.error_at_name("multinode.size", message).help("lower the counts, or make the file smaller"));

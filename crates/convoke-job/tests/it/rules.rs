@@ -459,3 +459,37 @@ fn what_is_downloaded_before() {
     );
     insta::assert_snapshot!(found);
 }
+
+/// A group of `roles` roles with `count` members each, and a script of `steps` steps for each role.
+fn group_of(roles: usize, count: usize, steps: usize) -> String {
+    let mut job =
+        "job_name: j\nvisibility: public\ntimeouts: {job: {minutes: 20}, action: {minutes: 4}}\nprotocols:\n  \
+                   lava-multinode:\n    roles:\n"
+            .to_owned();
+    (0..roles).for_each(|role| job += &format!("      r{role}: {{device_type: sandbox, count: {count}}}\n"));
+    job += "actions:\n- deploy: {to: sandbox}\n- boot: {method: sandbox}\n";
+    for role in 0..roles {
+        job += &format!(
+            "- test:\n    role: [r{role}]\n    definitions:\n    - from: inline\n      name: t\n      path: t.yaml\n      \
+             repository:\n        metadata: {{format: Lava-Test Test Definition 1.0, name: t}}\n        run:\n          steps:\n"
+        );
+        (0..steps).for_each(|step| job += &format!("          - lava-sync round-{role}-{step}\n"));
+    }
+    job
+}
+
+#[test]
+fn a_thousand_members_with_a_hundred_calls_each_are_a_job() {
+    for (roles, count) in [(1, 1000), (10, 100), (100, 10)] {
+        let checked = fixtures::check(&group_of(roles, count, 100));
+        assert!(checked.job.is_some(), "{roles} roles: {:?}", checked.diagnostics.first());
+    }
+}
+
+#[test]
+fn what_splitting_would_make_of_a_job_is_bounded() {
+    let job = group_of(1, 10_000, 1000);
+    let checked = fixtures::check(&job);
+    let codes: Vec<&str> = checked.diagnostics.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["multinode.size"], "{} bytes", job.len());
+}

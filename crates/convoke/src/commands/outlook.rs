@@ -1,13 +1,16 @@
 //! The flow of a job as commands use it: read with the repositories at hand, judged, told.
 
 use convoke_flow::table::Table;
-use convoke_flow::{Flow, Judgement, Verdict, judge};
+use convoke_flow::{Flow, Judgement, Verdict, judge, lint, times};
 use convoke_job::Job;
 use convoke_journal::Body;
 use serde_json::{Value, json};
 
 use crate::commands::job::Loaded;
 use crate::failure::Failure;
+
+/// Reasons that people are shown.
+const SHOWN: usize = 5;
 
 /// The flow of a job that has no errors.
 pub(crate) fn flow(loaded: &Loaded) -> Result<Option<Flow>, Failure> {
@@ -38,9 +41,12 @@ impl<'a> Outlook<'a> {
         self.judgement.verdict == Verdict::CannotEnd
     }
 
-    /// What is wrong, as findings about the job.
+    /// What is wrong, and what is likely to go wrong, as findings about the job.
     pub(crate) fn findings(&self) -> Vec<convoke_job::Diagnostic> {
-        self.judgement.diagnostics(self.flow)
+        let mut findings = self.judgement.diagnostics(self.flow);
+        findings.extend(lint(self.flow, &self.judgement));
+        findings.extend(times::too_short(self.flow, &self.judgement.played));
+        findings
     }
 
     /// The flow table.
@@ -74,8 +80,12 @@ impl<'a> Outlook<'a> {
         };
         let mut words = verdict.to_owned();
         if self.judgement.verdict == Verdict::Unknown {
-            for reason in &self.judgement.reasons {
+            let reasons = &self.judgement.reasons;
+            for reason in reasons.iter().take(SHOWN) {
                 words.push_str(&format!("\n  {}", reason.message(self.flow)));
+            }
+            if let Some(more) = reasons.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                words.push_str(&format!("\n  and for {more} more reasons (--format json tells all)"));
             }
         }
         Some(words)
