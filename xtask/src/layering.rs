@@ -58,7 +58,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "convoke-coordinator",
             "convoke-group",
             "convoke-journal",
+            "convoke-report",
             "convoke-flow",
+            "convoke-report",
         ],
     ),
     (

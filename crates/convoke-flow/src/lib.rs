@@ -4,13 +4,13 @@
 //! | module | is about |
 //! |---|---|
 //! | [`model`] | the calls of every member, with what is unknown about them |
-//! | [`mod@read`] | from a checked job to that |
+//! | [`read`](fn@read) | from a checked job to that |
 //! | `shell` | a script as a tree |
 //! | `follow` | what a script calls |
 //! | [`repositories`] | the files of repositories at hand |
 //! | `judge` | whether the job can end, and why not |
 //! | [`played`] | what one play of them under the rules of a group came to |
-//! | [`mod@lint`] | practices that people regret |
+//! | [`lint`](fn@lint) | practices that people regret |
 //! | [`times`] | when calls come at the latest, and waits that are too short for that |
 //! | [`table`] | the flow table, before a run and after it |
 

@@ -1,5 +1,6 @@
 //! Executes a plan: devices, group, members, verdict, files.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,12 @@ use convoke_dispatcher::device::DeviceInfo;
 use convoke_dispatcher::error::ActionError;
 use convoke_dispatcher::{DispatchOptions, MemberRun};
 use convoke_group::{GroupName, MemberName, RoleName};
+use convoke_job::MemberJob;
 use convoke_job::member::Place;
 use convoke_journal::{Body, Failure, Files, Health, Journal, MemberInfo, Recorder, View};
 use convoke_lab::sandbox::Ground;
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::devices::{self, Logins, MemberDevice};
@@ -21,11 +24,13 @@ use crate::facts::{Explaining, Facts};
 use crate::folder::RunFolder;
 use crate::kept::Shelf;
 use crate::observer::{self, Names};
-use crate::plan::{Plan, PlannedMember};
+use crate::plan::{Plan, PlannedMember, PlayedMember};
+use crate::played::{Ask, Play, Player, Want, improvise};
+use crate::replay::{NoReplay, Step};
 use crate::report::Report;
 use crate::stops::{Door, Stoppable, Stops};
 use crate::supervise::{Ready, supervise};
-use crate::verdict::{Known, VerdictView};
+use crate::verdict::VerdictView;
 
 /// How a plan is executed.
 pub struct RunOptions {
@@ -43,6 +48,8 @@ pub struct RunOptions {
     pub findings: Vec<Body>,
     /// Where the group is to stop; it must be a group within this process.
     pub stops: Option<Stops>,
+    /// How members without a device are played; needed when the plan has some.
+    pub play: Option<Play>,
 }
 
 /// What a run came to.
@@ -64,6 +71,9 @@ pub enum RunError {
     /// The machine cannot make the devices.
     #[error("{0}")]
     Devices(ActionError),
+    /// The earlier run cannot be played.
+    #[error("{0}")]
+    Replay(NoReplay),
     /// The record could not be written, for example because the disk is full. What could be is there.
     #[error("the record of the run is incomplete: {0}")]
     Record(io::Error),
@@ -93,9 +103,10 @@ async fn run(
     options: RunOptions,
     cancel: CancellationToken,
 ) -> Result<Outcome, RunError> {
-    let RunOptions { job_file, program, folder, keep, views, findings, stops } = options;
+    let RunOptions { job_file, program, folder, keep, views, findings, stops, play } = options;
+    let parts = parts(&plan, play)?;
     let (journal, recorder) = Journal::create(folder.path()).map_err(RunError::Record)?;
-    let (verdict_view, verdict) = VerdictView::new(plan.members.len());
+    let (verdict_view, verdict) = VerdictView::new(plan.members.len() + plan.played.len());
     journal.subscribe(Box::new(Files::new(folder.path())));
     journal.subscribe(Box::new(Report::new(folder.path())));
     for view in views {
@@ -110,10 +121,15 @@ async fn run(
     let base = Path::new(&job_file).parent().map(Path::to_owned).unwrap_or_default();
     let template = DispatchTemplate { folder: &folder, base, program: &program, rehearsal: plan.rehearsal };
     let stoppable = stops.map(|stops| Stoppable::new(stops, known.clone(), recorder.clone()));
-    let started = start(plan, remote, &template, &kept, known, stoppable.clone(), &recorder).await;
+    let facts = Facts { known, names: Arc::new(names(&plan)), recorder: recorder.clone() };
+    let done = CancellationToken::new();
+    let casting = Casting { parts, done: done.clone() };
+    let started = start(plan, remote, &template, &kept, facts, stoppable.clone(), casting).await;
     let outcome = match started {
-        Ok(members) => {
+        Ok((members, mut played)) => {
             supervise(members, &recorder, cancel).await;
+            done.cancel();
+            while played.join_next().await.is_some() {}
             if let Some(stoppable) = stoppable {
                 stoppable.ended();
             }
@@ -154,7 +170,7 @@ fn announce(plan: &Plan, job_file: String, program: String, findings: Vec<Body>,
         job_name: plan.job_name.clone(),
         group: plan.group.clone(),
         rehearsal: plan.rehearsal,
-        members: plan.members.iter().map(info).collect(),
+        members: everybody(plan),
         secrets: plan.members.iter().map(|member| member.job.secrets.len()).max().unwrap_or_default(),
     });
     for finding in findings {
@@ -166,19 +182,31 @@ fn announce(plan: &Plan, job_file: String, program: String, findings: Vec<Body>,
 }
 
 fn info(member: &PlannedMember) -> MemberInfo {
-    let group = member.job.group.as_ref();
+    info_of(&member.job, &member.name)
+}
+
+fn info_of(job: &MemberJob, name: &str) -> MemberInfo {
+    let group = job.group.as_ref();
     MemberInfo {
-        sub_id: member.job.sub_id.0,
-        job_id: member.job.job_id.0,
-        name: member.name.clone(),
+        sub_id: job.sub_id.0,
+        job_id: job.job_id.0,
+        name: name.to_owned(),
         role: group.map(|group| group.role.to_string()).unwrap_or_default(),
-        device_type: match &member.job.place {
+        device_type: match &job.place {
             Place::Device { device_type, .. } => device_type.to_string(),
             Place::Guest { host_role } => format!("guest of {host_role}"),
         },
         essential: group.is_some_and(|group| group.essential),
         played: false,
     }
+}
+
+/// All members of the group, those that are played too.
+fn everybody(plan: &Plan) -> Vec<MemberInfo> {
+    let mut infos: Vec<MemberInfo> = plan.members.iter().map(info).collect();
+    infos.extend(plan.played.iter().map(|member| MemberInfo { played: true, ..info_of(&member.job, &member.name) }));
+    infos.sort_by_key(|info| info.sub_id);
+    infos
 }
 
 /// Where the others reach a device, as far as the lab knows.
@@ -192,16 +220,19 @@ async fn start(
     remote: Option<TcpClient>,
     options: &DispatchTemplate<'_>,
     kept: &Shelf,
-    known: Known,
+    facts: Facts,
     stoppable: Option<Stoppable>,
-    recorder: &Recorder,
-) -> Result<Vec<Ready>, ActionError> {
+    casting: Casting,
+) -> Result<(Vec<Ready>, JoinSet<()>), ActionError> {
     let ground = match plan.ground_settings() {
         Some(settings) => Some(Ground::create(settings).await?),
         None => None,
     };
-    let facts = Facts { known, names: Arc::new(names(&plan)), recorder: recorder.clone() };
-    let group = if remote.is_none() { local_group(&plan, &facts, stoppable.clone()) } else { None };
+    let recorder = &facts.recorder;
+    let (wants, wanted) = mpsc::unbounded_channel();
+    let wants = matches!(casting.parts, Parts::Improvised { .. }).then_some(wants);
+    let group = if remote.is_none() { local_group(&plan, &facts, stoppable.clone(), wants) } else { None };
+    let played = group.as_ref().map(|group| casting.cast(&plan, group, wanted, recorder)).unwrap_or_default();
     let logins = Logins::of(&plan)?;
     let devices = devices::make(&plan, ground.as_ref(), &logins, kept, stoppable.is_some())?;
     let mut ready = Vec::with_capacity(plan.members.len());
@@ -250,7 +281,7 @@ async fn start(
     if let Some(stoppable) = stoppable {
         stoppable.doors(doors);
     }
-    Ok(ready)
+    Ok((ready, played))
 }
 
 /// What is the same in the options of all members.
@@ -275,18 +306,98 @@ impl DispatchTemplate<'_> {
 }
 
 /// The group's task and the observer that records what happens in it; `None` for a single-device job.
-fn local_group(plan: &Plan, facts: &Facts, stoppable: Option<Stoppable>) -> Option<LocalGroup> {
+fn local_group(
+    plan: &Plan,
+    facts: &Facts,
+    stoppable: Option<Stoppable>,
+    wants: Option<mpsc::UnboundedSender<Want>>,
+) -> Option<LocalGroup> {
     plan.members.first()?.job.group.as_ref()?;
-    let size = NonZeroUsize::new(plan.members.len())?;
+    let size = NonZeroUsize::new(plan.members.len() + plan.played.len())?;
     let (events, inbox) = mpsc::unbounded_channel();
     let group = LocalGroup::start(GroupName::new(plan.group.clone()), size, events);
     let brake = group.brake();
     brake.stop_at(stoppable.as_ref().map(Stoppable::at).unwrap_or_default());
-    tokio::spawn(observer::observe(inbox, facts.clone(), brake, stoppable));
+    tokio::spawn(observer::observe(inbox, facts.clone(), brake, stoppable, wants));
     Some(group)
 }
 
 /// Who is who in the group.
 fn names(plan: &Plan) -> Names {
-    plan.members.iter().map(|member| (member.name.clone(), (member.job.sub_id.0, member.label.clone()))).collect()
+    let real = plan.members.iter().map(|member| (&member.name, &member.job, &member.label));
+    let played = plan.played.iter().map(|member| (&member.name, &member.job, &member.label));
+    real.chain(played).map(|(name, job, label)| (name.clone(), (job.sub_id.0, label.clone()))).collect()
+}
+
+/// What the played members do.
+enum Parts {
+    /// Each the steps of an earlier run, with what to warn of.
+    Replayed(Vec<(Vec<Step>, Vec<String>)>),
+    /// What the real ones need.
+    Improvised { answers: BTreeMap<String, Vec<(String, String)>>, ask: Option<mpsc::UnboundedSender<Ask>> },
+}
+
+/// Looks up every part before anything is started.
+fn parts(plan: &Plan, play: Option<Play>) -> Result<Parts, RunError> {
+    let replay = match play {
+        Some(Play::Improvise { answers, ask }) => return Ok(Parts::Improvised { answers, ask }),
+        Some(Play::Replay(replay)) => replay,
+        None => return Ok(Parts::Replayed(Vec::new())),
+    };
+    let role = |member: &PlayedMember| member.job.role().map(ToString::to_string).unwrap_or_default();
+    let mut parts = Vec::with_capacity(plan.played.len());
+    for (index, member) in plan.played.iter().enumerate() {
+        let own = role(member);
+        let number = plan.played[..index].iter().filter(|other| role(other) == own).count();
+        let of = plan.played.iter().filter(|other| role(other) == own).count();
+        let steps = replay.steps(&own, number, of).map_err(RunError::Replay)?;
+        let calls = steps.iter().filter_map(|step| if let Step::Make(made) = step { Some(&made.call) } else { None });
+        let warnings = calls.flat_map(|call| replay.addresses_in(call)).collect();
+        parts.push((steps, warnings));
+    }
+    Ok(Parts::Replayed(parts))
+}
+
+/// The parts, and when they are over.
+struct Casting {
+    parts: Parts,
+    done: CancellationToken,
+}
+
+impl Casting {
+    /// Starts those that play.
+    fn cast(
+        self,
+        plan: &Plan,
+        group: &LocalGroup,
+        wanted: mpsc::UnboundedReceiver<Want>,
+        recorder: &Recorder,
+    ) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let player = |member: &PlayedMember| {
+            let role = member.job.role().map(ToString::to_string).unwrap_or_default();
+            let client = group.client(MemberName::new(member.name.clone()), RoleName::new(role));
+            recorder.member(
+                member.job.sub_id.0,
+                Body::DeviceAllocated { device: "played".into(), device_type: "none".into(), addresses: Vec::new() },
+            );
+            Player::new(member, client, recorder.clone())
+        };
+        let players: Vec<Player> = plan.played.iter().map(player).collect();
+        match self.parts {
+            _ if players.is_empty() => {}
+            Parts::Improvised { answers, ask } => {
+                tasks.spawn(improvise(players, wanted, answers, ask, group.clock(), self.done));
+            }
+            Parts::Replayed(parts) => {
+                for (player, (steps, warnings)) in players.into_iter().zip(parts) {
+                    for text in warnings {
+                        recorder.member(player.sub_id, Body::Log { level: convoke_journal::LogLevel::Warning, text });
+                    }
+                    tasks.spawn(player.replay(steps, self.done.clone()));
+                }
+            }
+        }
+        tasks
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use convoke_dispatcher::device::{
-    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, Refusal,
+    BootRequest, Console, Deployed, Deployment, Device, DeviceFuture, DeviceInfo, DeviceLog, Refusal,
 };
 use convoke_job::member::Block;
 use convoke_lab::qemu::QemuDevice;
@@ -184,6 +184,14 @@ impl Device for KeptDevice {
             let writer = Box::new(Returning { writer: Some(console.writer), slot });
             Ok(Console { writer, ..console })
         })
+    }
+
+    fn connect(&mut self, name: &str, log: DeviceLog) -> DeviceFuture<'_, Console> {
+        self.device_mut().connect(name, log)
+    }
+
+    fn command(&mut self, what: &str, command: &str, log: DeviceLog) -> DeviceFuture<'_, ()> {
+        self.device_mut().command(what, command, log)
     }
 
     fn reset(&mut self, request: BootRequest) -> DeviceFuture<'_, ()> {

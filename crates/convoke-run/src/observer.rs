@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use convoke_coordinator::{Brake, GroupEvent};
 use convoke_group::{CallKind, MemberName, WaitView};
 use convoke_journal::{Body, LogLevel};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::facts::Facts;
+use crate::played::Want;
 use crate::stops::Stoppable;
 
 /// Who is who: name in the group, number and label.
@@ -20,12 +21,17 @@ pub(crate) async fn observe(
     facts: Facts,
     brake: Brake,
     stoppable: Option<Stoppable>,
+    wants: Option<UnboundedSender<Want>>,
 ) {
     while let Some(event) = events.recv().await {
         // A burst of arrivals is one change: of events about the same calls only the last one says how it stands.
         let mut burst = vec![event];
         while let Ok(event) = events.try_recv() {
             burst.push(event);
+        }
+        for want in wants.iter().flat_map(|_| burst.iter().filter_map(|event| want(event, &facts.names))) {
+            // Whoever plays may have ended.
+            let _ = wants.as_ref().map(|wants| wants.send(want));
         }
         for (index, event) in burst.iter().enumerate() {
             if !superseded(event, &burst[index + 1..]) {
@@ -36,6 +42,19 @@ pub(crate) async fn observe(
             }
         }
     }
+}
+
+/// What somebody waits for, for whoever plays the missing members.
+fn want(event: &GroupEvent, names: &Names) -> Option<Want> {
+    let GroupEvent::Waiting { calls, kind, message_id, missing, .. } = event else { return None };
+    let waiter = calls.first()?.member.as_str();
+    Some(Want {
+        kind: *kind,
+        message_id: message_id.clone(),
+        calls: calls.iter().filter_map(|call| Some((call.member.as_str().to_owned(), call.call_id?))).collect(),
+        waiter: names.get(waiter).map_or(waiter, |(_, label)| label).to_owned(),
+        missing: missing.iter().map(|member| member.as_str().to_owned()).collect(),
+    })
 }
 
 fn superseded(event: &GroupEvent, later: &[GroupEvent]) -> bool {

@@ -23,6 +23,8 @@ pub struct Plan {
     pub rehearsal: bool,
     /// The members in order.
     pub members: Vec<PlannedMember>,
+    /// Members of the group that have no device and are played.
+    pub played: Vec<PlayedMember>,
     /// Network of the sandboxes.
     network: (std::net::Ipv4Addr, u8),
 }
@@ -38,6 +40,17 @@ pub struct PlannedMember {
     pub label: String,
     /// Where it runs.
     pub device: PlannedDevice,
+}
+
+/// A member that does not run.
+#[derive(Debug)]
+pub struct PlayedMember {
+    /// What it would run.
+    pub job: MemberJob,
+    /// Its name in the MultiNode API.
+    pub name: String,
+    /// `1001 (server)`, for messages.
+    pub label: String,
 }
 
 /// Where a member runs.
@@ -92,6 +105,22 @@ pub enum NoPlan {
         device_type: String,
         /// What the job asks for.
         wanted: String,
+    },
+    /// No member has this role.
+    #[error("--only {role}: the job has no such role; its roles are {roles}")]
+    NoRole {
+        /// As given.
+        role: String,
+        /// Those there are.
+        roles: String,
+    },
+    /// A guest lives on its host's device, which is not there when the host is played.
+    #[error("--only {role}: it is a connection to the device of role {host}, which would be played: add --only {host}")]
+    HostPlayed {
+        /// The guest's role.
+        role: String,
+        /// Its host's.
+        host: String,
     },
     /// Guests log in to their host over ssh.
     #[error(
@@ -160,13 +189,34 @@ impl Plan {
     }
 }
 
-/// Finds a device for every member of `job`. In a rehearsal there is always one.
-pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -> Result<Plan, NoPlan> {
-    let mut members = job.split(group, first_id);
-    let assigned = if rehearsal { rehearsed(&members) } else { from_lab(&members, lab)? };
+/// Finds a device for every member of `job`, or, with roles in `only`, for every member of these; the others are played.
+/// In a rehearsal there is always one.
+pub fn plan(
+    job: &Job,
+    lab: &Lab,
+    group: &str,
+    first_id: u64,
+    rehearsal: bool,
+    only: &[String],
+) -> Result<Plan, NoPlan> {
+    let mut all = job.split(group, first_id);
+    let runs = runs(&all, only)?;
+    let real: Vec<MemberJob> =
+        all.iter().zip(&runs).filter(|(_, runs)| **runs).map(|(member, _)| member.clone()).collect();
+    let assigned = if rehearsal { rehearsed(&real) } else { from_lab(&real, lab)? };
+    let mut own = assigned.iter().map(|device| device.as_ref().and_then(PlannedDevice::name).map(DeviceName::new));
     let names: Vec<Option<DeviceName>> =
-        assigned.iter().map(|device| device.as_ref().and_then(PlannedDevice::name).map(DeviceName::new)).collect();
-    job.assign(&mut members, &names);
+        runs.iter().map(|runs| if *runs { own.next().flatten() } else { None }).collect();
+    job.assign(&mut all, &names);
+    let (mut members, mut played) = (Vec::new(), Vec::new());
+    for (member, runs) in all.into_iter().zip(runs) {
+        if runs {
+            members.push(member);
+        } else {
+            let (name, label) = called(&member);
+            played.push(PlayedMember { job: member, name, label });
+        }
+    }
     let hosts: HashMap<String, usize> = members
         .iter()
         .enumerate()
@@ -198,8 +248,27 @@ pub fn plan(job: &Job, lab: &Lab, group: &str, first_id: u64, rehearsal: bool) -
         group: group.to_owned(),
         rehearsal,
         members: planned,
+        played,
         network: lab.sandboxes.network,
     })
+}
+
+/// Which members run.
+fn runs(members: &[MemberJob], only: &[String]) -> Result<Vec<bool>, NoPlan> {
+    let role = |member: &MemberJob| member.role().map(ToString::to_string).unwrap_or_default();
+    let mut roles: Vec<String> = members.iter().map(role).collect();
+    if let Some(wrong) = only.iter().find(|wanted| !roles.contains(wanted)) {
+        roles.dedup();
+        return Err(NoPlan::NoRole { role: wrong.clone(), roles: roles.join(", ") });
+    }
+    for member in members.iter().filter(|member| only.contains(&role(member))) {
+        if let Place::Guest { host_role } = &member.place
+            && !only.iter().any(|role| role == host_role.as_str())
+        {
+            return Err(NoPlan::HostPlayed { role: role(member), host: host_role.to_string() });
+        }
+    }
+    Ok(roles.iter().map(|role| only.is_empty() || only.contains(role)).collect())
 }
 
 /// How each guest logs in, by its number.
@@ -237,14 +306,27 @@ pub fn plan_member(job: MemberJob, lab: &Lab) -> Result<Plan, NoPlan> {
     let assigned = from_lab(std::slice::from_ref(&job), lab)?;
     let group = job.group.as_ref().map(|group| group.target_group.clone()).unwrap_or_default();
     let members = assigned.into_iter().flatten().map(|device| planned(job.clone(), device)).collect();
-    Ok(Plan { job_name: job.job_name, group, rehearsal: false, members, network: lab.sandboxes.network })
+    Ok(Plan {
+        job_name: job.job_name,
+        group,
+        rehearsal: false,
+        members,
+        played: Vec::new(),
+        network: lab.sandboxes.network,
+    })
 }
 
 fn planned(job: MemberJob, device: PlannedDevice) -> PlannedMember {
-    let name = own_name(&job);
+    let (name, label) = called(&job);
+    PlannedMember { job, name, label, device }
+}
+
+/// Name and label of a member.
+fn called(job: &MemberJob) -> (String, String) {
+    let name = own_name(job);
     let role = job.role().map(ToString::to_string).unwrap_or_default();
     let label = if role.is_empty() { name.clone() } else { format!("{name} ({role})") };
-    PlannedMember { job, name, label, device }
+    (name, label)
 }
 
 /// The member's own line of the group table, else its job id.

@@ -96,9 +96,34 @@ pub(crate) struct RunArguments {
     /// devices; may be given several times; needs a terminal
     #[arg(long = "break", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) breaks: Vec<String>,
+    /// Run the members of this role only and play the others; may be given several times
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) only: Vec<String>,
+    /// Play them as in an earlier run, from its folder [default: as the members that run need it; asked for values]
+    #[arg(long, value_name = "DIR", requires = "only")]
+    pub(crate) replay: Option<PathBuf>,
+    /// A value of a message that a played member sends; may be given several times; without KEY=VALUE the message has none
+    #[arg(long = "answer", value_name = "ID:KEY=VALUE", value_parser = answer, requires = "only", conflicts_with = "replay")]
+    pub(crate) answers: Vec<Answer>,
     /// Job id of the first member
     #[arg(long, default_value_t = 1001, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
     pub(crate) first_id: u64,
+}
+
+/// A value of a message: its ID, key and value; only the ID, when it has no values.
+pub(crate) type Answer = (String, Option<(String, String)>);
+
+/// An ID may have colons, a key has none.
+fn answer(text: &str) -> Result<Answer, String> {
+    let (id, value) = match text.split_once('=') {
+        None => (text.strip_suffix(':').unwrap_or(text), None),
+        Some((head, value)) => {
+            let (id, key) = head.rsplit_once(':').ok_or("write ID:KEY=VALUE, or ID for a message without values")?;
+            (id, Some((key.to_owned(), value.to_owned())))
+        }
+    };
+    let bad = id.is_empty() || value.as_ref().is_some_and(|(key, _)| key.is_empty());
+    if bad { Err("write ID:KEY=VALUE, or ID for a message without values".into()) } else { Ok((id.to_owned(), value)) }
 }
 
 #[derive(Debug, Args)]

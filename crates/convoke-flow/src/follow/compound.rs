@@ -24,7 +24,7 @@ impl Follower<'_> {
             Kind::Subshell(list) => {
                 let inner = state.clone();
                 let end = self.subshell(inner, out, |follower, state, out| follower.list(list, state, out))?;
-                Some(State { status: end.status, output: end.output, input: end.input, ..state })
+                Some(state.after(end))
             }
             Kind::If { arms, otherwise } => self.conditional(arms, otherwise.as_ref(), state, out),
             Kind::Loop { until, condition, body } => self.repeated(*until, condition, body, command.span, state, out),
@@ -82,10 +82,23 @@ impl Follower<'_> {
                         before.input(&mut state, new);
                     }
                 }
-                RedirectKind::Output(word) => {
+                RedirectKind::Output { word, append } => {
                     let value = self.text(word, &mut state, out);
                     if redirect.descriptor.unwrap_or(1) == 1 && value.known() != Some("1") {
-                        before.output.get_or_insert(std::mem::replace(&mut state.output, Output::Away));
+                        let file = value.known().and_then(|path| super::scripts::key(path, &state));
+                        let new = match &file {
+                            None => Output::Away,
+                            Some(file) if *append => match state.files.get(file) {
+                                Some(content) => content.clone(),
+                                None => Output::Unknown(Rc::new(self.unknown(
+                                    crate::model::Why::Command(format!("the file {}", self.naming.shown(file))),
+                                    word.span,
+                                ))),
+                            },
+                            Some(_) => Output::Text(String::new()),
+                        };
+                        let old = std::mem::replace(&mut state.output, new);
+                        before.ends_file(&mut state, old, file);
                     }
                 }
                 RedirectKind::Other(word) => {
@@ -221,9 +234,24 @@ fn input(value: Value) -> Input {
 pub(super) struct Before {
     input: Option<Input>,
     output: Option<Output>,
+    /// The file that output goes to.
+    file: Option<String>,
 }
 
 impl Before {
+    /// Output goes to another file, or nowhere; where it went before is done with.
+    fn ends_file(&mut self, state: &mut State, old: Output, file: Option<String>) {
+        match self.file.take() {
+            Some(done) => {
+                state.files.insert(done, old);
+            }
+            None => {
+                self.output.get_or_insert(old);
+            }
+        }
+        self.file = file;
+    }
+
     fn input(&mut self, state: &mut State, new: Input) {
         self.input.get_or_insert(std::mem::replace(&mut state.input, new));
     }
@@ -233,7 +261,10 @@ impl Before {
             state.input = input;
         }
         if let Some(output) = self.output {
-            state.output = output;
+            let written = std::mem::replace(&mut state.output, output);
+            if let Some(file) = self.file {
+                state.files.insert(file, written);
+            }
         }
         state
     }

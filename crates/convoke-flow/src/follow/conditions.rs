@@ -12,6 +12,8 @@ use crate::shell::ast::{TestPart, Word};
 
 type Answer = Result<bool, Unknown>;
 
+/// `[ … ]` has no more.
+const MOST_ARGUMENTS: usize = 48;
 /// `[[ … ]]` is no deeper than this.
 const MOST_LEVELS: usize = 24;
 
@@ -23,6 +25,9 @@ impl Follower<'_> {
             && arguments.len() != 1
         {
             return Err(unknown.as_ref().clone());
+        }
+        if arguments.len() > MOST_ARGUMENTS {
+            return Err(self.unknown(Why::TooMuch("a test has too many arguments".into()), span));
         }
         let values: Vec<&Value> = arguments.iter().map(|field| &field.value).collect();
         self.either(&values, span, state)

@@ -6,6 +6,9 @@
 use super::state::State;
 use crate::model::{Choice, Place, Repeat, Step, Unknown};
 
+/// What follows a choice is copied into its ways only when it is no longer than this.
+const MOST_COPIED: usize = 12;
+
 /// A step, or one whose jumps are open.
 #[derive(Clone, Debug)]
 pub(crate) enum Draft {
@@ -106,8 +109,17 @@ pub(crate) fn resolve(list: Vec<Draft>, to: FrameId) -> Vec<Draft> {
 }
 
 /// Ways of which some jump, with what follows those that do not.
-fn split(ways: Vec<Vec<Draft>>, unknown: Unknown, rest: Vec<Draft>, to: FrameId) -> Option<Draft> {
+fn split(ways: Vec<Vec<Draft>>, unknown: Unknown, rest: Vec<Draft>, to: FrameId) -> Vec<Draft> {
     let (jumping, staying): (Vec<_>, Vec<_>) = ways.into_iter().partition(|way| jumps(way, to));
+    let copies = jumping.iter().filter(|way| falls_through(way)).count() + 1;
+    if copies > 1 && is_longer(&rest, MOST_COPIED) {
+        // What follows would be there once for every way that may still come to it, and again in each of them. Whether
+        // one comes to it is unknown, then.
+        let ways = jumping.into_iter().chain(staying).map(|way| resolve(way, to)).collect();
+        let mut out = Vec::from_iter(choice(ways, unknown.clone()));
+        out.extend(choice(vec![resolve(rest, to), Vec::new()], unknown));
+        return out;
+    }
     let mut ways = Vec::with_capacity(jumping.len() + 1);
     for mut way in jumping {
         if falls_through(&way) {
@@ -126,7 +138,23 @@ fn split(ways: Vec<Vec<Draft>>, unknown: Unknown, rest: Vec<Draft>, to: FrameId)
         way.extend(resolve(rest, to));
         ways.push(way);
     }
-    choice(ways, unknown)
+    Vec::from_iter(choice(ways, unknown))
+}
+
+/// Whether there are more steps in it than `most`, at all levels.
+fn is_longer(list: &[Draft], most: usize) -> bool {
+    fn count(list: &[Draft], left: &mut usize) -> bool {
+        list.iter().all(|draft| {
+            let Some(less) = left.checked_sub(1) else { return false };
+            *left = less;
+            match draft {
+                Draft::Choice { ways, .. } => ways.iter().all(|way| count(way, left)),
+                Draft::Repeat { body, .. } | Draft::Beside(body) => count(body, left),
+                Draft::Step(_) | Draft::Jump(..) => true,
+            }
+        })
+    }
+    !count(list, &mut { most })
 }
 
 /// One of several ways; nothing when none of them does anything.

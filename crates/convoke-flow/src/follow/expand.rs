@@ -7,7 +7,7 @@ use convoke_job::Span;
 use super::Follower;
 use super::draft::Draft;
 use super::pattern::{escaped, has_glob, trim};
-use super::state::{Content, Output, State, Status};
+use super::state::{Content, MOST_BYTES, Output, State, Status};
 use super::value::{HOME, Value, has_symbol};
 use crate::model::{Unknown, Why};
 use crate::shell::ast::{Index, Kind, List, Operation, Parameter, Piece, RedirectKind, Word};
@@ -37,6 +37,13 @@ enum Segment {
     Any(Rc<Unknown>),
 }
 
+/// How an expansion is split.
+struct Splitting<'a> {
+    separators: String,
+    span: Span,
+    too_long: &'a Rc<Unknown>,
+}
+
 /// A field being put together.
 #[derive(Default)]
 struct Open {
@@ -55,9 +62,10 @@ impl Open {
         }
     }
 
-    fn field(self, span: Span) -> Field {
+    fn field(self, span: Span, too_long: &Rc<Unknown>) -> Field {
         let value = match self.unknown {
             Some(unknown) => Value::Unknown(unknown),
+            None if self.text.len() > MOST_BYTES => Value::Unknown(Rc::clone(too_long)),
             None => self.text.into(),
         };
         Field { value, many: self.many, span }
@@ -76,7 +84,8 @@ impl Follower<'_> {
 
     fn field(&mut self, word: &Word, state: &mut State, out: &mut Vec<Draft>, fields: &mut Vec<Field>) {
         let mut open: Option<Open> = None;
-        let separators = separators(state);
+        let too_long = Rc::clone(&state.too_long);
+        let splitting = Splitting { separators: separators(state), span: word.span, too_long: &too_long };
         for segment in self.segments(&word.pieces, false, state, out) {
             match segment {
                 Segment::Written(text) => {
@@ -86,7 +95,7 @@ impl Follower<'_> {
                 }
                 Segment::Quoted(text) => open.get_or_insert_default().text.push_str(&text),
                 Segment::Expanded(value, true) => open.get_or_insert_default().add(&value),
-                Segment::Expanded(value, false) => self.split(&value, &separators, &mut open, word.span, fields),
+                Segment::Expanded(value, false) => Self::split(&value, &splitting, &mut open, fields),
                 Segment::Any(unknown) => {
                     let open = open.get_or_insert_default();
                     open.unknown = Some(unknown);
@@ -96,12 +105,12 @@ impl Follower<'_> {
                     Ok(values) => {
                         for (at, value) in values.iter().enumerate() {
                             if at > 0 {
-                                fields.extend(open.take().map(|open| open.field(word.span)));
+                                fields.extend(open.take().map(|open| open.field(word.span, &too_long)));
                             }
                             if quoted {
                                 open.get_or_insert_default().add(value);
                             } else {
-                                self.split(value, &separators, &mut open, word.span, fields);
+                                Self::split(value, &splitting, &mut open, fields);
                             }
                         }
                     }
@@ -113,11 +122,11 @@ impl Follower<'_> {
                 },
             }
         }
-        fields.extend(open.map(|open| open.field(word.span)));
+        fields.extend(open.map(|open| open.field(word.span, &too_long)));
     }
 
     /// Field splitting of an expansion without quotes.
-    fn split(&self, value: &Value, separators: &str, open: &mut Option<Open>, span: Span, fields: &mut Vec<Field>) {
+    fn split(value: &Value, splitting: &Splitting<'_>, open: &mut Option<Open>, fields: &mut Vec<Field>) {
         let text = match value {
             Value::Known(text) => text,
             Value::Unknown(_) => {
@@ -127,21 +136,22 @@ impl Follower<'_> {
                 return;
             }
         };
-        let (leading, parts, trailing) = split_fields(text, separators);
+        let (span, too_long) = (splitting.span, splitting.too_long);
+        let (leading, parts, trailing) = split_fields(text, &splitting.separators);
         if leading {
-            fields.extend(open.take().map(|open| open.field(span)));
+            fields.extend(open.take().map(|open| open.field(span, too_long)));
         }
         let count = parts.len();
         for (at, part) in parts.into_iter().enumerate() {
             if at > 0 {
-                fields.extend(open.take().map(|open| open.field(span)));
+                fields.extend(open.take().map(|open| open.field(span, too_long)));
             }
             let open = open.get_or_insert_default();
             open.many |= has_glob(&part);
             open.text.push_str(&part);
         }
         if trailing && count > 0 {
-            fields.extend(open.take().map(|open| open.field(span)));
+            fields.extend(open.take().map(|open| open.field(span, too_long)));
         }
     }
 
@@ -179,7 +189,7 @@ impl Follower<'_> {
                 Segment::Several(Err(unknown), _) => open.add(&Value::Unknown(unknown)),
             }
         }
-        open.field(Span::default()).value
+        open.field(Span::default(), &state.too_long).value
     }
 
     fn segments(&mut self, pieces: &[Piece], quoted: bool, state: &mut State, out: &mut Vec<Draft>) -> Vec<Segment> {
@@ -218,15 +228,14 @@ impl Follower<'_> {
                     let path = self.keep_process(value);
                     segments.push(Segment::Quoted(path));
                 }
-                Piece::Braces(text) if quoted => segments.push(Segment::Quoted(text.clone())),
-                Piece::Braces(text) => match braces(text).filter(|_| self.unit.bash) {
+                Piece::Braces(text, _) if quoted => segments.push(Segment::Quoted(text.clone())),
+                Piece::Braces(text, span) => match braces(text).filter(|_| self.unit.bash) {
                     Some(values) => {
                         let values = values.into_iter().map(Value::from).collect();
                         segments.push(Segment::Several(Ok(values), true));
                     }
                     None => {
-                        let unknown =
-                            self.unknown(Why::Command("the shell that expands the braces".into()), Span::default());
+                        let unknown = self.unknown(Why::Command("the shell that expands the braces".into()), *span);
                         segments.push(Segment::Any(Rc::new(unknown)));
                     }
                 },
@@ -252,8 +261,10 @@ impl Follower<'_> {
         let inner = State { output: Output::Text(String::new()), ..state.clone() };
         match self.subshell(inner, out, |follower, state, out| follower.list(list, state, out)) {
             Some(end) => {
+                self.substituted = true;
                 state.status = end.status;
                 state.waited = end.waited;
+                state.files = end.files;
                 end.output
             }
             None => Output::Text(String::new()),
@@ -373,7 +384,7 @@ impl Follower<'_> {
                     Status::Unknown(unknown) => Value::Unknown(Rc::clone(unknown)),
                 }));
             }
-            "0" => return Ok(Some(self.unit.name.as_str().into())),
+            "0" => return Ok(Some(Value::Known(Rc::clone(&state.zero)))),
             _ => {}
         }
         if let Ok(number) = name.parse::<usize>() {

@@ -11,7 +11,7 @@ use super::value::Value;
 use crate::model::{Unknown, Why};
 
 /// Functions and scripts within each other.
-pub(super) const MOST_CALLS: usize = 24;
+pub(super) const MOST_CALLS: usize = 12;
 
 /// `$1` and on, or why they are not known.
 pub(super) type Arguments = Result<Rc<[Value]>, Rc<Unknown>>;

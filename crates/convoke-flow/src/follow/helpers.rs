@@ -338,10 +338,10 @@ impl Follower<'_> {
             command => follower.dispatch(command, span, state, out),
         });
         self.wrapped = outer;
-        if let Some(end) = end {
-            state.waited = end.waited;
-        }
-        Some(state)
+        Some(match end {
+            Some(end) => State { status: Status::DONE, ..state.after(end) },
+            None => state,
+        })
     }
 
     /// Whether a path is that of the cache file.
@@ -420,6 +420,7 @@ impl Follower<'_> {
         State {
             variables: exported.map(|(name, variable)| (Rc::clone(name), variable.clone())).collect(),
             functions: Default::default(),
+            zero: Rc::clone(&state.zero),
             arguments,
             status: Status::DONE,
             errexit: false,
@@ -429,6 +430,8 @@ impl Follower<'_> {
             input: state.input.clone(),
             locals: Vec::new(),
             waited: state.waited.clone(),
+            files: state.files.clone(),
+            too_long: Rc::clone(&state.too_long),
         }
     }
 

@@ -49,7 +49,9 @@ impl Decision {
     }
 
     pub(super) fn negated(self) -> Decision {
-        Decision { yes: self.no, no: self.yes, unknown: self.unknown }
+        let with =
+            |way: Option<Way>, status| way.map(|way| Way { steps: way.steps, state: State { status, ..way.state } });
+        Decision { yes: with(self.no, Status::DONE), no: with(self.yes, Status::FAILED), unknown: self.unknown }
     }
 }
 
@@ -121,7 +123,14 @@ impl Follower<'_> {
 
     /// `set -e`: a failure that is certain ends the script; where it is not, the script goes on only without it.
     fn survived(&mut self, pipeline: &Pipeline, mut state: State, out: &mut Vec<Draft>) -> Option<State> {
-        if !state.errexit || self.tested > 0 {
+        // A compound command fails by what failed in it, where that was no reason to end; a subshell fails for itself.
+        let is_compound = match pipeline.commands.as_slice() {
+            [command] => {
+                !matches!(command.kind, Kind::Simple { .. } | Kind::Subshell(_) | Kind::Test(_) | Kind::Arithmetic(_))
+            }
+            _ => false,
+        };
+        if !state.errexit || self.tested > 0 || is_compound {
             return Some(state);
         }
         match state.status {
@@ -183,6 +192,7 @@ impl Follower<'_> {
         ways: impl IntoIterator<Item = (Vec<Draft>, Option<State>)>,
         out: &mut Vec<Draft>,
     ) -> Option<State> {
+        self.decided_by = Some(Rc::clone(unknown));
         let (steps, states): (Vec<_>, Vec<_>) = ways.into_iter().unzip();
         out.extend(draft::choice(steps, unknown.as_ref().clone()));
         State::joined(states.into_iter().flatten(), unknown)
@@ -210,7 +220,10 @@ impl Follower<'_> {
         let Some(second) = states.next() else { return Some(first) };
         let unknown = match (&first.status, &second.status) {
             (Status::Unknown(unknown), _) | (_, Status::Unknown(unknown)) => Rc::clone(unknown),
-            _ => Rc::new(self.unknown(Why::Command("what comes before".into()), Span::default())),
+            _ => match &self.decided_by {
+                Some(unknown) => Rc::clone(unknown),
+                None => Rc::new(self.unknown(Why::Command("what comes before".into()), Span::default())),
+            },
         };
         State::joined([first, second].into_iter().chain(states), &unknown)
     }
@@ -290,11 +303,18 @@ impl Follower<'_> {
         let mut input = state.input.clone();
         let mut failed = None;
         let mut waited = state.waited.clone();
+        let mut files = state.files.clone();
         let tested = self.tested;
         let mark = out.len();
         self.wanted_key = None;
         for command in before {
-            let inner = State { input, output: Output::Text(String::new()), waited: waited.clone(), ..state.clone() };
+            let inner = State {
+                input,
+                output: Output::Text(String::new()),
+                waited: waited.clone(),
+                files: files.clone(),
+                ..state.clone()
+            };
             // The status of these is not looked at.
             self.tested = tested + usize::from(!state.pipefail);
             let end = self.subshell(inner, out, |follower, state, out| follower.command(command, state, out));
@@ -305,6 +325,7 @@ impl Follower<'_> {
                         failed = Some(end.status);
                     }
                     waited = end.waited;
+                    files = end.files;
                     match end.output {
                         Output::Text(text) => Input::Text(text.into(), 0),
                         Output::Unknown(unknown) => Input::Unknown(unknown),
@@ -314,7 +335,7 @@ impl Follower<'_> {
                 None => Input::Outside,
             };
         }
-        let inner = State { input, waited, ..state.clone() };
+        let inner = State { input, waited, files, ..state.clone() };
         let end = self.subshell(inner, out, |follower, state, out| follower.command(last, state, out))?;
         // `cat CACHE | grep key=`: the reader does not know the key, the filter does.
         if let Some(key) = self.wanted_key.take() {
@@ -325,7 +346,7 @@ impl Follower<'_> {
             }
         }
         let status = if end.status == Status::DONE { failed.unwrap_or(Status::DONE) } else { end.status };
-        Some(State { status, output: end.output, waited: end.waited, ..state })
+        Some(State { status, output: end.output, waited: end.waited, files: end.files, ..state })
     }
 
     pub(super) fn command(&mut self, command: &Command, state: State, out: &mut Vec<Draft>) -> Option<State> {

@@ -69,6 +69,8 @@ impl Follower<'_> {
         let mut open = 0;
         let end = loop {
             let mark = steps.len();
+            // A loop ends with the status of its last command, which the condition is not.
+            let status = if rounds == 0 { Status::DONE } else { state.status.clone() };
             let decision = self.ask(condition, state.clone(), &mut steps);
             let Decision { yes, no, unknown } = decision;
             if unknown.is_some() {
@@ -76,7 +78,7 @@ impl Follower<'_> {
                 break self.unknown_rounds(condition, body, next, state, &mut steps, id);
             }
             let Some(way) = yes else {
-                break no.map(|way| State { status: Status::DONE, ..way.state });
+                break no.map(|way| State { status, ..way.state });
             };
             let (round, ended) = self.round(body, next, way.state);
             let is_open = ended.is_some() && !self.is_plain(&round);

@@ -51,11 +51,11 @@ pub(crate) use scripts::{File, Files};
 pub(crate) use value::{Named, Naming};
 
 /// Commands followed for one script of a definition.
-const MOST_COMMANDS: usize = 100_000;
+const MOST_COMMANDS: usize = 50_000;
 /// Steps of one script of a definition.
-const MOST_STEPS: usize = 20_000;
+const MOST_STEPS: usize = 10_000;
 /// Levels of commands within commands, functions and scripts included.
-const MOST_LEVELS: usize = 90;
+const MOST_LEVELS: usize = 32;
 
 /// What a script is followed with.
 pub(crate) struct Setting<'a> {
@@ -98,7 +98,6 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         map: Some(given.map),
         index: given.index,
         from: None,
-        name: "run.sh".into(),
         bash: false,
     });
     let stops = setting.errexit;
@@ -116,11 +115,15 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         steps: 0,
         wrapped: None,
         is_own: false,
+        substituted: false,
+        decided_by: None,
         wanted_key: None,
         processes: Vec::new(),
         parsed: HashMap::new(),
     };
-    let state = State::new(setting.environment, setting.parameters, setting.errexit);
+    let too_long = Why::TooMuch(format!("a text has more than {} KiB", state::MOST_BYTES / 1024));
+    let too_long = follower.unknown(too_long, Span::default());
+    let state = State::new(setting.environment, setting.parameters, setting.errexit, too_long);
     let mut out = Vec::new();
     let exit = follower.enter(Frame::shell());
     let end = follower.script(&script, state, &mut out);
@@ -142,8 +145,6 @@ pub(crate) struct Unit {
     pub(crate) index: usize,
     /// The command that runs it.
     pub(crate) from: Option<Arc<Place>>,
-    /// `$0`
-    pub(crate) name: String,
     /// It is run by bash.
     pub(crate) bash: bool,
 }
@@ -173,6 +174,10 @@ pub(crate) struct Follower<'a> {
     /// The `lava-test-case` around the commands.
     wrapped: Option<Place>,
     is_own: bool,
+    /// A substitution has run since this was last asked.
+    substituted: bool,
+    /// What decided last between several ways.
+    decided_by: Option<Rc<Unknown>>,
     /// The key that a filter of the cache file's text looks for.
     wanted_key: Option<String>,
     /// What `<(…)` printed, by the number of its path.

@@ -67,7 +67,6 @@ impl Follower<'_> {
             return Err(Box::new(state));
         };
         let mut rest = arguments;
-        let mut state = state;
         let mut before = *before;
         let mut variables = Vec::new();
         while let Some((first, after)) = rest.split_first() {
@@ -103,12 +102,7 @@ impl Follower<'_> {
             inner.export(&name);
         }
         let end = self.subshell(inner, out, |follower, state, out| follower.dispatch(rest, span, state, out));
-        let Some(end) = end else { return Ok(None) };
-        state.status = end.status;
-        state.output = end.output;
-        state.input = end.input;
-        state.waited = end.waited;
-        Ok(Some(state))
+        Ok(end.map(|end| state.after(end)))
     }
 
     /// A command in the place of this shell: nothing of this shell is left after it.
@@ -136,7 +130,7 @@ impl Follower<'_> {
         shell: &str,
         arguments: &[Field],
         span: Span,
-        mut state: State,
+        state: State,
         out: &mut Vec<Draft>,
     ) -> Option<State> {
         let mut rest = arguments;
@@ -176,13 +170,12 @@ impl Follower<'_> {
         let positional = arguments_of(arguments.get(1..).unwrap_or_default());
         let mut inner = self.child_state(&state, positional);
         inner.errexit = errexit;
+        if let Some(zero) = arguments.first().and_then(|field| field.value.known()) {
+            inner.zero = zero.into();
+        }
         let end =
             self.as_child(inner, out, |follower, state, out| follower.text_of_commands(&text, first.span, state, out))?;
-        state.status = end.status;
-        state.output = end.output;
-        state.input = end.input;
-        state.waited = end.waited;
-        Some(state)
+        Some(state.after(end))
     }
 
     /// `python3 FILE`
@@ -276,10 +269,7 @@ impl Follower<'_> {
             inner.functions.clear();
             inner.input = Input::Outside;
             match self.subshell(inner, out, |follower, state, out| follower.dispatch(&fields, span, state, out)) {
-                Some(end) => {
-                    state.output = end.output;
-                    state.status = end.status;
-                }
+                Some(end) => state = state.after(end),
                 None => break,
             }
         }

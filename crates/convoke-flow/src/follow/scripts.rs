@@ -30,6 +30,20 @@ pub(crate) enum File {
     Binary,
     /// A text, and its index in the texts of the flow.
     Text(Rc<str>, usize),
+    /// The script itself has written it.
+    Written(Rc<str>),
+}
+
+/// The name of a file among those that the script writes: a path from the root; none for devices and where it is unknown.
+pub(super) fn key(path: &str, state: &State) -> Option<String> {
+    if path.starts_with("/dev/") {
+        return None;
+    }
+    match inside(path, state) {
+        Some(path) => Some(format!("{HOME}/{path}")),
+        None if path.starts_with('/') => Some(path.to_owned()),
+        None => None,
+    }
 }
 
 /// Whether a path leads to what comes with the operating system, which makes no calls.
@@ -60,6 +74,11 @@ pub(super) fn inside(path: &str, state: &State) -> Option<String> {
 
 impl Follower<'_> {
     fn file(&mut self, path: &str, state: &State) -> File {
+        match key(path, state).and_then(|key| state.files.get(&key)) {
+            Some(Output::Text(text)) => return File::Written(text.as_str().into()),
+            Some(_) => return File::Elsewhere,
+            None => {}
+        }
         inside(path, state).map_or(File::Elsewhere, |path| self.files.file(&path))
     }
 
@@ -75,13 +94,13 @@ impl Follower<'_> {
             };
         }
         match self.file(path, state) {
-            File::Text(text, _) => Some(text),
-            _ => None,
+            File::Text(text, _) | File::Written(text) => Some(text),
+            File::Binary | File::Elsewhere => None,
         }
     }
 
     pub(super) fn has_file(&mut self, path: &str, state: &State) -> bool {
-        matches!(self.file(path, state), File::Text(..) | File::Binary)
+        !matches!(self.file(path, state), File::Elsewhere)
     }
 
     /// The path under which the output of `<(…)` is read.
@@ -118,7 +137,8 @@ impl Follower<'_> {
         out: &mut Vec<Draft>,
     ) -> Option<State> {
         let (text, index) = match self.file(path, &state) {
-            File::Text(text, index) => (text, index),
+            File::Text(text, index) => (text, Some(index)),
+            File::Written(text) => (text, None),
             File::Binary => return Some(self.nothing(path, span, state)),
             File::Elsewhere => return Some(self.elsewhere(path, span, state, out)),
         };
@@ -162,8 +182,12 @@ impl Follower<'_> {
             return Some(state);
         }
         match self.file(&name, &state) {
+            File::Written(text) => {
+                let child = Child { text, index: None, path: &name, bash: shell == "bash", errexit };
+                self.child(child, arguments_of(arguments), span, state, out)
+            }
             File::Text(text, index) => {
-                let child = Child { text, index, path: &name, bash: shell == "bash", errexit };
+                let child = Child { text, index: Some(index), path: &name, bash: shell == "bash", errexit };
                 self.child(child, arguments_of(arguments), span, state, out)
             }
             File::Binary => Some(self.nothing(&name, span, state)),
@@ -182,7 +206,7 @@ impl Follower<'_> {
             }
         };
         match self.file(&name, &state) {
-            File::Text(text, _) => self.foreign(&name, &text, span, state, out),
+            File::Text(text, _) | File::Written(text) => self.foreign(&name, &text, span, state, out),
             File::Binary => self.nothing(&name, span, state),
             File::Elsewhere if is_of_the_system(&name) => self.nothing(&name, span, state),
             File::Elsewhere => self.elsewhere(&name, span, state, out),
@@ -215,7 +239,7 @@ impl Follower<'_> {
         child: Child<'_>,
         arguments: Arguments,
         span: Span,
-        mut state: State,
+        state: State,
         out: &mut Vec<Draft>,
     ) -> Option<State> {
         if self.calls >= MOST_CALLS {
@@ -224,6 +248,7 @@ impl Follower<'_> {
         let unit = self.unit_of(&child, span);
         let mut inner = self.child_state(&state, arguments);
         inner.errexit = child.errexit;
+        inner.zero = child.path.into();
         let outer = std::mem::replace(&mut self.unit, unit);
         self.calls += 1;
         let end = self.as_child(inner, out, |follower, state, out| {
@@ -233,32 +258,28 @@ impl Follower<'_> {
         self.calls -= 1;
         self.unit = outer;
         let end = end?;
-        state.status = end.status;
-        state.output = end.output;
-        state.input = end.input;
-        state.waited = end.waited;
-        Some(state)
+        Some(state.after(end))
     }
 
     /// A script as a unit; each file is read once.
     fn unit_of(&mut self, child: &Child<'_>, span: Span) -> Rc<Unit> {
-        let script = match self.parsed.get(&child.index) {
+        let script = match child.index.and_then(|index| self.parsed.get(&index)) {
             Some(script) => Rc::clone(script),
             None => {
                 let script = Rc::new(parse::script(&child.text));
-                self.parsed.insert(child.index, Rc::clone(&script));
+                if let Some(index) = child.index {
+                    self.parsed.insert(index, Rc::clone(&script));
+                }
                 script
             }
         };
-        Rc::new(Unit {
-            script,
-            text: Rc::clone(&child.text),
-            map: None,
-            index: child.index,
-            from: Some(Arc::new(self.place(span))),
-            name: child.path.to_owned(),
-            bash: child.bash,
-        })
+        let place = self.place(span);
+        // What the script has written itself stands where it is run.
+        let (map, index, from) = match child.index {
+            Some(index) => (None, index, Some(Arc::new(place))),
+            None => (Some(ByteMap::whole(child.text.len(), place.span)), place.text, place.from),
+        };
+        Rc::new(Unit { script, text: Rc::clone(&child.text), map, index, from, bash: child.bash })
     }
 
     /// `. FILE`
@@ -286,7 +307,8 @@ impl Follower<'_> {
             }
         };
         let (text, index) = match self.file(&name, &state) {
-            File::Text(text, index) => (text, index),
+            File::Text(text, index) => (text, Some(index)),
+            File::Written(text) => (text, None),
             // Settings of the system: what they set is not known, and was not before.
             _ if is_of_the_system(&name) || name.starts_with("/lava-") => {
                 state.status = Status::DONE;
@@ -297,7 +319,7 @@ impl Follower<'_> {
         if self.calls >= MOST_CALLS {
             return self.give_up(Why::TooMuch("scripts source each other too deeply".into()), span, state, out);
         }
-        let child = Child { text, index, path: &self.unit.name.clone(), bash: self.unit.bash, errexit: false };
+        let child = Child { text, index, path: &name, bash: self.unit.bash, errexit: false };
         let unit = self.unit_of(&child, span);
         let outer_arguments = state.arguments.clone();
         if !arguments.is_empty() {
@@ -329,6 +351,11 @@ impl Follower<'_> {
         mut state: State,
         out: &mut Vec<Draft>,
     ) -> Option<State> {
+        let place = match arguments {
+            [first, .., last] => Span::new(first.span.start, last.span.end),
+            [only] => only.span,
+            [] => span,
+        };
         let mut text = String::new();
         for (at, field) in arguments.iter().enumerate() {
             match &field.value {
@@ -338,15 +365,11 @@ impl Follower<'_> {
                 }
                 Value::Unknown(unknown) => {
                     let unknown = unknown.as_ref().clone();
-                    return Some(self.unknown_commands(unknown, span, state, out));
+                    return Some(self.unknown_commands(unknown, place, state, out));
                 }
             }
         }
         state.status = Status::DONE;
-        let place = match arguments {
-            [only] => only.span,
-            _ => span,
-        };
         self.text_of_commands(&text, place, state, out)
     }
 
@@ -380,7 +403,6 @@ impl Follower<'_> {
             map: Some(map),
             index: self.unit.index,
             from: self.unit.from.clone(),
-            name: self.unit.name.clone(),
             bash: self.unit.bash,
         });
         let outer = std::mem::replace(&mut self.unit, unit);
@@ -400,7 +422,7 @@ impl Follower<'_> {
                 let end = self.as_child(inner, out, |follower, state, out| {
                     follower.text_of_commands(&text[from..], span, state, out)
                 })?;
-                Some(State { status: end.status, output: end.output, waited: end.waited, ..state })
+                Some(State { input: state.input.clone(), ..state.after(end) })
             }
             Input::Unknown(unknown) => {
                 let unknown = unknown.as_ref().clone();
@@ -414,7 +436,8 @@ impl Follower<'_> {
 /// A script to be run.
 struct Child<'a> {
     text: Rc<str>,
-    index: usize,
+    /// Index into the texts of the flow; none for one that the script has written.
+    index: Option<usize>,
     path: &'a str,
     bash: bool,
     errexit: bool,

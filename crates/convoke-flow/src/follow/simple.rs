@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use convoke_job::Span;
 
-use super::Follower;
 use super::draft::Draft;
+use super::{Follower, MOST_LEVELS};
+
 use super::expand::Field;
 use super::state::{Content, Input, Output, State, Status, Variable};
 use super::value::Value;
@@ -28,9 +29,13 @@ impl Follower<'_> {
         let fields = self.fields(words, &mut state, out);
         let (before, mut state) = self.redirected(&command.redirects, state, out)?;
         let Some(first) = fields.first() else {
-            state.status = Status::DONE;
+            // The status is that of the last substitution; until there is one, `$?` is what it was.
+            self.substituted = false;
             for assignment in assignments {
                 self.assign(assignment, &mut state, out);
+            }
+            if !self.substituted {
+                state.status = Status::DONE;
             }
             return Some(before.restore(state));
         };
@@ -104,14 +109,24 @@ impl Follower<'_> {
         }
     }
 
-    /// What a command does by its name.
+    /// What a command does by its name. Commands that run commands come back to this.
     pub(super) fn dispatch(
         &mut self,
         fields: &[Field],
         span: Span,
-        mut state: State,
+        state: State,
         out: &mut Vec<Draft>,
     ) -> Option<State> {
+        if self.level >= MOST_LEVELS {
+            return self.give_up(Why::TooMuch("commands are nested too deeply".into()), span, state, out);
+        }
+        self.level += 1;
+        let state = self.by_name(fields, span, state, out);
+        self.level -= 1;
+        state
+    }
+
+    fn by_name(&mut self, fields: &[Field], span: Span, mut state: State, out: &mut Vec<Draft>) -> Option<State> {
         let Some((first, arguments)) = fields.split_first() else {
             state.status = Status::DONE;
             return Some(state);
@@ -166,6 +181,32 @@ impl Follower<'_> {
         state
     }
 
+    /// What programs do to files that the script has written.
+    fn touch_files(&self, program: &str, arguments: &[Field], state: &mut State) {
+        let paths: Vec<Option<String>> =
+            arguments.iter().map(|field| super::scripts::key(field.value.known()?, state)).collect();
+        match (program, paths.as_slice()) {
+            ("cp" | "mv", [.., Some(from), Some(to)]) => {
+                let content = state.files.get(from).cloned();
+                match content {
+                    Some(content) => state.files.insert(to.clone(), content),
+                    None => state.files.remove(to),
+                };
+                if program == "mv" {
+                    state.files.remove(from);
+                }
+            }
+            ("rm" | "sed" | "dd" | "patch" | "install" | "truncate" | "ln" | "touch" | "git", paths) => {
+                let edits = program != "sed"
+                    || arguments.iter().any(|field| field.value.known().is_some_and(|word| word.starts_with("-i")));
+                for path in paths.iter().flatten().filter(|_| edits && program != "touch") {
+                    state.files.remove(path);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A program that makes no call.
     fn program(
         &mut self,
@@ -183,6 +224,7 @@ impl Follower<'_> {
             state.status = Status::Unknown(unknown);
             return state;
         }
+        self.touch_files(base, arguments, &mut state);
         if let Some((value, status)) = self.tool(base, arguments, span, &mut state) {
             state.print(&value);
             state.status = status;

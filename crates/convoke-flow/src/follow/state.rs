@@ -8,6 +8,9 @@ use super::value::Value;
 use crate::model::Unknown;
 use crate::shell::ast::Command;
 
+/// Longer texts are not kept. What every member of a large group prints on a line is well within it.
+pub(crate) const MOST_BYTES: usize = 256 * 1024;
+
 /// The exit status of the last command.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Status {
@@ -102,6 +105,8 @@ pub(crate) enum Input {
 pub(crate) struct State {
     pub(crate) variables: HashMap<Rc<str>, Variable>,
     pub(crate) functions: HashMap<Rc<str>, Function>,
+    /// `$0`
+    pub(crate) zero: Rc<str>,
     /// `$1` and on. One that is not known may be any number.
     pub(crate) arguments: Result<Rc<[Value]>, Rc<Unknown>>,
     pub(crate) status: Status,
@@ -115,13 +120,23 @@ pub(crate) struct State {
     pub(crate) locals: Vec<Vec<(Rc<str>, Option<Variable>)>>,
     /// The message ID of the last wait.
     pub(crate) waited: Option<Rc<str>>,
+    /// Files that the script has written.
+    pub(crate) files: HashMap<String, Output>,
+    /// What is known of a text that is too long.
+    pub(crate) too_long: Rc<Unknown>,
 }
 
 impl State {
-    pub(crate) fn new(environment: &[(String, String)], parameters: &[(String, String)], errexit: bool) -> State {
+    pub(crate) fn new(
+        environment: &[(String, String)],
+        parameters: &[(String, String)],
+        errexit: bool,
+        too_long: Unknown,
+    ) -> State {
         let mut state = State {
             variables: HashMap::new(),
             functions: HashMap::new(),
+            zero: "run.sh".into(),
             arguments: Ok(Rc::from([])),
             status: Status::DONE,
             errexit,
@@ -131,6 +146,8 @@ impl State {
             input: Input::Outside,
             locals: Vec::new(),
             waited: None,
+            files: HashMap::new(),
+            too_long: Rc::new(too_long),
         };
         for (name, value) in environment {
             state.set(name, Value::from(value.as_str()));
@@ -165,9 +182,15 @@ impl State {
     pub(crate) fn print(&mut self, value: &Value) {
         match (&mut self.output, value) {
             (Output::Away | Output::Unknown(_), _) => {}
-            (Output::Text(text), Value::Known(more)) => text.push_str(more),
+            (Output::Text(text), Value::Known(more)) if text.len() + more.len() <= MOST_BYTES => text.push_str(more),
+            (Output::Text(_), Value::Known(_)) => self.output = Output::Unknown(Rc::clone(&self.too_long)),
             (Output::Text(_), Value::Unknown(unknown)) => self.output = Output::Unknown(Rc::clone(unknown)),
         }
+    }
+
+    /// What is known after another shell has ended, which was started from here.
+    pub(crate) fn after(self, end: State) -> State {
+        State { status: end.status, output: end.output, input: end.input, waited: end.waited, files: end.files, ..self }
     }
 
     /// What both know; the rest depends on what made them differ.
@@ -204,6 +227,14 @@ impl State {
         }
         if self.waited != other.waited {
             self.waited = None;
+        }
+        for (path, content) in &mut self.files {
+            if other.files.get(path).is_none_or(|there| there != content) {
+                *content = Output::Unknown(Rc::clone(unknown));
+            }
+        }
+        for path in other.files.into_keys() {
+            self.files.entry(path).or_insert_with(|| Output::Unknown(Rc::clone(unknown)));
         }
         self
     }

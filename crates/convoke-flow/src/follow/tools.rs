@@ -10,7 +10,7 @@ use convoke_job::Span;
 
 use super::Follower;
 use super::expand::Field;
-use super::state::{Input, State, Status};
+use super::state::{Input, Output, State, Status};
 use super::value::{Value, has_symbol};
 
 /// Texts longer than this are not worked on.
@@ -212,6 +212,21 @@ pub(super) fn unescaped(text: &str) -> String {
     out
 }
 
+/// `tee FILE`
+fn keep_tee(words: &[&str], printed: Option<&(Value, Status)>, state: &mut State) {
+    for word in words.iter().filter(|word| !word.starts_with('-')) {
+        let Some(key) = super::scripts::key(word, state) else { continue };
+        match printed {
+            Some((Value::Known(text), _)) if !words.contains(&"-a") => {
+                state.files.insert(key, Output::Text(text.to_string()));
+            }
+            _ => {
+                state.files.remove(&key);
+            }
+        }
+    }
+}
+
 /// What a tool prints, and its status.
 type Printed = Option<(Value, Status)>;
 
@@ -261,7 +276,13 @@ impl Follower<'_> {
                 let number = self.calculated(&text.replace(" = ", " == "), span, state).ok()?;
                 Some((Value::from(format!("{number}\n")), Status::of(number != 0)))
             }
-            program if is_filter(program) => self.filter(program, &words, state),
+            program if is_filter(program) => {
+                let printed = self.filter(program, &words, state);
+                if program == "tee" {
+                    keep_tee(&words, printed.as_ref(), state);
+                }
+                printed
+            }
             _ => None,
         }
     }

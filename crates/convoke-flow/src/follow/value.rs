@@ -69,6 +69,23 @@ pub(crate) fn same(one: &str, other: &str) -> Option<bool> {
     if one.is_empty() || other.is_empty() || !(has_symbol(one) || has_symbol(other)) {
         return Some(false);
     }
+    // What stands before the first name in one, and after the last in the other, tells them apart for certain.
+    let ends = |text: &str| {
+        let first = text.find(is_symbol).unwrap_or(text.len());
+        let last = text.rfind(is_symbol).map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
+        (text[..first].to_owned(), text[last..].to_owned())
+    };
+    let ((one_start, one_end), (other_start, other_end)) = (ends(one), ends(other));
+    let fits = |one: &str, other: &str, is_prefix: bool| {
+        if is_prefix {
+            one.starts_with(other) || other.starts_with(one)
+        } else {
+            one.ends_with(other) || other.ends_with(one)
+        }
+    };
+    if !fits(&one_start, &other_start, true) || !fits(&one_end, &other_end, false) {
+        return Some(false);
+    }
     // Texts that differ only in whose names they have are different: no two members have the same.
     let mut pairs = one.chars().zip(other.chars());
     let alike = one.chars().count() == other.chars().count()

@@ -72,7 +72,11 @@ fn of_role(
             None => {
                 naming.own = members.len();
                 let programme = scene.programme(role, first, naming);
-                let steps: Arc<[_]> = programme.steps.into();
+                // What depends on the member may come to the same for all of them.
+                let steps: Arc<[_]> = match members.last().filter(|_| number > 1) {
+                    Some(before) if *before.steps == *programme.steps => Arc::clone(&before.steps),
+                    _ => programme.steps.into(),
+                };
                 if !programme.is_own {
                     shared = Some(Arc::clone(&steps));
                 }

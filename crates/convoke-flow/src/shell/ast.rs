@@ -141,7 +141,10 @@ pub(crate) struct Redirect {
 pub(crate) enum RedirectKind {
     Input(Word),
     /// To a file, or to another descriptor.
-    Output(Word),
+    Output {
+        word: Word,
+        append: bool,
+    },
     /// Number of the here-document.
     Here(usize),
     /// `<<<`
@@ -169,7 +172,7 @@ pub(crate) enum Piece {
     /// `<(…)`, `>(…)`
     Process(List),
     /// `{a,b}` and `{1..5}`: as written. Some shells expand it.
-    Braces(String),
+    Braces(String, Span),
 }
 
 #[derive(Debug)]

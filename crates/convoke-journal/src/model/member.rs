@@ -442,7 +442,8 @@ impl Member {
             }
         }
         // LAVA's last result; made up here when the member could not record it itself.
-        if !self.results.iter().any(|result| result.record.definition == "lava" && result.record.case == "job") {
+        let has = self.results.iter().any(|result| result.record.definition == "lava" && result.record.case == "job");
+        if !has && !self.info.played {
             self.result(job_result(health, failure), at, now, out);
         }
         let text = format!("ended: {}", health.as_str());

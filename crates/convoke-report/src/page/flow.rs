@@ -67,21 +67,49 @@ fn columns(story: &Story, flow: &Flow) -> Vec<(String, Vec<usize>)> {
 
 fn actual(story: &Story, flow: &Flow) -> String {
     let columns = columns(story, flow);
+    let mut grid = vec![vec![Square::default(); columns.len()]; flow.rows.len()];
+    for (column, (_, places)) in columns.iter().enumerate() {
+        let mut next = 0;
+        for (row, cells) in flow.rows.iter().enumerate() {
+            // Of members that did the same, the one that took longest is shown.
+            let longest =
+                |place: &&usize| cells[**place].iter().map(|call| story.calls[*call].took_ns(story.end_ns)).max();
+            let calls = places.iter().max_by_key(longest).map_or(&[][..], |place| &cells[*place]);
+            if calls.is_empty() {
+                continue;
+            }
+            // A call that waits stands where its member came to it, and reaches down to where it was over.
+            let waits = calls.iter().any(|call| !story.calls[*call].waited_for.is_empty());
+            let from = if waits { next } else { row };
+            grid[from][column].text = calls.iter().map(|call| cell(story, *call)).collect();
+            grid.iter_mut().take(row + 1).skip(from + 1).for_each(|row| row[column].held = true);
+            next = row + 1;
+        }
+    }
+    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    table(&names, &grid)
+}
+
+/// What stands in a row of a column.
+#[derive(Clone, Default)]
+struct Square {
+    /// Calls, as HTML.
+    text: String,
+    /// The call above is still open.
+    held: bool,
+}
+
+fn table(columns: &[&str], grid: &[Vec<Square>]) -> String {
     let mut out = String::from("<div class=\"scroll\"><table class=\"flow\">\n<thead><tr>");
-    for (name, _) in &columns {
+    for name in columns {
         out.push_str(&format!("<th scope=\"col\">{}</th>", html::text(name)));
     }
     out.push_str("</tr></thead>\n<tbody>\n");
-    for row in &flow.rows {
+    for row in grid {
         out.push_str("<tr>");
-        for (_, places) in &columns {
-            // Of members that did the same, the one that took longest is shown.
-            let slowest = places
-                .iter()
-                .max_by_key(|place| row[**place].iter().map(|call| story.calls[*call].took_ns(story.end_ns)).max());
-            let calls = slowest.map_or(&[][..], |place| &row[*place]);
-            let cells: Vec<String> = calls.iter().map(|call| cell(story, *call)).collect();
-            out.push_str(&format!("<td>{}</td>", cells.join("")));
+        for Square { text, held } in row {
+            let class = if *held { " class=\"held\"" } else { "" };
+            out.push_str(&format!("<td{class}>{text}</td>"));
         }
         out.push_str("</tr>\n");
     }
@@ -124,30 +152,18 @@ fn plan(plan: &Value) -> Option<String> {
     let rows = usize::try_from(plan["rows"].as_u64()?).ok().filter(|rows| *rows <= ROWS)?;
     let cells = plan["cells"].as_array()?;
     let number = |value: &Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
-    let mut grid = vec![vec![(String::new(), false); columns.len()]; rows];
+    let mut grid = vec![vec![Square::default(); columns.len()]; rows];
     for cell in cells {
         let (column, row) = (number(&cell["column"])?, number(&cell["row"])?);
         let until = number(&cell["until"]).unwrap_or(rows.saturating_sub(1));
         let kind = html::text(&cell["kind"].as_str()?.replace('-', "_"));
         let tone = if cell["end"] == "never" { " bad" } else { "" };
         let text = html::text(cell["text"].as_str()?);
-        grid.get_mut(row)?.get_mut(column)?.0.push_str(&format!("<span class=\"call {kind}{tone}\">{text}</span>"));
+        grid.get_mut(row)?.get_mut(column)?.text.push_str(&format!("<span class=\"call {kind}{tone}\">{text}</span>"));
         for held in grid.iter_mut().take(until.saturating_add(1)).skip(row + 1) {
-            held.get_mut(column)?.1 = true;
+            held.get_mut(column)?.held = true;
         }
     }
-    let mut out = String::from("<div class=\"scroll\"><table class=\"flow\">\n<thead><tr>");
-    for column in columns {
-        out.push_str(&format!("<th scope=\"col\">{}</th>", html::text(column["label"].as_str()?)));
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
-    for row in grid {
-        out.push_str("<tr>");
-        for (text, held) in row {
-            out.push_str(&if held { format!("<td class=\"held\">{text}</td>") } else { format!("<td>{text}</td>") });
-        }
-        out.push_str("</tr>\n");
-    }
-    out.push_str("</tbody></table></div>\n");
-    Some(out)
+    let names: Vec<&str> = columns.iter().map(|column| column["label"].as_str()).collect::<Option<_>>()?;
+    Some(table(&names, &grid))
 }

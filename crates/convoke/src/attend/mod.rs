@@ -1,4 +1,5 @@
-//! The user at a group that was stopped (`--break`): which device to enter, and when to go on.
+//! The user at a group that was stopped (`--break`): which device to enter, and when to go on; and the user who is asked for
+//! the values of a message (`--only`).
 //!
 //! | module | is |
 //! |---|---|
@@ -14,7 +15,7 @@ mod visit;
 
 use std::io::Write;
 
-use convoke_run::{Entrance, Stop};
+use convoke_run::{Ask, Entrance, Stop};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,14 +27,63 @@ pub(crate) use terminal::{Keys, restore};
 /// Members that are listed in a question; of more their labels are asked for.
 const LISTED: usize = 8;
 
-/// Talks to the user at each stop, until there is none any more or the run is cancelled.
-pub(crate) async fn attend(mut stops: mpsc::UnboundedReceiver<Stop>, stage: Stage, cancel: CancellationToken) {
-    while let Some(stop) = stops.recv().await {
-        if !cancel.is_cancelled() {
-            at(&stop, &stage, &cancel).await;
+/// Talks to the user at each stop and for each message, until there is none any more or the run is cancelled.
+pub(crate) async fn attend(
+    mut stops: mpsc::UnboundedReceiver<Stop>,
+    mut asks: mpsc::UnboundedReceiver<Ask>,
+    stage: Stage,
+    cancel: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            Some(stop) = stops.recv() => {
+                if !cancel.is_cancelled() {
+                    at(&stop, &stage, &cancel).await;
+                }
+                stage.ask(Vec::new());
+                drop(stop);
+            }
+            Some(ask) = asks.recv() => {
+                if let Some(values) = values(&ask, &stage, &cancel).await {
+                    // Who asked may have ended meanwhile.
+                    let _ = ask.reply.send(values);
+                }
+                stage.ask(Vec::new());
+            }
+            else => return,
         }
-        stage.ask(Vec::new());
-        drop(stop);
+    }
+}
+
+/// The values of a message, a line each; none when the user cannot say.
+async fn values(ask: &Ask, stage: &Stage, cancel: &CancellationToken) -> Option<Vec<(String, String)>> {
+    let keys = Keys::take().ok()?;
+    let paint = Paint::for_stdout();
+    let (mut line, mut note, mut values) = (Line::default(), String::new(), Vec::<(String, String)>::new());
+    loop {
+        let what = format!("{} waits for {}, which {} would send", ask.waiter, ask.message_id, ask.sender);
+        let mut lines = vec![paint.odd(&safe(&what))];
+        lines.extend(values.iter().map(|(key, value)| format!("  {}={}", safe(key), safe(value))));
+        lines.push("its values as KEY=VALUE, an empty line when there are no more; no limit runs meanwhile".into());
+        if !note.is_empty() {
+            lines.push(paint.bad(&safe(&note)));
+        }
+        lines.push(format!("> {}{}", safe(&line.text()), paint.cursor()));
+        stage.ask(lines);
+        let pressed = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return None,
+            pressed = keys.read() => pressed?,
+        };
+        for key in pressed {
+            let Some(text) = line.key(key) else { continue };
+            note.clear();
+            match text.trim().split_once('=') {
+                _ if text.trim().is_empty() => return Some(values),
+                Some((key, value)) if !key.is_empty() => values.push((key.to_owned(), value.to_owned())),
+                _ => note = format!("{text:?} is no KEY=VALUE"),
+            }
+        }
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn dispatch(arguments: &DispatchArguments) -> Result<ExitCode, Failur
         keep: false,
         findings: findings.iter().map(|finding| job::record(finding, Some(&source))).collect(),
         stops: None,
+        play: None,
     };
     run::attended(async |cancel| {
         let outcome = convoke_run::execute_member(plan, client, options, cancel).await.map_err(run::run_error)?;

@@ -1,16 +1,17 @@
 //! `convoke run`: the main job.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use convoke_job::Diagnostic;
-use convoke_run::{FolderError, NoPlan, Outcome, RunError, RunFolder, RunOptions, Stops};
+use convoke_run::{FolderError, NoPlan, Outcome, Play, Replay, RunError, RunFolder, RunOptions, Stops};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::arguments::RunArguments;
+use crate::arguments::{Answer, RunArguments};
 use crate::attend::{Stage, attend};
 use crate::commands::job;
 use crate::commands::outlook::{self, Outlook};
@@ -31,9 +32,23 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
         let what = "--break asks at a terminal what to do: run it at one, without --format, or leave --break out";
         return Err(Failure::User(what.into()));
     }
+    if !arguments.only.is_empty() && arguments.replay.is_none() {
+        if arguments.answers.is_empty() && !can_ask {
+            let what = "--only asks at a terminal for the values of messages: run it at one, without --format, or give an \
+                        earlier run with --replay DIR, or the values with --answer ID:KEY=VALUE";
+            return Err(Failure::User(what.into()));
+        }
+        if !arguments.breaks.is_empty() {
+            let what = "--break stops a group that runs by itself: with --only, replay an earlier run (--replay DIR)";
+            return Err(Failure::User(what.into()));
+        }
+    }
+    let replay = arguments.replay.as_deref().map(Replay::read).transpose();
+    let replay = replay.map_err(|error| Failure::User(error.to_string()))?;
     let lab = job::load_lab(job::lab_of(arguments.lab.as_deref(), &arguments.job).as_deref())?;
     let mut loaded = job::load(&arguments.job, &lab, arguments.rehearse)?;
-    if let (Some(job), false) = (&loaded.job, arguments.rehearse) {
+    // Of some roles only, the lab need not have what the others ask for.
+    if let (Some(job), false, true) = (&loaded.job, arguments.rehearse, arguments.only.is_empty()) {
         loaded.findings.extend(convoke_lab::check_inventory(job, &lab).into_iter().map(or_rehearse));
     }
     let flow = outlook::flow(&loaded)?;
@@ -53,7 +68,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     if !arguments.breaks.is_empty() && job.size() < 2 {
         return Err(Failure::User("--break stops a group, and this job has a single device and no group".into()));
     }
-    let plan = convoke_run::plan(&job, &lab, &group, arguments.first_id, arguments.rehearse).map_err(no_plan)?;
+    let plan = convoke_run::plan(&job, &lab, &group, arguments.first_id, arguments.rehearse, &arguments.only)
+        .map_err(no_plan)?;
     let folder = match &arguments.output {
         Some(path) => RunFolder::create(path),
         None => RunFolder::create_default(Path::new(RUNS), &job.name, jiff::Timestamp::now()),
@@ -63,6 +79,15 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     let level = if arguments.verbose > 0 { Level::verbose(arguments.verbose) } else { arguments.log_level };
     let stage = Stage::default();
     let (tell, stops) = mpsc::unbounded_channel();
+    let (ask, asks) = mpsc::unbounded_channel();
+    let play = match replay {
+        Some(replay) => {
+            // Nobody asks, and whoever listens for questions must know it.
+            drop(ask);
+            Play::Replay(replay)
+        }
+        None => Play::Improvise { answers: answers(arguments.answers), ask: can_ask.then_some(ask) },
+    };
     let options = RunOptions {
         job_file: arguments.job.display().to_string(),
         program: PROGRAM.to_owned(),
@@ -71,10 +96,11 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
         keep: arguments.keep,
         findings,
         stops: (!arguments.breaks.is_empty()).then_some(Stops { at: arguments.breaks, tell }),
+        play: Some(play),
     };
     attended(async |cancel| {
         // Ends when the run does: nobody is left then to tell of a stop.
-        let attending = tokio::spawn(attend(stops, stage, cancel.clone()));
+        let attending = tokio::spawn(attend(stops, asks, stage, cancel.clone()));
         let outcome = convoke_run::execute(plan, options, cancel).await;
         let _ = attending.await;
         let outcome = outcome.map_err(run_error)?;
@@ -83,6 +109,15 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
         }
         Ok(exit_code(&outcome))
     })
+}
+
+/// The values of each message, in the order given.
+fn answers(given: Vec<Answer>) -> BTreeMap<String, Vec<(String, String)>> {
+    let mut answers: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for (id, value) in given {
+        answers.entry(id).or_default().extend(value);
+    }
+    answers
 }
 
 /// Does `work` on a runtime of its own; the user's first signal cancels it.
@@ -136,6 +171,7 @@ pub(super) fn run_error(error: RunError) -> Failure {
             Failure::Bug(error.to_string())
         }
         RunError::Devices(_) | RunError::Record(_) => Failure::Lab(error.to_string()),
+        RunError::Replay(_) => Failure::User(error.to_string()),
     }
 }
 

@@ -126,7 +126,7 @@ fn device(member: &Member) -> &str {
 }
 
 fn verdict(member: &Member) -> &str {
-    member.health.map_or("none", Health::as_str)
+    if member.info.played { "played" } else { member.health.map_or("none", Health::as_str) }
 }
 
 /// Failing cases, the waits that could not be satisfied apart from them. A suite that failed is told by its cases where

@@ -142,7 +142,7 @@ fn a_guest_that_dies_ends_and_the_host_does_not_wait_for_it() {
         return;
     }
     let host = with_sshd(&[ADDRESS, START, SYNC]);
-    let guest = failing(&job(1, true, &host, &["pkill -9 -f '^sshd: root@'", "sleep 1000"]), true);
+    let guest = failing(&job(1, true, &host, &["pkill -9 -f '^sshd: root@'", "sleep 1000", SYNC]), true);
     assert_eq!(guest["class"], "Job", "{guest}");
     assert!(
         guest["message"].as_str().unwrap().contains("ssh to 10.213.0.2 fails: Connection to 10.213.0.2"),

@@ -21,6 +21,7 @@ mod lava_run;
 mod lines;
 mod logins;
 mod machines;
+mod only;
 mod promises;
 mod rehearsal;
 mod reports;

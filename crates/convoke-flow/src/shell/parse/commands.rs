@@ -230,7 +230,7 @@ impl Parser<'_, '_> {
             "<<<" => RedirectKind::HereString(word),
             "<" | "<>" => RedirectKind::Input(word),
             "<&" => RedirectKind::Other(word),
-            _ => RedirectKind::Output(word),
+            _ => RedirectKind::Output { word, append: sign.ends_with(">>") },
         };
         Ok(Some(Redirect { descriptor, kind }))
     }
@@ -252,10 +252,11 @@ impl Parser<'_, '_> {
 
     /// The rest of `name() command`.
     fn function_after(&mut self, name: &Word, start: usize) -> Result<Command> {
+        let open = self.at;
         self.at += 1;
         self.blanks();
         let Some(name) = name.literal().filter(|_| self.peek() == Some(b')')).map(str::to_owned) else {
-            self.at -= 1;
+            self.at = open;
             return self.error("unexpected `(`");
         };
         self.at += 1;

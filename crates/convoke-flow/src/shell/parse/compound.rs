@@ -52,14 +52,9 @@ impl Parser<'_, '_> {
     }
 
     fn parenthesis(&mut self) -> Result<Kind> {
-        if self.is_next("((") {
-            let (at, documents) = (self.at, self.documents.len());
+        if self.is_arithmetic() {
             self.at += 2;
-            if let Ok(word) = self.arithmetic() {
-                return Ok(Kind::Arithmetic(word));
-            }
-            self.at = at;
-            self.documents.truncate(documents);
+            return Ok(Kind::Arithmetic(self.arithmetic()?));
         }
         self.at += 1;
         let list = self.list()?;

@@ -23,7 +23,7 @@ impl Parser<'_, '_> {
         let mut quoted = false;
         for piece in &word.pieces {
             match piece {
-                Piece::Text(text) | Piece::Braces(text) => delimiter.push_str(text),
+                Piece::Text(text) | Piece::Braces(text, _) => delimiter.push_str(text),
                 Piece::Quoted(text) => {
                     quoted = true;
                     delimiter.push_str(text);

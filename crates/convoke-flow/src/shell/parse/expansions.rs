@@ -10,17 +10,10 @@ impl Parser<'_, '_> {
         let start = self.at;
         self.at += 1;
         match self.peek() {
-            Some(b'(') if self.peek_at(1) == Some(b'(') => {
-                let documents = self.documents.len();
+            Some(b'(') if self.is_arithmetic() => {
                 self.at += 2;
-                if let Ok(word) = self.deeper(Self::arithmetic) {
-                    pieces.push(Piece::Arithmetic(word));
-                    return Ok(());
-                }
-                self.documents.truncate(documents);
-                self.at = start + 2;
-                let list = self.closed_list()?;
-                pieces.push(Piece::Substitution(list, self.span_from(start)));
+                let word = self.deeper(Self::arithmetic)?;
+                pieces.push(Piece::Arithmetic(word));
             }
             Some(b'(') => {
                 self.at += 1;
@@ -160,6 +153,32 @@ impl Parser<'_, '_> {
                 Some(_) => self.piece(&mut pieces)?,
             }
         }
+    }
+
+    /// Whether what comes next, `((…`, is closed by `))`; else it is a command in a subshell. Looked at without reading
+    /// it: trying both at every level of nesting would take for ever.
+    pub(super) fn is_arithmetic(&self) -> bool {
+        let Some(rest) = self.rest().strip_prefix("((") else { return false };
+        let mut open = 2_usize;
+        let mut bytes = rest.bytes();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'\\' => {
+                    bytes.next();
+                }
+                b'\'' if !bytes.any(|byte| byte == b'\'') => return false,
+                b'(' => open += 1,
+                b')' => {
+                    open -= 1;
+                    if open == 1 {
+                        return bytes.next() == Some(b')');
+                    }
+                }
+                _ => {}
+            }
+        }
+        // Never closed: an error either way.
+        true
     }
 
     /// An arithmetic expression up to `))`.

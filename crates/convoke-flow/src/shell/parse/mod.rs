@@ -15,7 +15,7 @@ use super::ast::{List, ParseError, Script, Word};
 use documents::Pending;
 
 /// Levels of nesting, of whatever kind.
-const MOST_LEVELS: usize = 48;
+const MOST_LEVELS: usize = 32;
 
 type Result<T> = std::result::Result<T, ParseError>;
 

@@ -73,8 +73,9 @@ impl Parser<'_, '_> {
             Some(b'`') => pieces.push(self.backquoted()?),
             Some(b'{') => match self.braces() {
                 Some(length) => {
-                    pieces.push(Piece::Braces(self.rest()[..length].to_owned()));
+                    let (start, text) = (self.at, self.rest()[..length].to_owned());
                     self.at += length;
+                    pieces.push(Piece::Braces(text, self.span_from(start)));
                 }
                 None => {
                     self.at += 1;
