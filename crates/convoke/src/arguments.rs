@@ -175,8 +175,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// The jobs; `-` reads standard input
-    #[arg(required = true, value_name = "JOB")]
+    #[arg(required_unless_present = "explain", value_name = "JOB")]
     pub(crate) jobs: Vec<PathBuf>,
+    /// Print what a finding with this code means, with a wrong and a right example
+    #[arg(long, value_name = "CODE", conflicts_with = "jobs")]
+    pub(crate) explain: Option<String>,
     /// Also check that these devices can serve the group
     #[arg(long, value_name = "FILE")]
     pub(crate) lab: Option<PathBuf>,

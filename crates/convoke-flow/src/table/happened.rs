@@ -190,8 +190,7 @@ fn merge<'a>(
         sequence.push(acts.len());
         acts.push(Act { what, end, notes: Vec::new(), order, limit_s: None, place: None, came });
     }
-    let certain =
-        |cell: &&&Cell| !matches!(cell.kind, Kind::Blocks | Kind::Script | Kind::Stopped) && cell.notes.is_empty();
+    let certain = |cell: &&&Cell| !matches!(cell.kind, Kind::Blocks | Kind::Script | Kind::Stopped) && !hangs(cell);
     for cell in rest.iter().filter(certain) {
         sequence.push(add(cell, End::NotReached, usize::MAX, acts));
     }
@@ -199,9 +198,23 @@ fn merge<'a>(
 }
 
 fn is_of(call: &CallMade, cell: &Cell) -> bool {
-    let known = |cell: &Cell| cell.id.as_ref() == Some(&call.id) && cell.role == call.role;
+    let known = |cell: &Cell| cell.id.as_deref().is_some_and(|id| fits(id, &call.id)) && cell.role == call.role;
     // An ID that was not known before the run may have been any.
-    cell.kind == call.kind && (known(cell) || !cell.notes.is_empty())
+    cell.kind == call.kind && (known(cell) || hangs(cell))
+}
+
+/// Whether it was not known if the call is made, or of which ID. What never ends is known to be made.
+fn hangs(cell: &Cell) -> bool {
+    !cell.notes.is_empty() && cell.end != End::Never
+}
+
+/// Whether an ID is the planned one, in which names of members that are given at the start stand as `‹client 2›`.
+fn fits(planned: &str, made: &str) -> bool {
+    let Some((before, rest)) = planned.split_once('‹') else { return planned == made };
+    let Some((_, after)) = rest.split_once('›') else { return planned == made };
+    let Some(made) = made.strip_prefix(before) else { return false };
+    let ends = made.char_indices().map(|(at, _)| at).chain([made.len()]);
+    ends.filter(|end| *end > 0).any(|end| fits(after, &made[end..]))
 }
 
 fn add<'a>(cell: &'a Cell, end: End, order: usize, acts: &mut Vec<Act<'a>>) -> usize {
@@ -285,4 +298,16 @@ fn say_why(cells: &mut [Cell]) -> Vec<Note> {
         cell.notes.push(index);
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn names_of_members_are_filled_in_at_the_start() {
+        assert!(fits("ready", "ready") && !fits("ready", "ready-2"));
+        assert!(fits("turn-of-‹client 1›", "turn-of-1002") && !fits("turn-of-‹client 1›", "turn-of-"));
+        assert!(fits("‹a›-to-‹b 2›!", "1001-to-1003!") && !fits("‹a›-to-‹b 2›!", "1001-to-1003"));
+    }
 }

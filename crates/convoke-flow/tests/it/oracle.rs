@@ -181,10 +181,10 @@ fn play(flow: &Flow, members: &[Vec<Act<'_>>], seed: u64) -> bool {
     let mut dice = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     loop {
         let over = |index: usize, strands: &[Strand<'_, '_>]| strands[index].acts.is_empty() && !strands[index].parked;
-        for member in 0..members.len() {
+        for (member, gone) in gone.iter_mut().enumerate() {
             let done = strands.iter().enumerate().all(|(index, s)| s.member != member || over(index, &strands));
-            if done && !gone[member] {
-                gone[member] = true;
+            if done && !*gone {
+                *gone = true;
                 let left = group.apply(Input::Leave { member: name(member), why: String::new() }, Time::default());
                 if left.iter().any(|output| matches!(output, Output::Answer { .. })) {
                     return false;

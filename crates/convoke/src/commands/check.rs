@@ -13,6 +13,9 @@ use crate::failure::Failure;
 use crate::{output, report};
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
+    if let Some(code) = &arguments.explain {
+        return explain(code);
+    }
     let mut worst = ExitCode::SUCCESS;
     for path in &arguments.jobs {
         let named = job::lab_of(arguments.lab.as_deref(), path);
@@ -58,6 +61,17 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
         }
     }
     Ok(worst)
+}
+
+/// Prints the page of a code.
+fn explain(code: &str) -> Result<ExitCode, Failure> {
+    let Some(page) = convoke_job::explain(code) else {
+        let near = convoke_group::nearest(code, convoke_job::codes());
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        return Err(Failure::User(format!("no finding has the code `{code}`{near}")));
+    };
+    output::print(page)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_object(path: &Path, findings: &[serde_json::Value], flow: serde_json::Value) -> Result<(), Failure> {

@@ -64,11 +64,14 @@ pub fn text(table: &Table, look: Look) -> String {
     out
 }
 
-/// A table whose heads need no more than ASCII.
+/// A table whose own signs are ASCII; what the job says stays as it is.
 fn plain(table: &Table) -> Table {
     let mut table = table.clone();
     for column in &mut table.columns {
         column.label = column.label.replace('×', "x").replace('–', "-");
+    }
+    for cell in &mut table.cells {
+        cell.text = cell.text.replace('‹', "<").replace('›', ">");
     }
     table
 }
