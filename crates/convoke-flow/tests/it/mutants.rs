@@ -177,14 +177,14 @@ fn the_check_finds_every_mutant_that_cannot_end() {
             }
         }
     }
-    for (how, score) in &scores {
-        let Score { made, stuck, found, ends, open } = score;
-        eprintln!(
-            "{how:28} {made:4} mutants: {found:4} of {stuck:4} that cannot end found, {ends:4} end, {open:4} open"
-        );
-    }
     let sum = |of: fn(&Score) -> usize| scores.values().map(of).sum::<usize>();
-    eprintln!("{} of {} mutants that cannot end are found", sum(|score| score.found), sum(|score| score.stuck));
+    let mut told = String::new();
+    for (how, Score { made, stuck, found, ends, open }) in &scores {
+        let line = format!("{how}: {made} made; {found} of {stuck} that cannot end found, {ends} end, {open} open\n");
+        told.push_str(&line);
+    }
+    told.push_str(&format!("in all: {} of {} found\n", sum(|score| score.found), sum(|score| score.stuck)));
+    insta::assert_snapshot!("mutants", told);
     assert!(sum(|score| score.stuck) > 100, "the mutants are no good");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
