@@ -105,7 +105,8 @@ pub(crate) fn unknowns(flow: &Flow, all: &[&Unknown]) -> String {
     and(&reasons.into_iter().map(words).collect::<Vec<_>>())
 }
 
-fn why(why: &Why) -> String {
+/// On what something depends.
+pub(crate) fn why(why: &Why) -> String {
     match why {
         Why::Command(command) => format!("what `{command}` does on the device"),
         Why::Variable(variable) => format!("the value of ${}", variable.trim_start_matches('$')),

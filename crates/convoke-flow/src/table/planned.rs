@@ -269,15 +269,7 @@ impl<'a> Body<'a> {
 
 /// Why something is not known before a run.
 fn words(why: &Why) -> String {
-    match why {
-        Why::Command(command) => format!("depends on what `{command}` does on the device"),
-        Why::Variable(name) => format!("depends on the variable `{name}`, which is not known before a run"),
-        Why::Received(what) => format!("depends on what another member sends ({what})"),
-        Why::Assignment(what) => format!("depends on which devices the members get ({what})"),
-        Why::Elsewhere(what) => format!("{what} is not at hand"),
-        Why::Unreadable(what) => format!("cannot be read: {what}"),
-        Why::TooMuch(what) => format!("is too much to be followed to its end: {what}"),
-    }
+    format!("depends on {}", crate::words::why(why))
 }
 
 /// What is to be said, each thing once.

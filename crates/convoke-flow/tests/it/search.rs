@@ -26,7 +26,10 @@ enum Do {
     End,
 }
 
-/// Courses that are looked at; `None` when there are more.
+/// States of one course that are looked at.
+const MOST_WORLDS: usize = 5_000;
+
+/// What every order of every course comes to; `None` when there are more than `most` courses, or one is too large.
 pub(crate) fn search(flow: &Flow, most: usize) -> Option<Found> {
     let mut ids = BTreeSet::new();
     for member in &flow.members {
@@ -54,6 +57,9 @@ pub(crate) fn search(flow: &Flow, most: usize) -> Option<Found> {
     for course in courses {
         let mut seen = HashSet::new();
         explore(flow, World::new(&course), &mut seen, &mut found);
+        if seen.len() > MOST_WORLDS {
+            return None;
+        }
     }
     Some(found)
 }
@@ -138,7 +144,12 @@ fn calls(call: &Call, ids: &BTreeSet<String>) -> Vec<Vec<Do>> {
     let one = |id: &str| vec![Do::Call(call.kind, id.to_owned(), role.clone())];
     match call.id.known() {
         Some(id) => vec![one(id)],
-        None => ids.iter().map(|id| one(id)).chain([one("something else")]).collect(),
+        None => {
+            // What stands before the unknown part is known.
+            let known = call.id.shown().split('$').next().unwrap_or_default();
+            let like = ids.iter().filter(|id| id.starts_with(known));
+            like.map(|id| one(id)).chain([one(&format!("{known} and something else"))]).collect()
+        }
     }
 }
 
@@ -179,7 +190,7 @@ fn calls_ahead(ahead: &[Do]) -> bool {
 }
 
 fn explore(flow: &Flow, world: World, seen: &mut HashSet<World>, found: &mut Found) {
-    if !seen.insert(world.clone()) || (found.some_end && !found.all_end) {
+    if seen.len() > MOST_WORLDS || (found.some_end && !found.all_end) || !seen.insert(world.clone()) {
         return;
     }
     let mut moved = false;

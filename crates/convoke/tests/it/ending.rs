@@ -315,7 +315,7 @@ fn after_success_and_failure_nothing_is_left() {
         std::fs::set_permissions(&temporary, PermissionsExt::from_mode(0o777)).unwrap();
         let job = place.write("job.yaml", job(2, steps, 30));
         let output = place
-            .command(&["run".as_ref(), "--output".as_ref(), "run".as_ref(), job.as_os_str()])
+            .command(&["run".as_ref(), "--force".as_ref(), "--output".as_ref(), "run".as_ref(), job.as_os_str()])
             .env("TMPDIR", &temporary)
             .output()
             .unwrap();

@@ -42,7 +42,7 @@ fn a_wait_that_nobody_can_satisfy_fails_at_once_with_the_reason() {
     let place = Place::new(User::Ordinary);
     // The limit is longer than the test's own: only a wait that fails early lets this end.
     let text = pair(&["lava-wait server_ready"], &["lava-send server-ready", "lava-wait other"], 100);
-    let run = place.run(&place.write("job.yaml", text), &[]);
+    let run = place.run(&place.write("job.yaml", text), &["--force"]);
     run.expect(1).has("left", "multinode-wait-server_ready", "fail", 1).has("right", "multinode-wait-other", "fail", 1);
     let reasons: Vec<String> = run
         .journal()
@@ -73,7 +73,7 @@ fn a_wait_with_an_alternative_is_not_taken_for_stuck() {
     let right = ["lava-wait go"];
     // The wait that timeout(1) ended is a failed case; that the other one was satisfied is what counts.
     place
-        .run(&place.write("job.yaml", pair(&left, &right, 60)), &[])
+        .run(&place.write("job.yaml", pair(&left, &right, 60)), &["--force"])
         .expect(1)
         .has("left", "multinode-wait-never", "fail", 1)
         .has("right", "multinode-wait-go", "pass", 1);
@@ -82,7 +82,7 @@ fn a_wait_with_an_alternative_is_not_taken_for_stuck() {
 #[test]
 fn a_wait_for_members_that_left_fails_at_once() {
     let place = Place::new(User::Ordinary);
-    let run = place.run(&place.write("job.yaml", pair(&["true"], &["lava-sync together"], 100)), &[]);
+    let run = place.run(&place.write("job.yaml", pair(&["true"], &["lava-sync together"], 100)), &["--force"]);
     run.expect(1).has("right", "multinode-sync-together", "fail", 1);
     assert!(run.ended.stdout.contains("left"), "{}", run.ended.stdout);
 }
@@ -94,7 +94,7 @@ fn a_wait_fails_at_its_limit_and_the_definition_goes_on() {
     // A process of the other test shell stays alive, so that nothing is certain.
     let right = ["sleep 1000 & lava-wait done; kill $!"];
     place
-        .run(&place.write("job.yaml", pair(&left, &right, 2)), &[])
+        .run(&place.write("job.yaml", pair(&left, &right, 2)), &["--force"])
         .has("left", "multinode-wait-late", "fail", 1)
         .has("left", "told", "pass", 1);
 }
