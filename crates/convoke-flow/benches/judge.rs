@@ -45,7 +45,7 @@ fn sync(id: &str) -> Step {
         id: Text::Known(id.into()),
         role: None,
         data: Vec::new(),
-        origin: Origin::Helper { wrapped: None },
+        origin: Origin::Helper { wrapped: None, tested: false },
         limit: Duration::from_secs(60),
         place: Place { text: 0, span: Span::default(), from: None },
     })

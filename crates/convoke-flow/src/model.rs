@@ -115,6 +115,8 @@ pub enum Origin {
     Helper {
         /// It is wrapped in `lava-test-case … --shell`: the place of that command.
         wrapped: Option<Place>,
+        /// The script looks at its status (`||`, `if`): it may have a way of its own for a call that fails.
+        tested: bool,
     },
     /// A request of a pipeline action (`protocols` in a block, job-definition.md §6).
     Request {

@@ -217,7 +217,7 @@ impl Follower<'_> {
         if matches!(kind, CallKind::Wait | CallKind::WaitAll) {
             state.waited = Some(id.shown().into());
         }
-        let origin = Origin::Helper { wrapped: self.wrapped.clone() };
+        let origin = Origin::Helper { wrapped: self.wrapped.clone(), tested: self.looked_at > 0 };
         let call = Call { kind, id, role, data, origin, limit: self.limit, place: self.place(span) };
         self.push(Draft::Step(Step::Call(call)), out);
         state.status = Status::DONE;

@@ -93,8 +93,10 @@ impl Follower<'_> {
     fn link(&mut self, pipeline: &Pipeline, last: bool, state: State, out: &mut Vec<Draft>) -> Option<State> {
         let tested = usize::from(!last || pipeline.negated);
         self.tested += tested;
+        self.looked_at += tested;
         let state = self.pipeline(pipeline, state, out);
         self.tested -= tested;
+        self.looked_at -= tested;
         let state = state?;
         if tested > 0 { Some(state) } else { self.survived(pipeline, state, out) }
     }
@@ -231,8 +233,10 @@ impl Follower<'_> {
     /// A condition: where it is decided its steps go to `out`.
     pub(super) fn condition(&mut self, list: &List, mut state: State, out: &mut Vec<Draft>) -> Decision {
         self.tested += 1;
+        self.looked_at += 1;
         let Some((last, before)) = list.0.split_last() else {
             self.tested -= 1;
+            self.looked_at -= 1;
             return Decision::of(Some(State { status: Status::DONE, ..state }));
         };
         for item in before {
@@ -240,12 +244,14 @@ impl Follower<'_> {
                 Some(next) => state = next,
                 None => {
                     self.tested -= 1;
+                    self.looked_at -= 1;
                     return Decision::default();
                 }
             }
         }
         let decision = self.decide(last, state, out);
         self.tested -= 1;
+        self.looked_at -= 1;
         decision
     }
 

@@ -110,6 +110,7 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         frames: Vec::new(),
         next_frame: 0,
         tested: 0,
+        looked_at: 0,
         level: 0,
         calls: 0,
         commands: 0,
@@ -167,6 +168,8 @@ pub(crate) struct Follower<'a> {
     next_frame: usize,
     /// Conditions one stands in: `set -e` means nothing there.
     tested: usize,
+    /// As `tested`, but within what a condition runs, too: somebody looks at the status in the end.
+    looked_at: usize,
     level: usize,
     /// Functions and scripts one stands in.
     calls: usize,

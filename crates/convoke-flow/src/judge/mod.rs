@@ -26,8 +26,8 @@ pub(crate) mod reason;
 mod shown;
 mod told;
 
-use crate::model::Flow;
-use crate::played::Played;
+use crate::model::{Call, Flow, Origin};
+use crate::played::{Met, Played};
 use causes::Scene;
 pub(crate) use guests::before_end;
 use lower::{Bound, Facts, Thread, Unit, lower};
@@ -52,6 +52,16 @@ pub struct Judgement<'a> {
     pub reasons: Vec<Reason<'a>>,
     /// Every call with what it met.
     pub played: Played<'a>,
+}
+
+impl Judgement<'_> {
+    /// A call that is never satisfied and whose status the script looks at: it may go on in a way of its own, which was not
+    /// followed, so that the job may end all the same, however badly.
+    pub fn provided_for(&self) -> Option<&Call> {
+        let tested = |call: &Call| matches!(call.origin, Origin::Helper { tested: true, .. });
+        let lost = self.played.calls.iter().filter(|played| played.met == Met::Lost);
+        lost.map(|played| played.call).find(|call| tested(call))
+    }
 }
 
 /// Judges a flow. Takes time in proportion to the calls of members that do different things.

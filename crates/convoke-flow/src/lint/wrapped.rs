@@ -14,7 +14,7 @@ pub(super) fn find(flow: &Flow, judgement: &Judgement<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (member, steps) in played(flow, judgement) {
         for call in calls(steps) {
-            let Origin::Helper { wrapped: Some(place) } = &call.origin else { continue };
+            let Origin::Helper { wrapped: Some(place), .. } = &call.origin else { continue };
             if !seen.insert(place) {
                 continue;
             }

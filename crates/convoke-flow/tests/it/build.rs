@@ -81,7 +81,7 @@ fn place_all(steps: &mut [Step], text: &mut String) {
                         unknown.place = call.place.clone();
                     }
                 }
-                if let Origin::Helper { wrapped: Some(place) } = &mut call.origin {
+                if let Origin::Helper { wrapped: Some(place), .. } = &mut call.origin {
                     *place = call.place.clone();
                 }
             }
@@ -152,7 +152,7 @@ fn call(kind: CallKind, id: &str, role: Option<&str>) -> Call {
         id: text(id),
         role: role.map(text),
         data: Vec::new(),
-        origin: Origin::Helper { wrapped: None },
+        origin: Origin::Helper { wrapped: None, tested: false },
         limit: Duration::from_secs(180),
         place: nowhere(),
     }

@@ -50,7 +50,8 @@ fn read(key: &str) -> Step {
 
 #[test]
 fn a_call_in_a_test_case() {
-    let wrapped = change(wait("ready"), |call| call.origin = Origin::Helper { wrapped: Some(nowhere()) });
+    let wrapped =
+        change(wait("ready"), |call| call.origin = Origin::Helper { wrapped: Some(nowhere()), tested: false });
     check("wrapped", vec![role("server", vec![send("ready")]), role("client", vec![wrapped])]);
 }
 

@@ -55,7 +55,7 @@ fn step(words: &str, place: &Place) -> Step {
         id: text().unwrap(),
         role: text(),
         data: Vec::new(),
-        origin: Origin::Helper { wrapped: None },
+        origin: Origin::Helper { wrapped: None, tested: false },
         limit: Duration::from_secs(30),
         place: place.clone(),
     })

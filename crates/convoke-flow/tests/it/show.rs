@@ -79,8 +79,8 @@ pub(crate) fn call(call: &Call) -> String {
     }
     write!(out, " ({} s", call.limit.as_secs()).unwrap();
     match &call.origin {
-        Origin::Helper { wrapped: None } => {}
-        Origin::Helper { wrapped: Some(_) } => out.push_str(", in a test case"),
+        Origin::Helper { wrapped: None, .. } => {}
+        Origin::Helper { wrapped: Some(_), .. } => out.push_str(", in a test case"),
         Origin::Request { action, wanted } => write!(out, ", {action}, wants {wanted:?}").unwrap(),
         Origin::DelayedStart => out.push_str(", delayed start"),
         Origin::Interactive => out.push_str(", interactive"),

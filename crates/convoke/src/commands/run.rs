@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     let mut findings = loaded.recorded();
     let job = loaded.job.filter(|_| !bad).ok_or(Failure::Findings)?;
     if let Some(outlook) = &outlook {
-        if outlook.cannot_end() && !arguments.force {
+        if outlook.is_hopeless() && !arguments.force {
             return Err(Failure::User("the job cannot end, see above; --force runs it all the same".into()));
         }
         findings.extend(outlook.record(&job));

@@ -73,7 +73,7 @@ fn a_wait_with_an_alternative_is_not_taken_for_stuck() {
     let right = ["lava-wait go"];
     // The wait that timeout(1) ended is a failed case; that the other one was satisfied is what counts.
     place
-        .run(&place.write("job.yaml", pair(&left, &right, 60)), &["--force"])
+        .run(&place.write("job.yaml", pair(&left, &right, 60)), &[])
         .expect(1)
         .has("left", "multinode-wait-never", "fail", 1)
         .has("right", "multinode-wait-go", "pass", 1);
@@ -94,7 +94,7 @@ fn a_wait_fails_at_its_limit_and_the_definition_goes_on() {
     // A process of the other test shell stays alive, so that nothing is certain.
     let right = ["sleep 1000 & lava-wait done; kill $!"];
     place
-        .run(&place.write("job.yaml", pair(&left, &right, 2)), &["--force"])
+        .run(&place.write("job.yaml", pair(&left, &right, 2)), &[])
         .has("left", "multinode-wait-late", "fail", 1)
         .has("left", "told", "pass", 1);
 }
