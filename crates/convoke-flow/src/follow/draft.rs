@@ -12,7 +12,7 @@ const MOST_COPIED: usize = 12;
 /// A step, or one whose jumps are open.
 #[derive(Clone, Debug)]
 pub(crate) enum Draft {
-    Step(Step),
+    Step(Box<Step>),
     Choice {
         ways: Vec<Vec<Draft>>,
         unknown: Unknown,
@@ -170,7 +170,7 @@ pub(crate) fn finish(list: Vec<Draft>, exit: FrameId) -> Vec<Step> {
     let mut out = Vec::with_capacity(list.len());
     for draft in list {
         match draft {
-            Draft::Step(step) => out.push(step),
+            Draft::Step(step) => out.push(*step),
             Draft::Choice { ways, unknown } => {
                 let ways: Vec<_> = ways.into_iter().map(|way| finish(way, exit)).collect();
                 if ways.len() > 1 && !ways.iter().all(Vec::is_empty) {

@@ -219,7 +219,7 @@ impl Follower<'_> {
         }
         let origin = Origin::Helper { wrapped: self.wrapped.clone(), tested: self.looked_at > 0 };
         let call = Call { kind, id, role, data, origin, limit: self.limit, place: self.place(span) };
-        self.push(Draft::Step(Step::Call(call)), out);
+        self.push(Draft::Step(Box::new(Step::Call(call))), out);
         state.status = Status::DONE;
     }
 
@@ -370,7 +370,7 @@ impl Follower<'_> {
         out: &mut Vec<Draft>,
     ) -> Unknown {
         let place = self.place(span);
-        self.push(Draft::Step(Step::Read(Read { key, place: place.clone() })), out);
+        self.push(Draft::Step(Box::new(Step::Read(Read { key, place: place.clone() }))), out);
         let what = state.waited.as_deref().unwrap_or("the cache file").to_owned();
         Unknown { why: Why::Received(what), place }
     }

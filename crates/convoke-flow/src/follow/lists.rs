@@ -346,7 +346,9 @@ impl Follower<'_> {
         // `cat CACHE | grep key=`: the reader does not know the key, the filter does.
         if let Some(key) = self.wanted_key.take() {
             for draft in &mut out[mark..] {
-                if let Draft::Step(Step::Read(read)) = draft {
+                if let Draft::Step(step) = draft
+                    && let Step::Read(read) = step.as_mut()
+                {
                     read.key.get_or_insert_with(|| key.clone());
                 }
             }

@@ -226,7 +226,7 @@ impl Follower<'_> {
     fn give_up(&mut self, why: Why, span: Span, state: State, out: &mut Vec<Draft>) -> Option<State> {
         let unknown = self.unknown(why, span);
         let place = unknown.place.clone();
-        self.push(Draft::Step(Step::Opaque(unknown)), out);
+        self.push(Draft::Step(Box::new(Step::Opaque(unknown))), out);
         self.exit(place, state, out)
     }
 

@@ -174,7 +174,7 @@ impl Follower<'_> {
     /// Something that may make any call.
     pub(super) fn stranger(&mut self, unknown: Unknown, mut state: State, out: &mut Vec<Draft>) -> State {
         let shared = Rc::new(unknown.clone());
-        self.push(Draft::Step(Step::Opaque(unknown)), out);
+        self.push(Draft::Step(Box::new(Step::Opaque(unknown))), out);
         state.print(&Value::Unknown(Rc::clone(&shared)));
         state.status = Status::Unknown(shared);
         state.waited = None;
