@@ -58,9 +58,10 @@ pub(crate) async fn wait(
 ) -> Result<Seen, ActionError> {
     let Wait { name, prompts, check, cut_off, connection, deadline, .. } = wait;
     let mut matcher = matcher(prompts)?;
-    let limit = connection.min(deadline.remaining());
     let clock = deadline.clock();
+    // In this order, so that this limit never passes after the deadline it is taken from: it has more to say.
     let started = clock.now();
+    let limit = connection.min(deadline.remaining());
     log.debug(format_args!("{name}: waits for one of {prompts:?} (timeout {})", Seconds(limit)));
     let again = |line: Option<&str>| line.into_iter().for_each(|line| link.type_line(line));
     again(check);

@@ -316,7 +316,9 @@ fn without_scripts_it_still_tells_the_run() {
     page.browser.call("Emulation.setScriptExecutionDisabled", serde_json::json!({"value": true}));
     let file = page.file.clone();
     page.browser.load(&file, "", DESK);
-    let text = page.text("body");
+    // Tables far below are laid out when they come near, and are no text on the screen before.
+    let tables = page.eval("[...document.querySelectorAll('table')].map(table => table.textContent).join(' ')");
+    let text = page.text("body") + tables.as_str().unwrap();
     for wanted in ["First failure: server", "the <device> is gone", "<i>fetch</i>", "lava-sync up", "sandbox-1"] {
         assert!(text.contains(wanted), "{wanted} in\n{text}");
     }
