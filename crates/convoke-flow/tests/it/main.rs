@@ -1,5 +1,5 @@
 //! The promises of the room, one module each.
-#![allow(clippy::print_stderr, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
 mod agree;
 mod build;
