@@ -26,9 +26,14 @@ use crate::story::Story;
 /// The frame of the page, with `{{name}}` where parts go.
 const FRAME: &str = include_str!("assets/frame.html");
 
-/// Styles in order.
+/// The colours of the light page.
+const LIGHT: &str = include_str!("assets/colours.css");
+
+/// What the dark page declares instead, see [`dark`].
+const DARK: &str = include_str!("assets/dark.css");
+
+/// The styles that use the colours, in order.
 const STYLES: &[&str] = &[
-    include_str!("assets/colours.css"),
     include_str!("assets/page.css"),
     include_str!("assets/work.css"),
     include_str!("assets/small.css"),
@@ -56,7 +61,7 @@ const SCRIPTS: &[&str] = &[
 
 /// The page.
 pub fn render(story: &Story) -> String {
-    let style = STYLES.join("\n");
+    let style = [LIGHT, &dark(), &STYLES.join("\n")].concat();
     let script = format!("(() => {{\n\"use strict\";\n{}}})();\n", SCRIPTS.join("\n"));
     let policy = format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'",
@@ -82,6 +87,15 @@ pub fn render(story: &Story) -> String {
         ("script", script),
     ];
     fill(FRAME, &parts)
+}
+
+/// The dark colours under both rules that ask for them: the reader's button, and the reader's system as long as the button
+/// was not pressed. CSS has no way to say "or" across a media query. Paper stays light.
+fn dark() -> String {
+    format!(
+        "@media screen {{\n:root[data-theme=\"dark\"] {{\n{DARK}}}\n}}\n\
+         @media screen and (prefers-color-scheme: dark) {{\n:root:not([data-theme]) {{\n{DARK}}}\n}}\n"
+    )
 }
 
 fn hash(text: &str) -> String {
