@@ -29,3 +29,4 @@ mod service;
 mod status;
 mod stops;
 mod terminal;
+mod visits;
