@@ -18,4 +18,5 @@ mod search;
 mod shells;
 mod show;
 mod table;
+mod times;
 mod verdicts;
