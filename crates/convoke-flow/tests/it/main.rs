@@ -5,6 +5,7 @@ mod agree;
 mod breaking;
 mod build;
 mod causes;
+mod example;
 mod jobs;
 mod mutants;
 mod one;

@@ -23,6 +23,7 @@ mod logins;
 mod machines;
 mod mutants;
 mod only;
+mod pages;
 mod promises;
 mod published;
 mod rehearsal;
