@@ -28,4 +28,5 @@ mod reports;
 mod service;
 mod status;
 mod stops;
+mod systemd;
 mod terminal;
