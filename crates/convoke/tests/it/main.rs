@@ -21,6 +21,7 @@ mod lava_run;
 mod lines;
 mod logins;
 mod machines;
+mod mutants;
 mod only;
 mod promises;
 mod rehearsal;
