@@ -32,4 +32,5 @@ mod said;
 mod service;
 mod status;
 mod stops;
+mod systemd;
 mod terminal;
