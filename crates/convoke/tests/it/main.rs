@@ -34,3 +34,4 @@ mod status;
 mod stops;
 mod systemd;
 mod terminal;
+mod visits;
