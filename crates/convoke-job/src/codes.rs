@@ -117,6 +117,7 @@ const PAGES: &[(&str, &str)] = &[
     ("request.form", include_str!("../../../docs/codes/request.form.md")),
     ("request.key", include_str!("../../../docs/codes/request.key.md")),
     ("request.message", include_str!("../../../docs/codes/request.message.md")),
+    ("request.messageID", include_str!("../../../docs/codes/request.messageID.md")),
     ("request.request", include_str!("../../../docs/codes/request.request.md")),
     ("request.role", include_str!("../../../docs/codes/request.role.md")),
     ("result.collision", include_str!("../../../docs/codes/result.collision.md")),

@@ -27,7 +27,8 @@ pub(super) fn story(story: &Story, lines: &[Line]) -> String {
                 "m": place(call.member), "kind": call.call, "id": call.message_id, "say": call.command(),
                 "data": call.data, "from": call.from, "limit": call.limit_s, "at": us(call.made_ns),
                 "end": end.map(|end| us(end.at_ns)), "ok": end.map(|end| end.ok),
-                "why": end.and_then(|end| end.reason.as_deref()), "for": waited,
+                "why": end.and_then(|end| end.reason.as_deref()).map(|why| story.said(why)), "for": waited,
+                "by": story.sender(call).and_then(place),
             })
         })
         .collect();
@@ -67,7 +68,7 @@ fn member(story: &Story, lane: &Lane, lines: &[Line]) -> Value {
         "device": member.and_then(|member| member.device.as_deref()),
         "health": member.and_then(|member| member.health).map(|health| health.as_str()),
         "failure": failure.map(|failure| json!({
-            "class": failure.class.as_str(), "text": failure.message, "caused": failure.consequence,
+            "class": failure.class.as_str(), "text": story.said(&failure.message), "caused": failure.consequence,
         })),
         "failed": member.and_then(|member| member.failed_ns).map(us),
         "stages": lane.stages.iter().map(|span| {
@@ -121,9 +122,15 @@ pub(super) fn log(lines: &[Line], run: &RunModel) -> String {
         .collect();
     let members: Vec<Option<usize>> =
         lines.iter().map(|line| line.member.and_then(|member| places.get(&member).copied())).collect();
-    let levels: String = lines.iter().map(|line| letter(line.level)).collect();
+    let levels: String = lines.iter().map(|line| if is_signal(line) { 'p' } else { letter(line.level) }).collect();
     let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
     html::json(&json!({"t": times, "m": members, "l": levels, "x": texts}))
+}
+
+/// What the helpers and the dispatcher say to each other over the console (device-side.md, links and signals): few want to read it.
+fn is_signal(line: &Line) -> bool {
+    matches!(line.level, "target" | "input")
+        && ["<LAVA2 ", "<LAVA_SIGNAL_"].iter().any(|start| line.text.starts_with(start))
 }
 
 /// The scripts know the same letters.

@@ -50,8 +50,24 @@ pub(super) fn span(ns: u64) -> String {
     }
 }
 
+/// An instant: `6.118 s`, after a minute `3:05.123`, after an hour `1:02:05.123`.
+pub(super) fn clock(ns: u64) -> String {
+    let ms = ns.saturating_add(500_000) / 1_000_000;
+    let (ms, seconds) = (ms % 1000, ms / 1000);
+    match seconds {
+        0..60 => format!("{seconds}.{ms:03} s"),
+        60..3600 => format!("{}:{:02}.{ms:03}", seconds / 60, seconds % 60),
+        _ => format!("{}:{:02}:{:02}.{ms:03}", seconds / 3600, seconds / 60 % 60, seconds % 60),
+    }
+}
+
 /// A link to an instant of the timeline: `at` is shown.
 pub(super) fn instant(ns: u64, more: &str) -> String {
+    link(ns, more, &clock(ns))
+}
+
+/// A link to an instant of the timeline with these words, which are text.
+pub(super) fn link(ns: u64, more: &str, words: &str) -> String {
     let seconds = ns as f64 / 1e9;
-    format!("<a class=\"at\" href=\"#t={seconds:.6}{more}\">{seconds:.3} s</a>")
+    format!("<a class=\"at\" href=\"#t={seconds:.6}{more}\">{}</a>", text(words))
 }
