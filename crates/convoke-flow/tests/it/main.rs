@@ -4,6 +4,7 @@
 mod agree;
 mod build;
 mod causes;
+mod fuzz;
 mod jobs;
 mod mutants;
 mod one;
