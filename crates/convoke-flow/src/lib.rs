@@ -11,7 +11,7 @@
 //! | `judge` | whether the job can end, and why not |
 //! | [`played`] | what one play of them under the rules of a group came to |
 //! | [`lint`](fn@lint) | practices that people regret |
-//! | [`times`] | when calls come at the latest, and waits that are too short for that |
+//! | [`times`] | when calls come, and waits that are too short for that |
 //! | [`table`] | the flow table, before a run and after it |
 
 mod follow;
@@ -31,7 +31,9 @@ pub use convoke_job::explain;
 pub use judge::reason::{Cause, Link, Near, Reason, Verdict, Waiting};
 pub use judge::{Judgement, judge};
 pub use lint::lint;
-pub use model::{Block, Call, Choice, Definition, Flow, Member, Origin, Place, Read, Repeat, Step, Text, Unknown, Why};
+pub use model::{
+    Block, Call, Choice, Definition, Flow, Member, Origin, Pause, Place, Read, Repeat, Sleep, Step, Text, Unknown, Why,
+};
 pub use played::{Met, Played, PlayedCall};
 pub use read::read;
 pub use repositories::{Repositories, Repository};

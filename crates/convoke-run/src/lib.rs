@@ -39,4 +39,4 @@ pub use played::{Ask, Play};
 pub use replay::{NoReplay, Replay};
 pub use report::{REPORT, render};
 pub use repositories::{on_this_machine, read_repositories};
-pub use stops::{Entrance, Stop, Stops, Visit, VisitInput, VisitOutput};
+pub use stops::{Entrance, Found, Stop, Stops, Visit, VisitInput, VisitOutput};

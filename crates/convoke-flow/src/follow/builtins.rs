@@ -24,6 +24,9 @@ impl Follower<'_> {
         out: &mut Vec<Draft>,
     ) -> Taken {
         let first = arguments.first();
+        if matches!(name, "wait" | "read") {
+            state.takes_time();
+        }
         match name {
             ":" | "true" | "wait" | "umask" | "ulimit" | "hash" | "times" | "alias" | "unalias" | "shopt" | "bind"
             | "complete" | "enable" | "disown" => state.status = Status::DONE,

@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::pattern::{escaped, has_glob, trim};
 use super::state::{Content, MOST_BYTES, Output, State, Status};
 use super::value::{HOME, Value, has_symbol};
-use crate::model::{Unknown, Why};
+use crate::model::{Pause, Unknown, Why};
 use crate::shell::ast::{Index, Kind, List, Operation, Parameter, Piece, RedirectKind, Word};
 
 /// The names a device's environment file gives, of which nothing is known before devices are given.
@@ -227,7 +227,10 @@ impl Follower<'_> {
                     segments.push(Segment::Expanded(value, quoted));
                 }
                 Piece::Process(list) => {
+                    let (pause, mark) = (state.pause.clone(), out.len());
                     let value = self.captured(list, state, out);
+                    // It runs beside the command.
+                    state.pause = if out.len() == mark { pause } else { Pause::default() };
                     let path = self.keep_process(value);
                     segments.push(Segment::Quoted(path));
                 }
@@ -268,6 +271,7 @@ impl Follower<'_> {
                 state.status = end.status;
                 state.waited = end.waited;
                 state.files = end.files;
+                state.pause = end.pause;
                 end.output
             }
             None => Output::Text(String::new()),

@@ -1,6 +1,7 @@
 //! The helper commands of a test (device-side.md §6): those that call the group, and what the others print.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use convoke_group::CallKind;
 use convoke_job::Span;
@@ -11,7 +12,7 @@ use super::expand::Field;
 use super::functions::Arguments;
 use super::state::{Output, State, Status};
 use super::value::{Value, by_name, has_symbol, same};
-use crate::model::{Call, Origin, Read, Step, Text, Unknown, Why};
+use crate::model::{Call, Origin, Pause, Read, Step, Text, Unknown, Why};
 
 /// The file in which a wait leaves what it received.
 const CACHE: &str = "/tmp/lava_multi_node_cache.txt";
@@ -51,6 +52,22 @@ const NAMES: [&str; 30] = [
     "lava-echo-config",
 ];
 
+/// Those that take no time of their own.
+const QUICK: [&str; 12] = [
+    "lava-send",
+    "lava-wait",
+    "lava-wait-all",
+    "lava-sync",
+    "lava-self",
+    "lava-role",
+    "lava-group",
+    "lava-test-case",
+    "lava-test-set",
+    "lava-test-reference",
+    "lava-test-event",
+    "lava-test-feedback",
+];
+
 /// The helper that a command is: by its name, or by its path below the directory of a job.
 pub(super) fn name_of(command: &str) -> Option<&'static str> {
     let base = match command.rsplit_once('/') {
@@ -77,6 +94,9 @@ impl Follower<'_> {
         mut state: State,
         out: &mut Vec<Draft>,
     ) -> Option<State> {
+        if !QUICK.contains(&name) {
+            state.takes_time();
+        }
         match name {
             "lava-send" => self.send(arguments, span, &mut state, out),
             "lava-wait" | "lava-sync" => {
@@ -218,7 +238,9 @@ impl Follower<'_> {
             state.waited = Some(id.shown().into());
         }
         let origin = Origin::Helper { wrapped: self.wrapped.clone(), tested: self.looked_at > 0 };
-        let call = Call { kind, id, role, data, origin, limit: self.limit, place: self.place(span) };
+        let after = std::mem::replace(&mut state.pause, Pause { is_exact: true, ..Pause::default() });
+        let after = Arc::new(after);
+        let call = Call { kind, id, role, data, origin, limit: self.limit, after, place: self.place(span) };
         self.push(Draft::Step(Box::new(Step::Call(call))), out);
         state.status = Status::DONE;
     }
@@ -432,6 +454,7 @@ impl Follower<'_> {
             waited: state.waited.clone(),
             files: state.files.clone(),
             too_long: Rc::clone(&state.too_long),
+            pause: state.pause.clone(),
         }
     }
 

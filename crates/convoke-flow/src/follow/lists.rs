@@ -7,7 +7,7 @@ use convoke_job::Span;
 use super::draft::{self, Draft, Frame, FrameKind};
 use super::state::{Input, Output, State, Status};
 use super::{Follower, MOST_LEVELS};
-use crate::model::{Place, Step, Unknown, Why};
+use crate::model::{Pause, Place, Step, Unknown, Why};
 use crate::shell::ast::{Command, Item, Joint, Kind, List, Pipeline};
 
 /// The outcome of a condition. Both sides are there when it is not known which.
@@ -315,8 +315,10 @@ impl Follower<'_> {
         let tested = self.tested;
         let mark = out.len();
         self.wanted_key = None;
+        let since = |out: &[Draft]| if out.len() == mark { state.pause.clone() } else { Pause::default() };
         for command in before {
             let inner = State {
+                pause: since(out),
                 input,
                 output: Output::Text(String::new()),
                 waited: waited.clone(),
@@ -343,7 +345,7 @@ impl Follower<'_> {
                 None => Input::Outside,
             };
         }
-        let inner = State { input, waited, files, ..state.clone() };
+        let inner = State { pause: since(out), input, waited, files, ..state.clone() };
         let end = self.subshell(inner, out, |follower, state, out| follower.command(last, state, out))?;
         // `cat CACHE | grep key=`: the reader does not know the key, the filter does.
         if let Some(key) = self.wanted_key.take() {
@@ -356,7 +358,9 @@ impl Follower<'_> {
             }
         }
         let status = if end.status == Status::DONE { failed.unwrap_or(Status::DONE) } else { end.status };
-        Some(State { status, output: end.output, waited: end.waited, files: end.files, ..state })
+        // They run side by side: it is over when the last command is, and not sooner.
+        let pause = Pause { is_exact: false, ..end.pause };
+        Some(State { status, output: end.output, waited: end.waited, files: end.files, pause, ..state })
     }
 
     pub(super) fn command(&mut self, command: &Command, state: State, out: &mut Vec<Draft>) -> Option<State> {

@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use convoke_job::Span;
 
-use crate::model::{Place, Step, Unknown, Why};
+use crate::model::{Pause, Place, Step, Unknown, Why};
 use crate::read::ByteMap;
 use crate::shell::ast::Script;
 use draft::{Draft, Frame, FrameId};
@@ -72,6 +72,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) parameters: &'a [(String, String)],
     /// The limit of a call.
     pub(crate) limit: Duration,
+    /// What has passed before it.
+    pub(crate) pause: Pause,
     /// It is `run.sh`, which is ended by a command that fails, and whose end is that of the definition; not `install.sh`.
     pub(crate) errexit: bool,
 }
@@ -90,6 +92,8 @@ pub(crate) struct Followed {
     pub(crate) failed: bool,
     /// They depend on which member of its role it is.
     pub(crate) is_own: bool,
+    /// What passes between its last call and its end.
+    pub(crate) pause: Pause,
 }
 
 /// Follows a script.
@@ -128,7 +132,8 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
     };
     let too_long = Why::TooMuch(format!("a text has more than {} KiB", state::MOST_BYTES / 1024));
     let too_long = follower.unknown(too_long, Span::default());
-    let state = State::new(setting.environment, setting.parameters, setting.errexit, too_long);
+    let mut state = State::new(setting.environment, setting.parameters, setting.errexit, too_long);
+    state.pause = setting.pause;
     let mut out = Vec::new();
     let exit = follower.enter(Frame::shell());
     let end = follower.script(&script, state, &mut out);
@@ -136,8 +141,10 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
     if !stops {
         out = draft::resolve(out, exit);
     }
-    let failed = follower.meet(exits.into_iter().chain(end)).is_some_and(|end| end.status.is_failure());
-    Followed { steps: draft::finish(out, exit), failed, is_own: follower.is_own }
+    let end = follower.meet(exits.into_iter().chain(end));
+    let failed = end.as_ref().is_some_and(|end| end.status.is_failure());
+    let pause = end.map(|end| Pause { is_exact: false, ..end.pause }).unwrap_or_default();
+    Followed { steps: draft::finish(out, exit), failed, is_own: follower.is_own, pause }
 }
 
 /// One text of commands: a script, or the argument of `eval`.

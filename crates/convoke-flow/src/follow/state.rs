@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Unit;
 use super::value::Value;
-use crate::model::Unknown;
+use crate::model::{Pause, Place, Sleep, Unknown};
 use crate::shell::ast::Command;
 
 /// Longer texts are not kept. What every member of a large group prints on a line is well within it.
 pub(crate) const MOST_BYTES: usize = 256 * 1024;
+
+/// Sleeps between two calls that are told one by one.
+const MOST_SLEEPS: usize = 8;
 
 /// The exit status of the last command.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,6 +128,8 @@ pub(crate) struct State {
     pub(crate) files: HashMap<String, Output>,
     /// What is known of a text that is too long.
     pub(crate) too_long: Rc<Unknown>,
+    /// What has passed since the last call.
+    pub(crate) pause: Pause,
 }
 
 impl State {
@@ -148,6 +154,7 @@ impl State {
             waited: None,
             files: HashMap::new(),
             too_long: Rc::new(too_long),
+            pause: Pause::default(),
         };
         for (name, value) in environment {
             state.set(name, Value::from(value.as_str()));
@@ -178,6 +185,23 @@ impl State {
         }
     }
 
+    /// Something takes a time that is not known.
+    pub(crate) fn takes_time(&mut self) {
+        self.pause.is_exact = false;
+    }
+
+    /// Sleeps.
+    pub(crate) fn sleep(&mut self, time: Duration, place: Place) {
+        let mut sleeps = self.pause.sleeps.to_vec();
+        // The rounds of a loop are one.
+        let known = sleeps.iter().position(|sleep| sleep.place == place);
+        match known.or_else(|| sleeps.len().checked_sub(1).filter(|last| *last + 1 >= MOST_SLEEPS)) {
+            Some(known) => sleeps[known].time = sleeps[known].time.saturating_add(time),
+            None => sleeps.push(Sleep { time, place }),
+        }
+        self.pause.sleeps = sleeps.into();
+    }
+
     /// Prints.
     pub(crate) fn print(&mut self, value: &Value) {
         match (&mut self.output, value) {
@@ -190,7 +214,15 @@ impl State {
 
     /// What is known after another shell has ended, which was started from here.
     pub(crate) fn after(self, end: State) -> State {
-        State { status: end.status, output: end.output, input: end.input, waited: end.waited, files: end.files, ..self }
+        State {
+            status: end.status,
+            output: end.output,
+            input: end.input,
+            waited: end.waited,
+            files: end.files,
+            pause: end.pause,
+            ..self
+        }
     }
 
     /// What both know; the rest depends on what made them differ.
@@ -228,6 +260,7 @@ impl State {
         if self.waited != other.waited {
             self.waited = None;
         }
+        self.pause = either(self.pause, other.pause);
         for (path, content) in &mut self.files {
             if other.files.get(path).is_none_or(|there| there != content) {
                 *content = Output::Unknown(Rc::clone(unknown));
@@ -243,4 +276,11 @@ impl State {
     pub(crate) fn joined(states: impl IntoIterator<Item = State>, unknown: &Rc<Unknown>) -> Option<State> {
         states.into_iter().reduce(|one, other| one.join(other, unknown))
     }
+}
+
+/// What passes on either of two ways at least.
+fn either(one: Pause, other: Pause) -> Pause {
+    let (one_time, other_time) = (one.time(), other.time());
+    let is_exact = one.is_exact && other.is_exact && one_time == other_time;
+    Pause { is_exact, ..if other_time < one_time { other } else { one } }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Act<'a> {
     pub(crate) order: usize,
     /// How long it may wait, in seconds.
     pub(crate) limit_s: Option<f64>,
+    /// When it is over, at the earliest and at the latest.
+    pub(crate) over_s: (Option<f64>, Option<f64>),
     /// Where it is written.
     pub(crate) place: Option<Spot>,
     /// When it came.

@@ -138,6 +138,7 @@ fn act<'a>(call: &'a CallMade, order: usize, labels: &HashMap<u32, &str>) -> Act
         notes: Vec::new(),
         order,
         limit_s: call.limit_s,
+        over_s: (None, None),
         place: None,
         came: Some(Came {
             member: call.member,
@@ -188,7 +189,7 @@ fn merge<'a>(
         let came = Came { member: taker.sub_id, at_s: *at_s, waited_s: None, waited_for: Vec::new(), refused };
         let (what, end, came) = (What::Stopped, End::Never, Some(came));
         sequence.push(acts.len());
-        acts.push(Act { what, end, notes: Vec::new(), order, limit_s: None, place: None, came });
+        acts.push(Act { what, end, notes: Vec::new(), order, limit_s: None, over_s: (None, None), place: None, came });
     }
     let certain = |cell: &&&Cell| !matches!(cell.kind, Kind::Blocks | Kind::Script | Kind::Stopped) && !hangs(cell);
     for cell in rest.iter().filter(certain) {
@@ -228,7 +229,7 @@ fn add<'a>(cell: &'a Cell, end: End, order: usize, acts: &mut Vec<Act<'a>>) -> u
         },
     };
     let (place, limit_s) = (cell.place.clone(), cell.limit_s);
-    acts.push(Act { what, end, notes: Vec::new(), order, limit_s, place, came: None });
+    acts.push(Act { what, end, notes: Vec::new(), order, limit_s, over_s: (None, None), place, came: None });
     acts.len() - 1
 }
 

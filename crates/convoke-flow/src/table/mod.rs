@@ -110,6 +110,12 @@ pub struct Cell {
     /// How long it may wait, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_s: Option<f64>,
+    /// Before a run: when it is over at the earliest, in seconds since the group is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest_s: Option<f64>,
+    /// Before a run: when it is over at the latest; absent where no limit ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_s: Option<f64>,
     /// What comes of it.
     pub end: End,
     /// The cells that satisfy it, by index: the sends of a wait, all arrivals at a sync.

@@ -40,6 +40,7 @@ impl Table {
         let mut made = Making { acts: Vec::with_capacity(played.calls.len()), sequences: Vec::new() };
         let mut bodies: HashMap<*const Step, Body<'a>> = HashMap::new();
         let mut calls: Vec<Vec<usize>> = vec![Vec::new(); flow.members.len()];
+        let times = crate::times::times(flow, played);
         for (index, call) in played.calls.iter().enumerate() {
             if let Some(member) = calls.get_mut(call.member) {
                 member.push(index);
@@ -48,7 +49,12 @@ impl Table {
             let body = bodies.entry(steps.as_ptr()).or_insert_with(|| Body::of(steps));
             let repeats = body.calls.get(&ptr::from_ref(call.call)).map(|(_, repeats)| &repeats[..]);
             let why = if matches!(call.met, Met::Satisfied(_)) { None } else { why(index) };
-            made.acts.push(act(call, index, repeats.unwrap_or_default(), why, &mut notes));
+            let mut act = act(call, index, repeats.unwrap_or_default(), why, &mut notes);
+            if act.end == End::Done {
+                let latest = times.latest[index].map(|latest| latest.as_secs_f64());
+                act.over_s = (Some(times.earliest[index].as_secs_f64()), latest);
+            }
+            made.acts.push(act);
         }
         for (index, member) in flow.members.iter().enumerate() {
             // Of those that do the same one was played, the first.
@@ -142,6 +148,7 @@ fn act<'a>(
         notes: said,
         order,
         limit_s: Some(call.limit.as_secs_f64()),
+        over_s: (None, None),
         place: notes.spot(&call.place),
         came: None,
     }
@@ -206,7 +213,7 @@ impl<'a> Making<'a> {
 
     fn other(&mut self, what: What<'a>, end: End, notes: Vec<usize>, order: usize, sequence: &mut Vec<usize>) {
         sequence.push(self.acts.len());
-        self.acts.push(Act { what, end, notes, order, limit_s: None, place: None, came: None });
+        self.acts.push(Act { what, end, notes, order, limit_s: None, over_s: (None, None), place: None, came: None });
     }
 }
 

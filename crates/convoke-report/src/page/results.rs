@@ -125,7 +125,7 @@ fn table(story: &Story, suite: &Suite<'_>, room: &mut usize) -> String {
         out.push_str(&format!("<tr><th scope=\"row\">{}{again}</th>", html::text(name)));
         for (case, member) in cells.into_iter().zip(&suite.members) {
             out.push_str(&match case {
-                Some(case) => cell(case, *member, wide),
+                Some(case) => cell(story, case, *member, wide),
                 None => "<td class=\"none\">·</td>".to_owned(),
             });
         }
@@ -141,7 +141,7 @@ fn table(story: &Story, suite: &Suite<'_>, room: &mut usize) -> String {
     out
 }
 
-fn cell(case: &Case, member: u32, wide: bool) -> String {
+fn cell(story: &Story, case: &Case, member: u32, wide: bool) -> String {
     let record = &case.record;
     let result = record.result.as_str();
     let mut said = vec![result.to_owned()];
@@ -152,9 +152,10 @@ fn cell(case: &Case, member: u32, wide: bool) -> String {
         said.push(span((duration.max(0.0) * 1e9) as u64));
     }
     let error = record.extra.get("error_msg").or(record.extra.get("fail")).and_then(|text| text.as_str());
+    let error = error.map(|text| story.said(text));
     let at = format!("#t={:.6}&amp;m={member}", case.at_ns as f64 / 1e9);
     if wide {
-        said.extend(error.map(str::to_owned));
+        said.extend(error);
         let all = html::text(&said.join(", "));
         return format!(
             "<td><a class=\"mark {result}\" href=\"{at}\" title=\"{all}\"><span class=\"sr\">{result}</span></a></td>"
@@ -166,7 +167,7 @@ fn cell(case: &Case, member: u32, wide: bool) -> String {
         String::new()
     };
     let error = error.filter(|_| record.result != ResultValue::Pass);
-    let error = error.map(html::text);
+    let error = error.map(|text| html::text(&text));
     let error = error.map(|text| format!("<small title=\"{text}\">{text}</small>")).unwrap_or_default();
     format!("<td><a class=\"mark {result}\" href=\"{at}\">{result}</a>{more}{error}</td>")
 }

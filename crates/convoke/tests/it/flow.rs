@@ -31,7 +31,8 @@ fn check(place: &Place, path: &std::path::Path) -> (Ended, Value) {
     (ended, object)
 }
 
-fn jobs(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+/// The jobs of a folder, in the order of their names.
+pub(crate) fn jobs(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
     paths.retain(|path| !path.to_string_lossy().ends_with(".lab.yaml"));

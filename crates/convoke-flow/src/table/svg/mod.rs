@@ -190,6 +190,11 @@ impl Picture<'_> {
         if let Some(limit) = cell.limit_s.filter(|_| cell.kind != Kind::Send) {
             let _ = write!(hint, "\nmay wait {}", super::times::seconds(limit));
         }
+        if let (Some(earliest), Some(latest)) = (cell.earliest_s, cell.latest_s) {
+            let (earliest, latest) = (super::times::clock(earliest), super::times::clock(latest));
+            let what = if cell.kind == Kind::Send { "sent" } else { "over" };
+            let _ = write!(hint, "\n{what} at the earliest {earliest}, at most {latest} after the group is complete");
+        }
         for note in cell.notes.iter().filter_map(|note| self.table.notes.get(*note)) {
             let _ = write!(hint, "\n{}", note.text);
         }

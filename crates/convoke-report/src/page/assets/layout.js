@@ -17,7 +17,8 @@ const DEEP = 17;
 
 function measure() {
   const context = canvas.getContext("2d");
-  context.font = FONT;
+  // As the chosen lane is written.
+  context.font = `600 ${FONT}`;
   layout.width = lanesBox.clientWidth;
   const narrow = layout.width < 560;
   const width = (text) => context.measureText(text ?? "").width;

@@ -11,7 +11,7 @@ const log = (() => {
   return { times, members: data.m, levels: data.l, texts: data.x, lower: null };
 })();
 
-const LEVELS = { t: "console", n: "input", r: "result", d: "debug", f: "feedback", i: "info", v: "event", w: "warning", e: "error", x: "exception", g: "gap" };
+const LEVELS = { t: "console", n: "input", p: "signal", r: "result", d: "debug", f: "feedback", i: "info", v: "event", w: "warning", e: "error", x: "exception", g: "gap" };
 const ROW = 20;
 const logBox = byId("log");
 
@@ -216,7 +216,7 @@ function drawRow(line, place, here) {
     row.append(part);
     return part;
   };
-  cell("t", (log.times[line] / 1e6).toFixed(end < 1e9 ? 4 : 3));
+  cell("t", instant(log.times[line], end < 1e9 ? 4 : 3).replace(" s", ""));
   const who = cell("who", member === null ? "group" : members[member].label);
   if (member !== null) who.style.setProperty("--tint", tints[member]);
   cell("lvl", LEVELS[level]);

@@ -27,6 +27,9 @@ addEventListener("hashchange", () => {
 relayout();
 drawDetail();
 if (recall()) byId("work").scrollIntoView({ block: "start", behavior: "instant" });
+// Whoever opens the report of a failure looks for it in the log first.
+else if (story.first && story.first.at !== null) showInstant(story.first.at, null, story.first.m);
+else if (failures.length) showInstant(failures[0][0], null, picked(failures[0][1]).m);
 
 // For tests and for the curious: where something is drawn, and what is chosen.
 window.convoke = Object.freeze({
