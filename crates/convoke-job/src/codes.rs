@@ -37,6 +37,7 @@ const PAGES: &[(&str, &str)] = &[
     ("device.ssh", include_str!("../../../docs/codes/device.ssh.md")),
     ("device.unknown-key", include_str!("../../../docs/codes/device.unknown-key.md")),
     ("device.value", include_str!("../../../docs/codes/device.value.md")),
+    ("file.other-kind", include_str!("../../../docs/codes/file.other-kind.md")),
     ("file.unreadable", include_str!("../../../docs/codes/file.unreadable.md")),
     ("findings.cut", include_str!("../../../docs/codes/findings.cut.md")),
     ("flow.call-in-test-case", include_str!("../../../docs/codes/flow.call-in-test-case.md")),

@@ -11,7 +11,7 @@ use super::draft::{Draft, FrameKind};
 use super::expand::Field;
 use super::functions::Arguments;
 use super::state::{Output, State, Status};
-use super::value::{Value, by_name, has_symbol, same};
+use super::value::{HOME, Value, by_name, has_symbol, same};
 use crate::model::{Call, Origin, Pause, Read, Step, Text, Unknown, Why};
 
 /// The file in which a wait leaves what it received.
@@ -76,6 +76,11 @@ pub(super) fn name_of(command: &str) -> Option<&'static str> {
         Some(_) => return None,
     };
     NAMES.into_iter().find(|name| *name == base)
+}
+
+/// Where a helper is: in a directory with the number of the job in its name.
+pub(super) fn path_of(name: &'static str) -> String {
+    format!("/lava-{}/bin/{name}", HOME.trim_start_matches('/'))
 }
 
 /// Whether a text names a helper that makes calls, as a shell would read it.

@@ -6,7 +6,7 @@ use convoke_job::Span;
 
 use super::draft::{self, Draft, Frame, FrameKind};
 use super::state::{Input, Output, State, Status};
-use super::{Follower, MOST_COMMANDS, MOST_LEVELS, MOST_STEPS};
+use super::{Follower, MOST_LEVELS};
 use crate::model::{Pause, Place, Step, Unknown, Why};
 use crate::shell::ast::{Command, Item, Joint, Kind, List, Pipeline};
 
@@ -196,7 +196,9 @@ impl Follower<'_> {
     ) -> Option<State> {
         self.decided_by = Some(Rc::clone(unknown));
         let (steps, states): (Vec<_>, Vec<_>) = ways.into_iter().unzip();
-        out.extend(draft::choice(steps, unknown.as_ref().clone()));
+        let choice = draft::choice(steps, unknown.as_ref().clone());
+        self.choices += usize::from(choice.is_some());
+        out.extend(choice);
         State::joined(states.into_iter().flatten(), unknown)
     }
 
@@ -365,7 +367,7 @@ impl Follower<'_> {
         self.commands += 1;
         let too_much = if self.level >= MOST_LEVELS {
             Some("commands are nested too deeply")
-        } else if self.commands > MOST_COMMANDS || self.steps > MOST_STEPS {
+        } else if self.is_exhausted(1) {
             Some("the script has too many commands")
         } else {
             None

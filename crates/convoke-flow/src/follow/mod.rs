@@ -55,6 +55,8 @@ pub(crate) use value::{Named, Naming};
 const MOST_COMMANDS: usize = 50_000;
 /// Steps of one script of a definition.
 const MOST_STEPS: usize = 10_000;
+/// Choices in one script of a definition: what a call hangs on is kept for each call.
+const MOST_CHOICES: usize = 2_000;
 /// Levels of commands within commands, functions and scripts included.
 const MOST_LEVELS: usize = 32;
 
@@ -119,6 +121,7 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         calls: 0,
         commands: 0,
         steps: 0,
+        choices: 0,
         wrapped: None,
         is_own: false,
         substituted: false,
@@ -182,6 +185,7 @@ pub(crate) struct Follower<'a> {
     calls: usize,
     commands: usize,
     steps: usize,
+    choices: usize,
     /// The `lava-test-case` around the commands.
     wrapped: Option<Place>,
     is_own: bool,
@@ -227,6 +231,11 @@ impl Follower<'_> {
     fn push(&mut self, step: Draft, out: &mut Vec<Draft>) {
         self.steps += 1;
         out.push(step);
+    }
+
+    /// Whether the script is too long to be followed further; to write out loops, when `of` is 2.
+    fn is_exhausted(&self, of: usize) -> bool {
+        self.commands > MOST_COMMANDS / of || self.steps > MOST_STEPS / of || self.choices > MOST_CHOICES / of
     }
 
     /// Gives up: from here on anything may happen.

@@ -100,7 +100,8 @@ impl Follower<'_> {
     }
 
     pub(super) fn has_file(&mut self, path: &str, state: &State) -> bool {
-        !matches!(self.file(path, state), File::Elsewhere)
+        super::helpers::name_of(path).is_some_and(|_| path.contains('/'))
+            || !matches!(self.file(path, state), File::Elsewhere)
     }
 
     /// The path under which the output of `<(…)` is read.

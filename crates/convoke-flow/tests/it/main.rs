@@ -6,6 +6,7 @@ mod breaking;
 mod build;
 mod causes;
 mod example;
+mod fuzz;
 mod jobs;
 mod mutants;
 mod one;
