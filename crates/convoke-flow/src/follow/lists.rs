@@ -205,16 +205,18 @@ impl Follower<'_> {
     /// Runs something in a shell of its own: it cannot end this one, nor change its variables. What is known at its end.
     pub(super) fn subshell(
         &mut self,
-        state: State,
+        mut state: State,
         out: &mut Vec<Draft>,
         run: impl FnOnce(&mut Self, State, &mut Vec<Draft>) -> Option<State>,
     ) -> Option<State> {
+        state.last = None;
         let id = self.enter(Frame::of(FrameKind::Shell));
         let mut steps = Vec::new();
         let end = run(self, state, &mut steps);
         let exits = self.leave();
         out.extend(draft::resolve(steps, id));
-        self.meet(exits.into_iter().chain(end))
+        let end = self.meet(exits.into_iter().chain(end))?;
+        self.last_commands(end, out)
     }
 
     /// What is known where several ways meet.

@@ -13,6 +13,7 @@
 //! | `lists`, `compound`, `loops`, `functions` | the parts of the language |
 //! | `expand`, `arithmetic`, `pattern`, `conditions` | words to values |
 //! | `simple`, `builtins`, `programs`, `scripts` | commands |
+//! | `traps` | what a shell does at its end |
 //! | `helpers` | the helper commands of a test |
 //! | `tools` | programs that make text of text |
 
@@ -32,6 +33,7 @@ mod scripts;
 mod simple;
 mod state;
 mod tools;
+mod traps;
 mod value;
 
 use std::collections::HashMap;
@@ -56,7 +58,7 @@ const MOST_COMMANDS: usize = 50_000;
 /// Steps of one script of a definition.
 const MOST_STEPS: usize = 10_000;
 /// Choices in one script of a definition: what a call hangs on is kept for each call.
-const MOST_CHOICES: usize = 2_000;
+const MOST_CHOICES: usize = 1_000;
 /// Levels of commands within commands, functions and scripts included.
 const MOST_LEVELS: usize = 32;
 
@@ -138,10 +140,11 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
     let exit = follower.enter(Frame::shell());
     let end = follower.script(&script, state, &mut out);
     let exits = follower.leave();
-    if !stops {
+    let mut end = follower.meet(exits.into_iter().chain(end));
+    if !stops || end.as_ref().is_some_and(|end| end.last.is_some()) {
         out = draft::resolve(out, exit);
+        end = end.and_then(|end| follower.last_commands(end, &mut out));
     }
-    let end = follower.meet(exits.into_iter().chain(end));
     let failed = end.as_ref().is_some_and(|end| end.status.is_failure());
     let pause = end.map(|end| Pause { is_exact: false, ..end.pause }).unwrap_or_default();
     Followed { steps: draft::finish(out, exit), failed, is_own: follower.is_own, pause }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Unit;
+use super::traps::{self, Last};
 use super::value::Value;
 use crate::model::{Pause, Place, Run, Sleep, Unknown};
 use crate::shell::ast::Command;
@@ -129,6 +130,8 @@ pub(crate) struct State {
     pub(crate) waited: Option<Rc<str>>,
     /// Files that the script has written.
     pub(crate) files: HashMap<String, Output>,
+    /// What the shell runs at its end.
+    pub(crate) last: Last,
     /// What is known of a text that is too long.
     pub(crate) too_long: Rc<Unknown>,
     /// What has passed since the last call.
@@ -156,6 +159,7 @@ impl State {
             locals: Vec::new(),
             waited: None,
             files: HashMap::new(),
+            last: None,
             too_long: Rc::new(too_long),
             pause: Pause::default(),
         };
@@ -273,6 +277,7 @@ impl State {
         if self.input != other.input {
             self.input = Input::Unknown(Rc::clone(unknown));
         }
+        self.last = traps::joined(self.last, other.last, unknown);
         if self.waited != other.waited {
             self.waited = None;
         }
