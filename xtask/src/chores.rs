@@ -78,7 +78,14 @@ pub(crate) fn test() -> Result<(), String> {
 
 fn shellcheck() -> Result<(), String> {
     let helpers = root().join("crates/convoke-overlay/helpers");
-    let scripts = [".ci/run", "xtask/src/images/init", "xtask/src/images/udhcpc", "xtask/src/setup/install.sh"];
+    let scripts = [
+        ".ci/run",
+        "crates/convoke/tests/it/systemd/container.sh",
+        "crates/convoke/tests/it/systemd/probe.sh",
+        "xtask/src/images/init",
+        "xtask/src/images/udhcpc",
+        "xtask/src/setup/install.sh",
+    ];
     let mut files: Vec<PathBuf> = scripts.iter().map(|script| root().join(script)).collect();
     let entries = std::fs::read_dir(&helpers).map_err(|error| format!("{}: {error}", helpers.display()))?;
     files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()));

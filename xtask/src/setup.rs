@@ -39,6 +39,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("shellcheck", "lints the helpers"),
     ("socat", "the serial line of examples/board-serial.yaml"),
     ("systemd", "its systemd-analyze checks the unit"),
+    ("systemd-container", "the unit runs under a systemd of its own in it"),
     ("toybox", "helpers are tested with its applets"),
     ("util-linux", "tests make namespaces and change users"),
     ("xz-utils", "archives are packed with it"),

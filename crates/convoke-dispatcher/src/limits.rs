@@ -10,10 +10,11 @@
 //! | a call from the test shell | protocol timeout, else [`PROTOCOL_DEFAULT`], never beyond the action | the helper fails |
 //! | a request of an action | its own `timeout`, else as above | MultinodeTimeout, reason `sync-timeout` |
 //! | the runner's EXIT after the last suite, on the checked link | [`RUNNER_EXIT`] | taken for lost, logged |
+//! | guests that log out, when their host has nothing left to do | [`GUESTS_OUT`] | they end with their host, reason `host-gone` |
 //! | a shell for a visitor, its beginning and its end | [`VISIT_BEGINS`], [`VISIT_ENDS`] | the visitor gets the bare console; is told |
 //! | cleaning up | [`CLEANUP`] | logged |
 //!
-//! All of them but the last three run on the clock of the member's group, which stands still while the user has stopped the
+//! All of them but the last four run on the clock of the member's group, which stands still while the user has stopped the
 //! group; where nobody can, it is the monotonic clock. The group counts the limit of a call itself; [`CALL_GRACE`] later the
 //! dispatcher gives up a coordinator that says nothing.
 
@@ -29,6 +30,8 @@ pub(crate) const GROUP_START: Duration = Duration::from_secs(90);
 pub(crate) const PROTOCOL_DEFAULT: Duration = Duration::from_secs(30);
 /// A job that gives no limit; the checker demands one.
 pub(crate) const JOB_DEFAULT: Duration = Duration::from_secs(24 * 3600);
+/// How long a host that has nothing left to do stays for guests that log out.
+pub(crate) const GUESTS_OUT: Duration = Duration::from_secs(10);
 /// Cleaning up after a job.
 pub(crate) const CLEANUP: Duration = Duration::from_secs(300);
 /// How long a coordinator may be late with the answer to a call whose limit has passed.

@@ -30,10 +30,10 @@ use crate::context::Context;
 use crate::desk::Desk;
 use crate::device::Device;
 use crate::error::ActionError;
-use crate::limits::{Deadline, GROUP_START, JOB_DEFAULT};
+use crate::limits::{Deadline, GROUP_START, GUESTS_OUT, JOB_DEFAULT};
 use crate::log::Log;
 use crate::pipeline;
-use crate::verdict::{Ended, conclude};
+use crate::verdict::{ENDED, Ended, conclude};
 
 /// Everything one member needs.
 pub struct MemberRun {
@@ -71,6 +71,9 @@ pub struct DispatchOptions {
     pub stop: Arc<OnceLock<Failure>>,
     /// Where others find the member's console.
     pub desk: Desk,
+    /// Of a member that hosts others: fires when the last of them has ended. Before that its device is not powered off
+    /// for a while, so that they can log out.
+    pub guests: Option<CancellationToken>,
 }
 
 impl DispatchOptions {
@@ -84,6 +87,7 @@ impl DispatchOptions {
             authorized_key: None,
             stop: Arc::new(OnceLock::new()),
             desk: Desk::default(),
+            guests: None,
         }
     }
 }
@@ -109,6 +113,9 @@ pub async fn run_member(run: MemberRun) -> MemberOutcome {
         DeviceLimits { actions: ctx.info.action_timeouts.clone(), connections: ctx.info.connection_timeouts.clone() };
     let plan = planned(&ctx.job, &limits);
     let result = without_panic(main(&mut ctx, &plan)).await;
+    if result.is_ok() {
+        wait_for_guests(&ctx).await;
+    }
     let ended = without_panic(finalize(&mut ctx, &plan)).await;
     conclude(ctx, result, ended)
 }
@@ -234,6 +241,22 @@ async fn block(ctx: &mut Context, number: usize, planned: &PlannedAction, deadli
             Err(Ended::new(what, error))
         }
         Ok(()) => Ok(()),
+    }
+}
+
+/// Gives guests that are in their last steps the time to log out: after a last sync of both the host has nothing left to
+/// do, and is often the faster one.
+async fn wait_for_guests(ctx: &Context) {
+    let Some(guests) = ctx.options.guests.as_ref().filter(|guests| !guests.is_cancelled()) else { return };
+    // Who waits for a call of this member waits in vain, and is to know at once.
+    if let Some(client) = &ctx.client {
+        client.leave(ENDED);
+    }
+    ctx.log.debug("waiting for its guests to log out");
+    tokio::select! {
+        () = guests.cancelled() => {}
+        () = ctx.cancel.cancelled() => {}
+        () = tokio::time::sleep(GUESTS_OUT) => ctx.log.warning("its guests have not ended; it ends with them"),
     }
 }
 

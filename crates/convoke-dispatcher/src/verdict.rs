@@ -7,6 +7,9 @@ use crate::error::ActionError;
 use crate::pipeline;
 use crate::run::MemberOutcome;
 
+/// What the others are told of a member that has done all it had to do.
+pub(crate) const ENDED: &str = "its job ended";
+
 /// What ended a member, and what to tell the others.
 pub(crate) struct Ended {
     /// In words: `its boot failed`.
@@ -27,7 +30,7 @@ pub(crate) fn conclude(ctx: Context, result: Result<(), Ended>, ended: Result<()
     drop(ctx);
     let ended = result.and(ended);
     let (failure, why) = match ended {
-        Ok(()) => (None, "its job ended".to_owned()),
+        Ok(()) => (None, ENDED.to_owned()),
         Err(Ended { error, .. }) if error.class == ErrorClass::Canceled => {
             let why = format!("it was cancelled: {}", error.message);
             (Some(pipeline::failure(&error)), why)

@@ -2,7 +2,7 @@
 //!
 //! | a member ends | the others |
 //! |---|---|
-//! | Complete | go on; guests on its device are stopped, reason `host-gone` |
+//! | Complete | go on; guests on its device are stopped, reason `host-gone` (they had their time to log out) |
 //! | Incomplete | the same; when its role is essential all are cancelled, reason `essential-failed` |
 //! | the user cancels | all are cancelled |
 
@@ -33,6 +33,8 @@ struct Handle {
     host: Option<usize>,
     cancel: CancellationToken,
     stop: Arc<OnceLock<Failure>>,
+    /// Of a host: told when the last of its guests has ended.
+    guests: Option<CancellationToken>,
     outcome: Option<MemberOutcome>,
 }
 
@@ -54,7 +56,10 @@ pub(crate) async fn supervise(
 ) -> Vec<MemberOutcome> {
     let mut tasks = JoinSet::new();
     let mut handles = Vec::with_capacity(members.len());
-    for (index, member) in members.into_iter().enumerate() {
+    let hosts: Vec<usize> = members.iter().filter_map(|member| member.host).collect();
+    for (index, mut member) in members.into_iter().enumerate() {
+        let guests = hosts.contains(&index).then(CancellationToken::new);
+        member.run.options.guests = guests.clone();
         handles.push(Handle {
             sub_id: member.run.job.sub_id.0,
             label: member.label,
@@ -62,6 +67,7 @@ pub(crate) async fn supervise(
             host: member.host,
             cancel: member.run.cancel.clone(),
             stop: Arc::clone(&member.run.options.stop),
+            guests,
             outcome: None,
         });
         tasks.spawn(async move { (index, run_member(member.run).await) });
@@ -108,6 +114,12 @@ pub(crate) async fn supervise(
 /// What the end of one member means for the others.
 fn after(index: usize, outcome: &MemberOutcome, handles: &[Handle], recorder: &Recorder) {
     let ended = &handles[index];
+    if let Some(host) = ended.host {
+        let mut fellows = handles.iter().filter(|other| other.host == Some(host));
+        if let (Some(gone), true) = (&handles[host].guests, fellows.all(|guest| guest.outcome.is_some())) {
+            gone.cancel();
+        }
+    }
     if ended.essential && outcome.health == Health::Incomplete {
         let why = match &outcome.failure {
             Some(failure) => format!("because essential member {} failed: {}", ended.label, failure.message),

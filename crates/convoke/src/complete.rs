@@ -45,7 +45,7 @@ pub(crate) fn roles(current: &OsStr) -> Vec<CompletionCandidate> {
 /// IDs that somebody in the job waits for.
 pub(crate) fn ids(current: &OsStr) -> Vec<CompletionCandidate> {
     let flow = job().and_then(|loaded| flow(&loaded).ok().flatten());
-    matching(current, flow.iter().flat_map(|flow| awaited(flow)))
+    matching(current, flow.iter().flat_map(awaited))
 }
 
 /// `ID:KEY=` of each value that somebody in the job sends.

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod agree;
+mod breaking;
 mod build;
 mod causes;
+mod example;
+mod fuzz;
 mod jobs;
 mod mutants;
 mod one;
@@ -18,4 +21,5 @@ mod search;
 mod shells;
 mod show;
 mod table;
+mod times;
 mod verdicts;

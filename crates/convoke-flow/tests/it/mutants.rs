@@ -1,131 +1,16 @@
 //! Jobs with one call broken, and whether the check finds those that cannot end.
 //!
-//! Each example and each job of the specification is broken in every way there is: an ID renamed, a call dropped, the
-//! role of a wait-all exchanged, two calls swapped, a call moved to another role. What then cannot end, the oracle says.
+//! Each example and each job of the specification is broken in every way there is. What then cannot end, the oracle says;
+//! the tests of the program run some of them, and look where they hang.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use convoke_flow::{Call, Flow, Origin, Repositories, Step, Verdict, judge, read};
-use convoke_group::CallKind;
-use convoke_job::{Job, Options, Source, Span};
+use convoke_flow::{Repositories, Verdict, judge, read};
+use convoke_job::{Job, Options, Source};
 
+use crate::breaking::{jobs, mutants};
 use crate::oracle::{Fate, fate};
-
-/// A job with one call broken.
-struct Mutant {
-    /// How.
-    how: &'static str,
-    /// Where.
-    at: String,
-    text: String,
-}
-
-/// Where a call is written in the job.
-struct Site<'a> {
-    span: Span,
-    call: &'a Call,
-    roles: Vec<String>,
-    /// The script in which it is written, by the place of its definition.
-    script: usize,
-}
-
-/// All calls that are written in the job itself, in the order of the document.
-fn sites(flow: &Flow) -> Vec<Site<'_>> {
-    fn walk<'a>(steps: &'a [Step], script: usize, out: &mut dyn FnMut(&'a Call, usize)) {
-        for step in steps {
-            match step {
-                Step::Call(call) => out(call, script),
-                Step::Block(block) => walk(&block.body, block.place.span.start, out),
-                Step::Definition(definition) => walk(&definition.body, definition.place.span.start, out),
-                Step::Choice(choice) => choice.ways.iter().for_each(|way| walk(way, script, out)),
-                Step::Repeat(repeat) => walk(&repeat.body, script, out),
-                Step::Beside(body) => walk(body, script, out),
-                Step::Read(_) | Step::Stop(_) | Step::Opaque(_) => {}
-            }
-        }
-    }
-    let mut sites: BTreeMap<Span, Site<'_>> = BTreeMap::new();
-    for member in &flow.members {
-        walk(&member.steps, 0, &mut |call, script| {
-            if call.place.text == 0 {
-                let fresh = || Site { span: call.place.span, call, roles: Vec::new(), script };
-                let site = sites.entry(call.place.span).or_insert_with(fresh);
-                site.roles.push(member.role.to_string());
-            }
-        });
-    }
-    sites.into_values().collect()
-}
-
-/// Every way to break one call of a job.
-fn mutants(text: &str, flow: &Flow) -> Vec<Mutant> {
-    let sites = sites(flow);
-    let roles: std::collections::BTreeSet<String> = flow.members.iter().map(|member| member.role.to_string()).collect();
-    let source = Source::new("", text);
-    let mut out = Vec::new();
-    let written = |site: &Site<'_>| &text[site.span.start..site.span.end];
-    let mut add = |how: &'static str, site: &Site<'_>, mut edits: Vec<(Span, String)>| {
-        edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
-        let mut mutated = text.to_owned();
-        edits.iter().for_each(|(span, with)| mutated.replace_range(span.start..span.end, with));
-        let line = source.position(site.span.start).line;
-        out.push(Mutant { how, at: format!("{} in line {line}", written(site)), text: mutated });
-    };
-    for (index, site) in sites.iter().enumerate() {
-        let words = written(site);
-        let id = site.call.id.known().unwrap_or_default();
-        if let Some(at) = words.rfind(id).filter(|_| !id.is_empty()) {
-            add("rename an ID", site, vec![(site.span, format!("{}{id}-x{}", &words[..at], &words[at + id.len()..]))]);
-        }
-        if !words.starts_with("lava-") || !matches!(site.call.origin, Origin::Helper { .. }) {
-            continue;
-        }
-        let dropped = || (site.span, "echo dropped".to_owned());
-        add(
-            match site.call.kind {
-                CallKind::Send => "drop a send",
-                CallKind::Sync => "drop a sync",
-                _ => "drop a wait",
-            },
-            site,
-            vec![dropped()],
-        );
-        if let Some(role) = site.call.role.as_ref().and_then(|role| role.known()) {
-            for other in roles.iter().filter(|other| *other != role) {
-                let with = words.replacen(&format!(" {role}"), &format!(" {other}"), 1);
-                add("wait for another role", site, vec![(site.span, with)]);
-            }
-        }
-        let helper = |other: &&Site<'_>| written(other).starts_with("lava-");
-        if let Some(next) = sites[index + 1..].iter().find(helper).filter(|next| next.script == site.script) {
-            let swapped = vec![(site.span, written(next).to_owned()), (next.span, words.to_owned())];
-            add("swap two calls", site, swapped);
-        }
-        for role in roles.iter().filter(|role| !site.roles.contains(role)) {
-            let of_role = |other: &&Site<'_>| other.roles.contains(role) && helper(other);
-            if let Some(first) = sites.iter().find(of_role) {
-                let before = (first.span, format!("{words}; {}", written(first)));
-                add("move a call to another role", site, vec![dropped(), before]);
-            }
-            if let Some(last) = sites.iter().rfind(of_role) {
-                let after = (last.span, format!("{}; {words}", written(last)));
-                add("move a call to another role", site, vec![dropped(), after]);
-            }
-        }
-    }
-    out
-}
-
-fn jobs(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
-    paths.retain(|path| !path.to_string_lossy().ends_with(".lab.yaml"));
-    paths.sort();
-    assert!(!paths.is_empty());
-    paths
-}
 
 fn job(source: &Source) -> Option<Job> {
     convoke_job::read(source, &Options::default()).job
@@ -145,7 +30,8 @@ struct Score {
 fn the_check_finds_every_mutant_that_cannot_end() {
     let mut scores: BTreeMap<&'static str, Score> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for path in jobs("tests/fixtures/jobs").into_iter().chain(jobs("../../examples")) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in jobs(&here.join("tests/fixtures/jobs")).into_iter().chain(jobs(&here.join("../../examples"))) {
         let text = std::fs::read_to_string(&path).unwrap();
         let source = Source::new("job", text.as_str());
         let flow = read(&job(&source).unwrap(), &source, &Repositories::new());

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use convoke_flow::{Call, Flow, Origin, Read, Step, judge, lint, times};
+use convoke_flow::{Call, Flow, Origin, Read, Step, Text, Unknown, Why, judge, lint, times};
 
-use crate::build::{Role, block, definition, flow, known, nowhere, role, send, start, sync, wait};
+use crate::build::{Role, block, definition, either, flow, known, nowhere, repeat, role, send, start, sync, wait};
+use crate::times::after;
 
 fn told(flow: &Flow) -> String {
     let judgement = judge(flow);
@@ -38,6 +39,19 @@ fn change(step: Step, with: impl Fn(&mut Call)) -> Step {
 
 fn data(step: Step, key: &str) -> Step {
     change(step, |call| call.data.push((known(key), known("1"))))
+}
+
+fn shown(value: &str) -> Text {
+    let why = Why::Command(value.to_owned());
+    Text::Unknown { shown: value.into(), unknown: Unknown { why, place: nowhere() } }
+}
+
+fn unknown(step: Step, key: &str) -> Step {
+    change(step, |call| call.data.push((known(key), shown("$n"))))
+}
+
+fn codes(flow: &Flow) -> Vec<&'static str> {
+    lint(flow, &judge(flow)).iter().map(|finding| finding.code).collect()
 }
 
 fn limit(minutes: u64, step: Step) -> Step {
@@ -95,6 +109,61 @@ fn data_that_the_next_wait_has_replaced() {
 }
 
 #[test]
+fn a_key_that_nobody_sends() {
+    let server = || role("server", vec![data(send("ready"), "size"), data(send("bare"), "x"), sync("end")]);
+    check("key_never_sent", vec![server(), role("client", vec![wait("ready"), read("sise"), sync("end")])]);
+    // A part of a key is a pattern; what is nothing like one is the name of a sender.
+    for key in ["siz", "size", "panda-01"] {
+        let flow = flow(vec![server(), role("client", vec![wait("ready"), read(key), sync("end")])]);
+        assert!(codes(&flow).is_empty(), "{key}");
+    }
+}
+
+#[test]
+fn an_id_that_is_sent_again() {
+    let rounds = || vec![wait("go"), sync("a"), wait("go")];
+    check(
+        "sent_again",
+        vec![
+            role("server", vec![send("go"), data(send("size"), "n"), sync("a"), send("go"), data(send("size"), "m")]),
+            role("client", rounds()),
+            role("looping", vec![repeat(0, vec![unknown(send("count"), "n")]), sync("a")]),
+        ],
+    );
+    // The same again does no harm when nobody waits again, nor does one of two ways.
+    check(
+        "sent_once",
+        vec![
+            role(
+                "server",
+                vec![
+                    send("go"),
+                    sync("a"),
+                    send("go"),
+                    either(vec![vec![data(send("x"), "a")], vec![data(send("x"), "b")]]),
+                ],
+            ),
+            role("client", vec![wait("go"), sync("a"), repeat(0, vec![data(send("same"), "k")])]),
+        ],
+    );
+}
+
+#[test]
+fn work_in_a_call() {
+    let sends = |value: &str| change(send("ready"), |call| call.data.push((known("k"), shown(value))));
+    for work in ["$(df / | tail -n 1)", "`./space.sh`", "a$(cd /tmp; ls)", "$(python3 space.py)"] {
+        let flow = flow(vec![role("server", vec![sends(work)]), role("client", vec![wait("ready")])]);
+        assert_eq!(codes(&flow), ["flow.work-in-call"], "{work}");
+    }
+    for plain in
+        ["$(lava-echo-ipv4 eth0)", "$SPACE", "$(cat /etc/hostname)", "$(test -e x && echo yes || echo no)", "a|b"]
+    {
+        let flow = flow(vec![role("server", vec![sends(plain)]), role("client", vec![wait("ready")])]);
+        assert!(codes(&flow).is_empty(), "{plain}");
+    }
+}
+
+#[test]
 fn a_host_that_does_not_wait_for_its_guest() {
     check(
         "no_final_sync",
@@ -134,6 +203,39 @@ fn a_wait_that_is_shorter_than_what_comes_before() {
     };
     check("too_short", vec![server(), client(5)]);
     check("long_enough", vec![server(), client(13)]);
+}
+
+#[test]
+fn a_sum_over_several_members_says_whose_each_term_is() {
+    let server = vec![block("deploy", 5, vec![]), block("boot", 10, vec![]), block("test", 20, vec![send("ready")])];
+    let relay = vec![block("test", 30, vec![wait("ready")]), block("test", 20, vec![send("done")])];
+    let client = vec![block("boot", 2, vec![]), block("test", 60, vec![limit(5, wait("done"))])];
+    check("too_short_chain", vec![role("server", server), role("relay", relay), role("client", client)]);
+}
+
+#[test]
+fn a_wait_that_is_over_before_what_it_waits_for_can_come() {
+    let server = || role("server", vec![sync("start"), after(150, send("warm"))]);
+    let relay = || role("relay", vec![sync("start"), wait("warm"), after(60, send("done"))]);
+    let client = |slept| role("client", vec![sync("start"), after(slept, limit(3, wait("done")))]);
+    check("too_late", vec![server(), relay(), client(5)]);
+    // It sleeps itself.
+    check("late_enough", vec![server(), relay(), client(30)]);
+    // Something else is run between the sync and the wait: it may well take as long.
+    let mut busy = client(5);
+    if let Some(Step::Call(call)) = busy.steps.get_mut(1) {
+        std::sync::Arc::make_mut(&mut call.after).is_exact = false;
+    }
+    check("may_be_late_enough", vec![server(), relay(), busy]);
+}
+
+#[test]
+fn a_wait_that_the_script_expects_to_fail_is_not_said_to_be_short() {
+    let server = role("server", vec![block("deploy", 50, vec![]), block("test", 20, vec![send("ready")])]);
+    let tested = change(limit(1, wait("ready")), |call| {
+        call.origin = Origin::Helper { wrapped: None, tested: true };
+    });
+    check("tested_wait", vec![server, role("client", vec![block("test", 60, vec![tested])])]);
 }
 
 #[test]

@@ -51,9 +51,13 @@ impl Manager {
         loop {
             let totals = watch.totals();
             let (held, polling) = (totals.held.all(), totals.polling);
+            let number = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
             let does = format!(
-                "{} groups, {} members; {held} requests held, {polling} members poll",
-                totals.groups, totals.members
+                "{}, {}; {} held, {} polling",
+                number(totals.groups, "group"),
+                number(totals.members, "member"),
+                number(held, "request"),
+                number(polling, "member")
             );
             self.tell(&format!("WATCHDOG=1\nSTATUS={does}"));
             sleep(time / 3).await;

@@ -31,7 +31,8 @@ fn check(place: &Place, path: &std::path::Path) -> (Ended, Value) {
     (ended, object)
 }
 
-fn jobs(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+/// The jobs of a folder, in the order of their names.
+pub(crate) fn jobs(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
     paths.retain(|path| !path.to_string_lossy().ends_with(".lab.yaml"));
@@ -217,6 +218,14 @@ fn check_explains_a_code() {
     let unknown = place.convoke(&["check", "--explain", "flow.never-send"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(2), ""));
     assert!(unknown.stderr.contains("did you mean `flow.never-sent`"), "{}", unknown.stderr);
+    for (code, words) in [("flow.nope", "`flow.cycle`, "), ("nope.code", "`convoke check --explain` lists all codes")] {
+        let unknown = place.convoke(&["check", "--explain", code]);
+        assert!(unknown.code == Some(2) && unknown.stderr.contains(words), "{}", unknown.stderr);
+    }
+    let list = place.convoke(&["check", "--explain"]);
+    assert_eq!((list.code, list.stderr.as_str()), (Some(0), ""));
+    assert_eq!(list.stdout.lines().count(), convoke_job::codes().count());
+    assert!(list.stdout.lines().all(|line| line.ends_with('.')), "{}", list.stdout);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Any job runs on sandboxes, whatever its devices.
 
+use crate::guests;
 use crate::harness::{Place, Run, User, fixture};
 
 fn rehearse(name: &str) -> (Place, Run) {
@@ -43,4 +44,14 @@ fn no_seed_job_hangs_or_panics() {
         assert!(matches!(run.ended.code, Some(0 | 1)), "{name}\n{}\n{}", run.ended.stdout, run.ended.stderr);
         assert!(!run.ended.stderr.contains("panicked"), "{name}: {}", run.ended.stderr);
     }
+}
+
+#[test]
+fn a_guest_may_log_out_before_its_host_ends() {
+    let place = Place::new(User::Ordinary);
+    let host = ["lava-send ipv4 ipaddr=192.0.2.1", guests::START, "lava-sync done"];
+    // The host has nothing left to do, and the guest has.
+    let guest = ["lava-sync done", "sleep 1", "lava-test-case last --shell true"];
+    let job = place.write("job.yaml", guests::job(2, false, &host, &guest).to_string());
+    place.run(&job, &["--rehearse"]).expect(0).has("guest", "last", "pass", 2);
 }

@@ -49,7 +49,7 @@ fn its_manager_is_told_that_it_is_ready_alive_and_ending() {
     let coordinator = Coordinator::start_with(&["--listen", "127.0.0.1:0"], &environment);
     assert_eq!(next(), "READY=1");
     coordinator.ask("a", "lava_sync");
-    let alive = "WATCHDOG=1\nSTATUS=1 groups, 1 members; 0 requests held, 1 members poll";
+    let alive = "WATCHDOG=1\nSTATUS=1 group, 1 member; 0 requests held, 1 member polling";
     while next() != alive {}
     coordinator.signal(Signal::SIGTERM);
     let mut last = next();
