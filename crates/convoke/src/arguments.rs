@@ -41,18 +41,35 @@ pub(crate) enum Colour {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a job: check it, give every member a device, run it, report
+    #[command(after_help = "Examples:
+  convoke run job.yaml                       on sandboxes, or on the devices of job.lab.yaml
+  convoke run job.yaml --break server-ready  stop there and look at the devices
+  convoke run job.yaml --only client --replay convoke-runs/DIR
+
+Exit status: 0 all members complete and no failing test case · 1 a test failed · 2 the job, the lab file or the \
+                              command line is wrong · 3 the lab failed · 4 a bug in Convoke · 130 cancelled.")]
     Run(RunArguments),
     /// Run one member of a group on one device, its group at a coordinator elsewhere
     Dispatch(DispatchArguments),
     /// Report every finding of one or more jobs; touches nothing
+    #[command(after_help = "Examples:
+  convoke check job.yaml --lab lab.yaml
+  convoke check --explain flow.never-sent
+
+Exit status: 0 clean or warnings only · 2 errors.")]
     Check(CheckArguments),
     /// Print the flow table of a job: who calls what, who waits for whom; of a run, what happened
+    #[command(after_help = "Examples:
+  convoke flow job.yaml
+  convoke flow convoke-runs/DIR --format svg > flow.svg")]
     Flow(FlowArguments),
     /// Print the member jobs of a group in LAVA's form
     Split(SplitArguments),
     /// Print a MultiNode job of 2014 (JSON) as a job of today (YAML)
     Convert(ConvertArguments),
     /// Render the files of a finished run again from its journal
+    #[command(after_help = "Example:
+  convoke report convoke-runs/DIR --trace trace.perfetto")]
     Report(ReportArguments),
     /// Serve groups to LAVA and Convoke dispatchers
     Coordinator(CoordinatorArguments),

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::dispatch::{ends_with_the_test, free_port, wait_for};
-use crate::harness::{Place, Run, Running, User, is_root};
+use crate::harness::{Ended, Place, Run, Running, User, is_root};
+use crate::terminal::Terminal;
 
 /// Makes `/` an overlay within namespaces of processes and mounts, and runs sshd in it: PORT, place of its log, public key.
 const MACHINE: &str = r#"
@@ -156,4 +157,61 @@ fn a_machine_whose_sshd_never_comes_up_ends_the_boot_at_its_limit() {
     assert_eq!(ended["failure"]["class"], "Infrastructure", "{ended}");
     assert_eq!(ended["failure"]["message"], "ssh-connection timed out after 3 s", "{ended}");
     drop(silent);
+}
+
+/// A group that was stopped: another login gives another shell, and the test goes on.
+#[test]
+fn a_machine_is_entered_by_another_login_while_its_group_stands_still() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new(User::Root);
+    key(&place, "lab");
+    let port = free_port();
+    let _machine = machine(&place, port);
+    let ssh = json!({"host": "127.0.0.1", "port": port, "identity_file": place.path("lab")});
+    let actions = json!({"deploy": {"methods": {"ssh": ssh}}, "boot": {"methods": {"ssh": null}}});
+    place.write(
+        "job.lab.yaml",
+        json!({"devices": [{"name": "box-1", "type": "box", "dictionary": {"actions": actions}}]}).to_string(),
+    );
+    let test = |role: &str, steps: &[&str]| {
+        json!({"test": {"role": [role], "definitions": [{
+            "from": "inline", "name": role, "path": "t.yaml",
+            "repository": {
+                "metadata": {"format": "Lava-Test Test Definition 1.0", "name": role}, "run": {"steps": steps},
+            },
+        }]}})
+    };
+    let job = json!({
+        "job_name": "login", "visibility": "public",
+        "timeouts": {"job": {"minutes": 3}, "action": {"minutes": 2}, "connection": {"minutes": 2}},
+        "protocols": {"lava-multinode": {"timeout": {"minutes": 1}, "roles": {
+            "far": {"device_type": "box", "count": 1}, "near": {"device_type": "sandbox", "count": 1},
+        }}},
+        "actions": [
+            {"deploy": {"role": ["far"], "to": "ssh"}}, {"deploy": {"role": ["near"], "to": "sandbox"}},
+            {"boot": {"role": ["far"], "method": "ssh", "prompts": ["# $"]}},
+            {"boot": {"role": ["near"], "method": "sandbox"}},
+            test("far", &["lava-sync go", "lava-test-case visited --shell test -e /root/visited"]),
+            test("near", &["lava-sync go"]),
+        ],
+    });
+    let job = place.write("job.yaml", job.to_string());
+    let arguments = ["run", job.to_str().unwrap(), "--output", "run", "--break", "go"];
+    let mut terminal = Terminal::start(&place.command(&arguments), (30, 100));
+    let at = terminal.until(0, "stopped at go");
+    let at = terminal.until(at, "> ");
+    terminal.press("far\r");
+    let at = terminal.until(at, "another shell");
+    let at = terminal.until(at, "# ");
+    terminal.press("mkdir -p /root; touch /root/visited; echo do''ne\r");
+    let at = terminal.until(at, "\ndone");
+    terminal.press("\x1d");
+    let at = terminal.until(at, "> ");
+    terminal.press("c\r");
+    terminal.until(at, "Complete after");
+    let (status, stdout) = terminal.end();
+    let run = Run { ended: Ended { code: status.code(), stdout, stderr: String::new() }, dir: place.path("run") };
+    run.expect(0).has("far", "visited", "pass", 1);
 }
