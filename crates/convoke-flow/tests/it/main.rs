@@ -19,5 +19,6 @@ mod scripts;
 mod search;
 mod shells;
 mod show;
+mod silent;
 mod table;
 mod verdicts;
