@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use convoke_journal::Body;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::desk::Line;
+use crate::desk::{Line, Visiting};
 use crate::device::{Console, ConsoleEnd, DeviceEvent};
 use crate::error::{ActionError, ErrorClass};
 use crate::faults::{Fault, FaultWatch, Kind};
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     readable: Notify,
     room: Notify,
+    /// How a visitor and the test shell of this console agree.
+    pub(crate) visiting: watch::Sender<Visiting>,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +134,11 @@ impl ConsoleLink {
         Line { shared: Arc::downgrade(&self.shared), lines: self.lines.downgrade() }
     }
 
+    /// How a visitor and whoever reads agree.
+    pub(crate) fn visiting(&self) -> &watch::Sender<Visiting> {
+        &self.shared.visiting
+    }
+
     /// What was typed from beside the pipeline since the last time.
     pub(crate) fn take_typed_beside(&self) -> Vec<u8> {
         std::mem::take(&mut self.shared.lock().typed_beside)
@@ -167,6 +174,16 @@ impl ConsoleLink {
     /// Types Ctrl-C.
     pub(crate) fn interrupt(&self) {
         self.send(vec![3], "^C".into());
+    }
+
+    /// Types bytes as they are.
+    pub(crate) fn type_raw(&self, bytes: &[u8]) {
+        self.send(bytes.to_vec(), String::from_utf8_lossy(bytes).into_owned());
+    }
+
+    /// Nobody hears what comes beside the reader any more.
+    pub(crate) fn hush(&self) {
+        self.shared.hush();
     }
 
     fn send(&self, bytes: Vec<u8>, shown: String) {
@@ -303,6 +320,11 @@ impl Shared {
     pub(crate) fn listen(&self, beside: mpsc::Sender<Vec<u8>>) {
         let mut state = self.lock();
         state.beside = Some(beside).filter(|_| state.closed.is_none());
+    }
+
+    /// Nobody hears it beside the reader any more.
+    pub(crate) fn hush(&self) {
+        self.lock().beside = None;
     }
 
     pub(crate) fn typed_beside(&self, bytes: &[u8]) {

@@ -11,9 +11,10 @@
 //! | a request of an action | its own `timeout`, else as above | MultinodeTimeout, reason `sync-timeout` |
 //! | the runner's EXIT after the last suite, on the checked link | [`RUNNER_EXIT`] | taken for lost, logged |
 //! | guests that log out, when their host has nothing left to do | [`GUESTS_OUT`] | they end with their host, reason `host-gone` |
+//! | a shell for a visitor, its beginning and its end | [`VISIT_BEGINS`], [`VISIT_ENDS`] | the visitor gets the bare console; is told |
 //! | cleaning up | [`CLEANUP`] | logged |
 //!
-//! All of them but the last three run on the clock of the member's group, which stands still while the user has stopped the
+//! All of them but the last four run on the clock of the member's group, which stands still while the user has stopped the
 //! group; where nobody can, it is the monotonic clock. The group counts the limit of a call itself; [`CALL_GRACE`] later the
 //! dispatcher gives up a coordinator that says nothing.
 
@@ -47,6 +48,12 @@ pub(crate) const SCANNER_IDLE: Duration = Duration::from_millis(300);
 pub(crate) const SIGNAL: Duration = Duration::from_secs(10);
 /// How long after the end of the last suite the runner's EXIT may take before it is taken for lost.
 pub(crate) const RUNNER_EXIT: Duration = Duration::from_secs(10);
+/// How soon a helper that waits gives its console to a shell when it is asked to (it looks every second).
+pub(crate) const VISIT_BEGINS: Duration = Duration::from_secs(5);
+/// How long such a shell has to see that what ran in it was interrupted.
+pub(crate) const VISIT_INTERRUPTED: Duration = Duration::from_millis(300);
+/// How soon such a shell ends when it is told to.
+pub(crate) const VISIT_ENDS: Duration = Duration::from_secs(2);
 
 /// When something has to be done.
 #[derive(Clone, Debug)]

@@ -36,7 +36,7 @@ fn flow(role: impl Fn(u32) -> String, id: impl Fn(u32, u32) -> String) -> Flow {
         let role = RoleName::new(role(member));
         members.push(Member { sub_id: SubId(member), role, number: member + 1, of: MEMBERS, host: None, steps });
     }
-    Flow { texts: vec![Source::new("job.yaml", "")], members }
+    Flow { texts: vec![Source::new("job.yaml", "")], members, limit: None }
 }
 
 fn sync(id: &str) -> Step {
@@ -47,6 +47,7 @@ fn sync(id: &str) -> Step {
         data: Vec::new(),
         origin: Origin::Helper { wrapped: None, tested: false },
         limit: Duration::from_secs(60),
+        after: Arc::default(),
         place: Place { text: 0, span: Span::default(), from: None },
     })
 }

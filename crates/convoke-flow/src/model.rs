@@ -21,6 +21,8 @@ pub struct Flow {
     pub texts: Vec<Source>,
     /// All members in splitting order, guests included. A single-device job has one, and no calls.
     pub members: Vec<Member>,
+    /// How long a member may take from its start.
+    pub limit: Option<Duration>,
 }
 
 /// One member.
@@ -87,6 +89,8 @@ pub struct Definition {
     pub place: Place,
     /// What its scripts do.
     pub body: Vec<Step>,
+    /// What passes between its last call and its end.
+    pub rest: Pause,
 }
 
 /// One call of the MultiNode API.
@@ -104,6 +108,45 @@ pub struct Call {
     pub origin: Origin,
     /// How long it may wait.
     pub limit: Duration,
+    /// What passes before it.
+    pub after: Arc<Pause>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// What passes between two calls of a script, or its beginning and the first: at least the sleeps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pause {
+    /// What is run in it that takes its time, in order: the first few programs and scripts without calls. For people;
+    /// where a branch hangs on the device, those of one of its ways.
+    pub runs: Arc<[Run]>,
+    /// What certainly sleeps in it, in order.
+    pub sleeps: Arc<[Sleep]>,
+    /// There is a call before it, and nothing else in it takes time.
+    pub is_exact: bool,
+}
+
+impl Pause {
+    /// How long the sleeps take.
+    pub fn time(&self) -> Duration {
+        self.sleeps.iter().fold(Duration::ZERO, |time, sleep| time.saturating_add(sleep.time))
+    }
+}
+
+/// A program that a member runs by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// As it is written, on one line.
+    pub text: Arc<str>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// A `sleep` of a known time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sleep {
+    /// The time; of all rounds of a loop together.
+    pub time: Duration,
     /// Where it is written.
     pub place: Place,
 }

@@ -175,6 +175,7 @@ const PAGES: &[(&str, &str)] = &[
     ("timeout.exceeds-job", include_str!("../../../docs/codes/timeout.exceeds-job.md")),
     ("timeout.form", include_str!("../../../docs/codes/timeout.form.md")),
     ("timeout.protocol", include_str!("../../../docs/codes/timeout.protocol.md")),
+    ("timeout.too-late", include_str!("../../../docs/codes/timeout.too-late.md")),
     ("timeout.units", include_str!("../../../docs/codes/timeout.units.md")),
     ("timeout.value", include_str!("../../../docs/codes/timeout.value.md")),
     ("timeout.wait", include_str!("../../../docs/codes/timeout.wait.md")),

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A device that can open another shell beside its console (a sandbox, a machine reached by ssh) is entered by one, since
-//! on its console the helper of the test waits. Of any other the console itself is all there is.
+//! on its console the helper of the test waits. Of any other the console is all there is: a helper that waits gives it to a
+//! shell meanwhile, and where none waits it is entered as it is.
 //!
 //! Invariant: a group goes on when its [`Stop`] is dropped, so nothing that happens to the user's side leaves it standing.
 
@@ -132,6 +133,8 @@ impl Stop {
 
     /// The group is not stopped any more after this time.
     pub fn stop_no_more(&self) {
+        // Where it was not stopped because it was not to be, nothing is missing.
+        self.run.0.reached.lock().unwrap_or_else(PoisonError::into_inner).extend(self.run.0.at.iter().cloned());
         self.brake.stop_at(Vec::new());
     }
 
@@ -170,21 +173,43 @@ impl Stop {
             }
             None => {
                 let (hear, say) =
-                    desk.sit().ok_or("its console is not open: it has not booted yet, or it has ended")?;
+                    desk.sit().await.ok_or("its console is not open: it has not booted yet, or it has ended")?;
                 (Output::Console(hear), Input::Console(say))
             }
         };
-        let what = if matches!(output, Output::Shell(_)) { "another shell" } else { "the console" };
+        let found = match &input {
+            Input::Shell { .. } => Found::AnotherShell,
+            Input::Console(seat) if seat.is_shell() => Found::ShellOnConsole,
+            Input::Console(_) | Input::Left => Found::Console,
+        };
+        let what = match found {
+            Found::AnotherShell => "another shell",
+            Found::ShellOnConsole => "a shell on the console",
+            Found::Console => "the console",
+        };
         let text = |verb: &str| format!("somebody {verb} {what} of {device}");
         let log = |text: String| recorder.member(sub_id, Body::Log { level: LogLevel::Info, text });
         log(text("is at"));
         let left = Left { recorder: recorder.clone(), sub_id, text: text("has left") };
-        Ok(Visit { output: VisitOutput(output), input: VisitInput { input, _left: left } })
+        Ok(Visit { found, output: VisitOutput(output), input: VisitInput { input, _left: left } })
     }
+}
+
+/// What somebody has found on entering a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A shell beside its console.
+    AnotherShell,
+    /// A shell on its console, where the test stands and waits.
+    ShellOnConsole,
+    /// Its console, and whatever runs there.
+    Console,
 }
 
 /// Somebody on a device. Dropping both ends leaves it.
 pub struct Visit {
+    /// What they have found.
+    pub found: Found,
     /// What it prints.
     pub output: VisitOutput,
     /// What is typed there.
@@ -229,12 +254,14 @@ pub struct VisitInput {
 enum Input {
     Shell { writer: Box<dyn AsyncWrite + Send + Unpin>, resize: Option<Resize>, another: OwnedMutexGuard<Another> },
     Console(Seat),
+    Left,
 }
 
 impl VisitInput {
     /// Types bytes as they are. What cannot be typed any more is lost: the output ends then.
     pub async fn write(&mut self, bytes: &[u8]) {
         match &mut self.input {
+            Input::Left => {}
             Input::Console(seat) => seat.type_bytes(bytes),
             Input::Shell { writer, .. } => {
                 if writer.write_all(bytes).await.is_ok() {
@@ -251,13 +278,18 @@ impl VisitInput {
         }
     }
 
-    /// Leaves: the other shell ends, the console is as it was.
-    pub async fn leave(self) {
-        if let Input::Shell { writer, resize, mut another } = self.input {
+    /// Leaves: the other shell ends, the console is as it was. False when a program keeps the shell on the console from
+    /// ending; then there is more to say there, and the test cannot go on.
+    pub async fn leave(&mut self) -> bool {
+        if let Input::Console(seat) = &self.input {
+            return seat.leave().await;
+        }
+        if let Input::Shell { writer, resize, mut another } = std::mem::replace(&mut self.input, Input::Left) {
             drop((writer, resize));
             // Whether or not it takes its leave, it is gone with its connection.
             let _ = another.power_off().await;
         }
+        true
     }
 }
 

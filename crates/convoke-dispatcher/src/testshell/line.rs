@@ -80,6 +80,8 @@ impl Shell<'_> {
     pub(super) fn line_events(&mut self, events: Vec<LinkEvent>) -> Flow {
         for event in events {
             match event {
+                // A shell has the console: it would be a command there. It is typed again.
+                LinkEvent::Type(_) if self.is_visited() => {}
                 LinkEvent::Type(line) => self.link.type_line(&line),
                 LinkEvent::Asked { id, request } => self.asked(id, request)?,
                 LinkEvent::Withdrawn { id } => {

@@ -14,6 +14,7 @@
 //! | [`suites`] | which suite is open, what it reported, how it ends |
 //! | [`requests`] | MultiNode requests, each on its own |
 //! | [`reboot`] | a device that boots while a suite is open |
+//! | `visit` | somebody who wants to look at the device while its test waits |
 //!
 //! It fails with the action's limit, the stop of the member, the end of the console, a test's own raise, a reboot, or a
 //! definition whose installation failed. However it ends, an open suite is closed as failed first.
@@ -24,6 +25,7 @@ pub(crate) mod requests;
 mod shell;
 mod signals;
 pub(crate) mod suites;
+mod visit;
 
 use convoke_job::pipeline::PlannedAction;
 use convoke_overlay::scanner::Scanner;
@@ -32,6 +34,7 @@ use tokio::time::Instant;
 
 use crate::actions::Outcome;
 use crate::context::Context;
+use crate::desk::Visiting;
 use crate::error::ActionError;
 use crate::limits::Deadline;
 use line::Line;
@@ -98,7 +101,9 @@ pub(crate) async fn run(ctx: &mut Context, action: &PlannedAction, deadline: &De
     }
     shell.start();
     shell.early(&early);
+    link.visiting().send_replace(Visiting::Ready);
     let result = shell.scan(&attached).await;
+    link.visiting().send_replace(Visiting::Nobody);
     shell.finish(result)
 }
 

@@ -110,6 +110,14 @@ impl Requests {
         }
     }
 
+    /// A transaction in which a helper of the checked link waits, the one that has waited longest.
+    pub(crate) fn waiting(&self) -> Option<u16> {
+        self.open
+            .iter()
+            .filter(|open| !is_send(&open.request) && !open.given_up.is_cancelled())
+            .find_map(|open| open.id)
+    }
+
     fn start(&mut self) {
         while !self.sending {
             let Some(Queued { number, id, request, came, limit, given_up }) = self.waiting.pop_front() else { return };

@@ -21,6 +21,7 @@ use crate::testshell::line::Line;
 use crate::testshell::reboot::RebootWatch;
 use crate::testshell::requests::Requests;
 use crate::testshell::suites::Suites;
+use crate::testshell::visit;
 
 /// What ends the scan: the runner's EXIT, or an error.
 pub(super) type Flow = ControlFlow<Result<(), ActionError>>;
@@ -134,7 +135,7 @@ impl Shell<'_> {
         let mut idle: Option<Instant> = None;
         loop {
             let flush_at = idle.unwrap_or_else(|| Instant::now() + SCANNER_IDLE);
-            let (line_due, exit_at) = (self.line.due(), self.line.exit_at);
+            let (line_due, exit_at, link) = (self.line.due(), self.line.exit_at, self.link);
             tokio::select! {
                 biased;
                 () = self.ctx.cancel.cancelled() => return Err(self.ctx.stopped()),
@@ -142,6 +143,7 @@ impl Shell<'_> {
                     return Err(self.passed());
                 }
                 done = self.requests.next() => self.answered(done)?,
+                () = visit::wanted(link) => self.ask_for_shell(),
                 read = attached.read(), if !self.exited => {
                     let flow = match read {
                         Ok(Came::Reset) => self.rebooted(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use convoke_group::{Answer, Refusal};
 use convoke_job::member::OnSyncTimeout;
 use convoke_journal::{Body, LogLevel, ResultValue};
-use convoke_overlay::link::Reply;
+use convoke_overlay::link::{Kind, Reply};
 use convoke_overlay::reply;
 use convoke_overlay::signal::{DeviceRequest, Signal};
 use serde_json::{Map, Value};
@@ -78,6 +78,7 @@ impl Shell<'_> {
             Signal::TestEvent(text) => log.line(LogLevel::Event, text),
             Signal::ReturnCode(_) => {}
             Signal::Request(request) => self.request(request, None),
+            Signal::Frame(frame) if frame.kind == Kind::Visited => self.visited(&frame),
             Signal::Frame(frame) => {
                 let at = self.line.now();
                 let events = self.line.link.frame(&frame, at);

@@ -86,7 +86,7 @@ async fn somebody_at_the_console_hears_it_and_types_and_is_no_signal() {
         player.drain().await;
     });
     let scene = Scene::at(device).await;
-    let (mut output, seat) = scene.bench.options.desk.sit().unwrap();
+    let (mut output, seat) = scene.bench.options.desk.sit().await.unwrap();
     let typed = format!("echo {FORGED}\n");
     for key in typed.as_bytes() {
         seat.type_bytes(&[*key]);
@@ -105,5 +105,5 @@ async fn somebody_at_the_console_hears_it_and_types_and_is_no_signal() {
     let is_recorded = |body: &Body| body.console_bytes().is_some_and(|bytes| bytes.ends_with(b"it is heard\r\n"));
     assert!(bench.bodies().iter().any(is_recorded));
     while output.recv().await.is_some() {}
-    assert!(desk.sit().is_none(), "it has ended with the console");
+    assert!(desk.sit().await.is_none(), "it has ended with the console");
 }

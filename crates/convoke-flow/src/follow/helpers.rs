@@ -1,6 +1,7 @@
 //! The helper commands of a test (device-side.md §6): those that call the group, and what the others print.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use convoke_group::CallKind;
 use convoke_job::Span;
@@ -10,8 +11,8 @@ use super::draft::{Draft, FrameKind};
 use super::expand::Field;
 use super::functions::Arguments;
 use super::state::{Output, State, Status};
-use super::value::{Value, by_name, has_symbol, same};
-use crate::model::{Call, Origin, Read, Step, Text, Unknown, Why};
+use super::value::{HOME, Value, by_name, has_symbol, same};
+use crate::model::{Call, Origin, Pause, Read, Step, Text, Unknown, Why};
 
 /// The file in which a wait leaves what it received.
 const CACHE: &str = "/tmp/lava_multi_node_cache.txt";
@@ -51,6 +52,22 @@ const NAMES: [&str; 30] = [
     "lava-echo-config",
 ];
 
+/// Those that take no time of their own.
+const QUICK: [&str; 12] = [
+    "lava-send",
+    "lava-wait",
+    "lava-wait-all",
+    "lava-sync",
+    "lava-self",
+    "lava-role",
+    "lava-group",
+    "lava-test-case",
+    "lava-test-set",
+    "lava-test-reference",
+    "lava-test-event",
+    "lava-test-feedback",
+];
+
 /// The helper that a command is: by its name, or by its path below the directory of a job.
 pub(super) fn name_of(command: &str) -> Option<&'static str> {
     let base = match command.rsplit_once('/') {
@@ -59,6 +76,11 @@ pub(super) fn name_of(command: &str) -> Option<&'static str> {
         Some(_) => return None,
     };
     NAMES.into_iter().find(|name| *name == base)
+}
+
+/// Where a helper is: in a directory with the number of the job in its name.
+pub(super) fn path_of(name: &'static str) -> String {
+    format!("/lava-{}/bin/{name}", HOME.trim_start_matches('/'))
 }
 
 /// Whether a text names a helper that makes calls, as a shell would read it.
@@ -77,6 +99,9 @@ impl Follower<'_> {
         mut state: State,
         out: &mut Vec<Draft>,
     ) -> Option<State> {
+        if !QUICK.contains(&name) {
+            state.takes_time();
+        }
         match name {
             "lava-send" => self.send(arguments, span, &mut state, out),
             "lava-wait" | "lava-sync" => {
@@ -103,6 +128,7 @@ impl Follower<'_> {
             "lava-test-case" => return self.test_case(arguments, span, state, out),
             "lava-test-raise" => {
                 // The job ends.
+                state.last = None;
                 state.status = Status::FAILED;
                 let place = self.place(span);
                 let shells = self.frames.iter().filter(|frame| frame.kind == FrameKind::Shell).count();
@@ -218,7 +244,9 @@ impl Follower<'_> {
             state.waited = Some(id.shown().into());
         }
         let origin = Origin::Helper { wrapped: self.wrapped.clone(), tested: self.looked_at > 0 };
-        let call = Call { kind, id, role, data, origin, limit: self.limit, place: self.place(span) };
+        let after = std::mem::replace(&mut state.pause, Pause { is_exact: true, ..Pause::default() });
+        let after = Arc::new(after);
+        let call = Call { kind, id, role, data, origin, limit: self.limit, after, place: self.place(span) };
         self.push(Draft::Step(Box::new(Step::Call(call))), out);
         state.status = Status::DONE;
     }
@@ -431,7 +459,9 @@ impl Follower<'_> {
             locals: Vec::new(),
             waited: state.waited.clone(),
             files: state.files.clone(),
+            last: None,
             too_long: Rc::clone(&state.too_long),
+            pause: state.pause.clone(),
         }
     }
 

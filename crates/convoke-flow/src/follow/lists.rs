@@ -6,8 +6,8 @@ use convoke_job::Span;
 
 use super::draft::{self, Draft, Frame, FrameKind};
 use super::state::{Input, Output, State, Status};
-use super::{Follower, MOST_COMMANDS, MOST_LEVELS, MOST_STEPS};
-use crate::model::{Place, Step, Unknown, Why};
+use super::{Follower, MOST_LEVELS};
+use crate::model::{Pause, Place, Step, Unknown, Why};
 use crate::shell::ast::{Command, Item, Joint, Kind, List, Pipeline};
 
 /// The outcome of a condition. Both sides are there when it is not known which.
@@ -196,23 +196,27 @@ impl Follower<'_> {
     ) -> Option<State> {
         self.decided_by = Some(Rc::clone(unknown));
         let (steps, states): (Vec<_>, Vec<_>) = ways.into_iter().unzip();
-        out.extend(draft::choice(steps, unknown.as_ref().clone()));
+        let choice = draft::choice(steps, unknown.as_ref().clone());
+        self.choices += usize::from(choice.is_some());
+        out.extend(choice);
         State::joined(states.into_iter().flatten(), unknown)
     }
 
     /// Runs something in a shell of its own: it cannot end this one, nor change its variables. What is known at its end.
     pub(super) fn subshell(
         &mut self,
-        state: State,
+        mut state: State,
         out: &mut Vec<Draft>,
         run: impl FnOnce(&mut Self, State, &mut Vec<Draft>) -> Option<State>,
     ) -> Option<State> {
+        state.last = None;
         let id = self.enter(Frame::of(FrameKind::Shell));
         let mut steps = Vec::new();
         let end = run(self, state, &mut steps);
         let exits = self.leave();
         out.extend(draft::resolve(steps, id));
-        self.meet(exits.into_iter().chain(end))
+        let end = self.meet(exits.into_iter().chain(end))?;
+        self.last_commands(end, out)
     }
 
     /// What is known where several ways meet.
@@ -313,8 +317,10 @@ impl Follower<'_> {
         let tested = self.tested;
         let mark = out.len();
         self.wanted_key = None;
+        let since = |out: &[Draft]| if out.len() == mark { state.pause.clone() } else { Pause::default() };
         for command in before {
             let inner = State {
+                pause: since(out),
                 input,
                 output: Output::Text(String::new()),
                 waited: waited.clone(),
@@ -341,7 +347,7 @@ impl Follower<'_> {
                 None => Input::Outside,
             };
         }
-        let inner = State { input, waited, files, ..state.clone() };
+        let inner = State { pause: since(out), input, waited, files, ..state.clone() };
         let end = self.subshell(inner, out, |follower, state, out| follower.command(last, state, out))?;
         // `cat CACHE | grep key=`: the reader does not know the key, the filter does.
         if let Some(key) = self.wanted_key.take() {
@@ -354,14 +360,16 @@ impl Follower<'_> {
             }
         }
         let status = if end.status == Status::DONE { failed.unwrap_or(Status::DONE) } else { end.status };
-        Some(State { status, output: end.output, waited: end.waited, files: end.files, ..state })
+        // They run side by side: it is over when the last command is, and not sooner.
+        let pause = Pause { is_exact: false, ..end.pause };
+        Some(State { status, output: end.output, waited: end.waited, files: end.files, pause, ..state })
     }
 
     pub(super) fn command(&mut self, command: &Command, state: State, out: &mut Vec<Draft>) -> Option<State> {
         self.commands += 1;
         let too_much = if self.level >= MOST_LEVELS {
             Some("commands are nested too deeply")
-        } else if self.commands > MOST_COMMANDS || self.steps > MOST_STEPS {
+        } else if self.is_exhausted(1) {
             Some("the script has too many commands")
         } else {
             None

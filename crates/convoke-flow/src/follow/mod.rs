@@ -13,6 +13,7 @@
 //! | `lists`, `compound`, `loops`, `functions` | the parts of the language |
 //! | `expand`, `arithmetic`, `pattern`, `conditions` | words to values |
 //! | `simple`, `builtins`, `programs`, `scripts` | commands |
+//! | `traps` | what a shell does at its end |
 //! | `helpers` | the helper commands of a test |
 //! | `tools` | programs that make text of text |
 
@@ -32,6 +33,7 @@ mod scripts;
 mod simple;
 mod state;
 mod tools;
+mod traps;
 mod value;
 
 use std::collections::HashMap;
@@ -41,7 +43,7 @@ use std::time::Duration;
 
 use convoke_job::Span;
 
-use crate::model::{Place, Step, Unknown, Why};
+use crate::model::{Pause, Place, Step, Unknown, Why};
 use crate::read::ByteMap;
 use crate::shell::ast::Script;
 use draft::{Draft, Frame, FrameId};
@@ -55,6 +57,8 @@ pub(crate) use value::{Named, Naming};
 const MOST_COMMANDS: usize = 50_000;
 /// Steps of one script of a definition.
 const MOST_STEPS: usize = 10_000;
+/// Choices in one script of a definition: what a call hangs on is kept for each call.
+const MOST_CHOICES: usize = 1_000;
 /// Levels of commands within commands, functions and scripts included.
 const MOST_LEVELS: usize = 32;
 
@@ -70,6 +74,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) parameters: &'a [(String, String)],
     /// The limit of a call.
     pub(crate) limit: Duration,
+    /// What has passed before it.
+    pub(crate) pause: Pause,
     /// It is `run.sh`, which is ended by a command that fails, and whose end is that of the definition; not `install.sh`.
     pub(crate) errexit: bool,
 }
@@ -88,6 +94,8 @@ pub(crate) struct Followed {
     pub(crate) failed: bool,
     /// They depend on which member of its role it is.
     pub(crate) is_own: bool,
+    /// What passes between its last call and its end.
+    pub(crate) pause: Pause,
 }
 
 /// Follows a script.
@@ -115,6 +123,7 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         calls: 0,
         commands: 0,
         steps: 0,
+        choices: 0,
         wrapped: None,
         is_own: false,
         substituted: false,
@@ -125,16 +134,20 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
     };
     let too_long = Why::TooMuch(format!("a text has more than {} KiB", state::MOST_BYTES / 1024));
     let too_long = follower.unknown(too_long, Span::default());
-    let state = State::new(setting.environment, setting.parameters, setting.errexit, too_long);
+    let mut state = State::new(setting.environment, setting.parameters, setting.errexit, too_long);
+    state.pause = setting.pause;
     let mut out = Vec::new();
     let exit = follower.enter(Frame::shell());
     let end = follower.script(&script, state, &mut out);
     let exits = follower.leave();
-    if !stops {
+    let mut end = follower.meet(exits.into_iter().chain(end));
+    if !stops || end.as_ref().is_some_and(|end| end.last.is_some()) {
         out = draft::resolve(out, exit);
+        end = end.and_then(|end| follower.last_commands(end, &mut out));
     }
-    let failed = follower.meet(exits.into_iter().chain(end)).is_some_and(|end| end.status.is_failure());
-    Followed { steps: draft::finish(out, exit), failed, is_own: follower.is_own }
+    let failed = end.as_ref().is_some_and(|end| end.status.is_failure());
+    let pause = end.map(|end| Pause { is_exact: false, ..end.pause }).unwrap_or_default();
+    Followed { steps: draft::finish(out, exit), failed, is_own: follower.is_own, pause }
 }
 
 /// One text of commands: a script, or the argument of `eval`.
@@ -175,6 +188,7 @@ pub(crate) struct Follower<'a> {
     calls: usize,
     commands: usize,
     steps: usize,
+    choices: usize,
     /// The `lava-test-case` around the commands.
     wrapped: Option<Place>,
     is_own: bool,
@@ -220,6 +234,11 @@ impl Follower<'_> {
     fn push(&mut self, step: Draft, out: &mut Vec<Draft>) {
         self.steps += 1;
         out.push(step);
+    }
+
+    /// Whether the script is too long to be followed further; to write out loops, when `of` is 2.
+    fn is_exhausted(&self, of: usize) -> bool {
+        self.commands > MOST_COMMANDS / of || self.steps > MOST_STEPS / of || self.choices > MOST_CHOICES / of
     }
 
     /// Gives up: from here on anything may happen.

@@ -1,6 +1,7 @@
 //! Programs that run another command: `timeout`, `sudo`, `sh -c` and the like.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use convoke_job::Span;
 
@@ -12,7 +13,7 @@ use super::scripts::{base, is_shell};
 use super::simple::arguments_of;
 use super::state::{Input, State, Status};
 use super::value::Value;
-use crate::model::Why;
+use crate::model::{Pause, Why};
 
 /// Programs that run the rest of their arguments: options that take a value, and arguments before the command.
 const RUNNERS: [(&str, &[&str], usize); 18] = [
@@ -57,6 +58,10 @@ impl Follower<'_> {
         if is_shell(program) {
             return Ok(self.shell(program, arguments, span, state, out));
         }
+        let mut state = state;
+        if program == "xargs" || INTERPRETERS.contains(&program) {
+            state.takes_time();
+        }
         if INTERPRETERS.contains(&program) {
             return self.interpreter(arguments, span, state, out);
         }
@@ -69,6 +74,7 @@ impl Follower<'_> {
         let mut rest = arguments;
         let mut before = *before;
         let mut variables = Vec::new();
+        let mut own_limit = None;
         while let Some((first, after)) = rest.split_first() {
             let Some(word) = first.value.known() else {
                 if before > 0 {
@@ -82,6 +88,7 @@ impl Follower<'_> {
                 let skips = usize::from(valued.contains(&word));
                 rest = after.get(skips..).unwrap_or_default();
             } else if before > 0 {
+                own_limit = seconds(word).filter(|_| program == "timeout");
                 before -= 1;
                 rest = after;
             } else if let Some((name, value)) = word.split_once('=').filter(|_| matches!(program, "env" | "sudo")) {
@@ -101,8 +108,21 @@ impl Follower<'_> {
             inner.set(&name, value);
             inner.export(&name);
         }
+        if matches!(program, "flock" | "watchdog") {
+            inner.takes_time();
+        }
+        let (limit, mark) = (self.limit, out.len());
+        self.limit = own_limit.map_or(limit, |own| limit.min(own));
         let end = self.subshell(inner, out, |follower, state, out| follower.dispatch(rest, span, state, out));
-        Ok(end.map(|end| state.after(end)))
+        self.limit = limit;
+        Ok(end.map(|mut end| {
+            if program == "timeout" {
+                // It may be over before what it runs would be.
+                end.pause = if out.len() == mark { state.pause.clone() } else { Pause::default() };
+                end.takes_time();
+            }
+            state.after(end)
+        }))
     }
 
     /// A command in the place of this shell: nothing of this shell is left after it.
@@ -275,4 +295,19 @@ impl Follower<'_> {
         }
         state
     }
+}
+
+/// The time that `sleep` and `timeout` are given: `30`, `0.5`, `2m`.
+pub(super) fn seconds(text: &str) -> Option<Duration> {
+    let unit = match text.chars().last()? {
+        's' => 1.0,
+        'm' => 60.0,
+        'h' => 3_600.0,
+        'd' => 86_400.0,
+        _ => 1.0,
+    };
+    let number = text.strip_suffix(['s', 'm', 'h', 'd']).unwrap_or(text);
+    let plain = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let seconds = number.parse::<f64>().ok().filter(|_| plain)? * unit;
+    Duration::try_from_secs_f64(seconds).ok()
 }

@@ -178,6 +178,7 @@ impl Follower<'_> {
         state.print(&Value::Unknown(Rc::clone(&shared)));
         state.status = Status::Unknown(shared);
         state.waited = None;
+        state.takes_time();
         state
     }
 
@@ -224,11 +225,23 @@ impl Follower<'_> {
             state.status = Status::Unknown(unknown);
             return state;
         }
+        if base == "sleep" {
+            let times: Option<Vec<_>> =
+                arguments.iter().map(|field| super::programs::seconds(field.value.known()?)).collect();
+            match times {
+                Some(times) => times.into_iter().for_each(|time| state.sleep(time, self.place(span))),
+                None => state.takes_time(),
+            }
+        }
         self.touch_files(base, arguments, &mut state);
         if let Some((value, status)) = self.tool(base, arguments, span, &mut state) {
             state.print(&value);
             state.status = status;
             return state;
+        }
+        if base != "sleep" {
+            state.takes_time();
+            state.runs(self.written(span), self.place(span));
         }
         let mention = arguments.iter().find(|field| {
             field.value.known().is_some_and(super::helpers::mentions_call) && !super::tools::only_shows(base)

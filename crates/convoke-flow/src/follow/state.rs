@@ -2,14 +2,22 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Unit;
+use super::traps::{self, Last};
 use super::value::Value;
-use crate::model::Unknown;
+use crate::model::{Pause, Place, Run, Sleep, Unknown};
 use crate::shell::ast::Command;
 
 /// Longer texts are not kept. What every member of a large group prints on a line is well within it.
 pub(crate) const MOST_BYTES: usize = 256 * 1024;
+
+/// Programs between two calls that are told one by one.
+const MOST_RUNS: usize = 10;
+
+/// Sleeps between two calls that are told one by one.
+const MOST_SLEEPS: usize = 8;
 
 /// The exit status of the last command.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,8 +130,12 @@ pub(crate) struct State {
     pub(crate) waited: Option<Rc<str>>,
     /// Files that the script has written.
     pub(crate) files: HashMap<String, Output>,
+    /// What the shell runs at its end.
+    pub(crate) last: Last,
     /// What is known of a text that is too long.
     pub(crate) too_long: Rc<Unknown>,
+    /// What has passed since the last call.
+    pub(crate) pause: Pause,
 }
 
 impl State {
@@ -147,7 +159,9 @@ impl State {
             locals: Vec::new(),
             waited: None,
             files: HashMap::new(),
+            last: None,
             too_long: Rc::new(too_long),
+            pause: Pause::default(),
         };
         for (name, value) in environment {
             state.set(name, Value::from(value.as_str()));
@@ -178,6 +192,36 @@ impl State {
         }
     }
 
+    /// Something takes a time that is not known.
+    pub(crate) fn takes_time(&mut self) {
+        self.pause.is_exact = false;
+    }
+
+    /// Sleeps.
+    pub(crate) fn sleep(&mut self, time: Duration, place: Place) {
+        let mut sleeps = self.pause.sleeps.to_vec();
+        // The rounds of a loop are one.
+        let known = sleeps.iter().position(|sleep| sleep.place == place);
+        match known.or_else(|| sleeps.len().checked_sub(1).filter(|last| *last + 1 >= MOST_SLEEPS)) {
+            Some(known) => sleeps[known].time = sleeps[known].time.saturating_add(time),
+            None => sleeps.push(Sleep { time, place }),
+        }
+        self.pause.sleeps = sleeps.into();
+    }
+
+    /// Runs a program; what only makes a text for the script is none.
+    pub(crate) fn runs(&mut self, text: &str, place: Place) {
+        let runs = &self.pause.runs;
+        if self.output == Output::Away && runs.len() < MOST_RUNS && !runs.iter().any(|run| run.place == place) {
+            // Of a command that a test case runs, the command.
+            let (_, inner) =
+                text.split_once(" --shell ").filter(|_| text.starts_with("lava-test-case")).unwrap_or(("", text));
+            let quoted = ['"', '\''].iter().find_map(|quote| inner.trim().strip_prefix(*quote)?.strip_suffix(*quote));
+            let words: Vec<&str> = quoted.unwrap_or(inner).split_whitespace().collect();
+            self.pause.runs = runs.iter().cloned().chain([Run { text: words.join(" ").into(), place }]).collect();
+        }
+    }
+
     /// Prints.
     pub(crate) fn print(&mut self, value: &Value) {
         match (&mut self.output, value) {
@@ -190,7 +234,15 @@ impl State {
 
     /// What is known after another shell has ended, which was started from here.
     pub(crate) fn after(self, end: State) -> State {
-        State { status: end.status, output: end.output, input: end.input, waited: end.waited, files: end.files, ..self }
+        State {
+            status: end.status,
+            output: end.output,
+            input: end.input,
+            waited: end.waited,
+            files: end.files,
+            pause: end.pause,
+            ..self
+        }
     }
 
     /// What both know; the rest depends on what made them differ.
@@ -225,9 +277,11 @@ impl State {
         if self.input != other.input {
             self.input = Input::Unknown(Rc::clone(unknown));
         }
+        self.last = traps::joined(self.last, other.last, unknown);
         if self.waited != other.waited {
             self.waited = None;
         }
+        self.pause = either(self.pause, other.pause);
         for (path, content) in &mut self.files {
             if other.files.get(path).is_none_or(|there| there != content) {
                 *content = Output::Unknown(Rc::clone(unknown));
@@ -243,4 +297,12 @@ impl State {
     pub(crate) fn joined(states: impl IntoIterator<Item = State>, unknown: &Rc<Unknown>) -> Option<State> {
         states.into_iter().reduce(|one, other| one.join(other, unknown))
     }
+}
+
+/// What passes on either of two ways at least.
+fn either(one: Pause, other: Pause) -> Pause {
+    let (one_time, other_time) = (one.time(), other.time());
+    let is_exact = one.is_exact && other.is_exact && one_time == other_time;
+    let runs = if one.runs.is_empty() { &other.runs } else { &one.runs }.clone();
+    Pause { is_exact, runs, ..if other_time < one_time { other } else { one } }
 }

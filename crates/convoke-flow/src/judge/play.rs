@@ -177,11 +177,11 @@ impl<'a, 'u> Play<'a, 'u> {
         while let Some(act) = acts.get(self.threads[unit][thread].next) {
             match act {
                 Act::Say { id, from } => {
-                    self.say(unit, id, Some(*from));
-                    // An arrival is no call of its own.
+                    // An arrival is no call of its own. What it satisfies stands behind it.
                     if id.as_str() == plain(id) {
                         self.events.push(Event { call: (unit, *from), by: Some(Arc::default()) });
                     }
+                    self.say(unit, id, Some(*from));
                 }
                 Act::Ask { call, from, binding } => {
                     let (wait, binding) = (WaitId(self.waits.len() as u64), *binding);

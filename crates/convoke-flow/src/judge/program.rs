@@ -103,28 +103,32 @@ fn number<'a>(ops: &mut [Op<'a>], hangs: &mut Hangs<'a>, calls: &mut Vec<Made<'a
                 calls.push(Made { call, only_if: hangs.only_if.clone(), again: hangs.again.clone() });
             }
             Op::Choice { ways, unknown } => {
-                hangs.only_if.push(unknown);
+                let within = hangs.only_if.len();
+                note(unknown, &mut hangs.only_if);
                 ways.iter_mut().for_each(|way| number(way, hangs, calls));
-                hangs.only_if.pop();
+                hangs.only_if.truncate(within);
             }
             Op::Repeat { body, surely, unknown } => {
                 let mut within = hangs.clone();
-                within.again.push(unknown);
+                note(unknown, &mut within.again);
                 if !*surely {
-                    within.only_if.push(unknown);
+                    note(unknown, &mut within.only_if);
                 }
                 number(body, &mut within, calls);
             }
             Op::Beside(body) | Op::Scope(body) => number(body, hangs, calls),
             Op::Stop | Op::Opaque(_) => {}
         }
-        for unknown in stopping {
-            if !hangs.only_if.contains(&unknown) {
-                hangs.only_if.push(unknown);
-            }
-        }
+        stopping.into_iter().for_each(|unknown| note(unknown, &mut hangs.only_if));
     }
     hangs.only_if.truncate(outer);
+}
+
+/// Notes what something hangs on, once: a function that calls itself asks the same in every round.
+fn note<'a>(unknown: &'a Unknown, noted: &mut Vec<&'a Unknown>) {
+    if !noted.contains(&unknown) {
+        noted.push(unknown);
+    }
 }
 
 /// What decides whether the enclosing script ends here; nothing when it cannot.

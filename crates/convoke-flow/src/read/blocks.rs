@@ -105,6 +105,7 @@ impl Scene<'_> {
             data: Vec::new(),
             origin: Origin::DelayedStart,
             limit: member.group.as_ref().and_then(|group| group.timeout).unwrap_or(GROUP_START),
+            after: Arc::default(),
             place: self.document.place_of(self.document.at(&keys), role.name.span),
         })
     }
@@ -194,6 +195,7 @@ impl BlockReader<'_, '_> {
             data,
             origin: Origin::Request { action: request.action.clone(), wanted },
             limit: limit(request.timeout, self.member, planned.limit),
+            after: Arc::default(),
             place: self.scene.document.place(span),
         }
     }

@@ -7,7 +7,7 @@ use convoke_group::CallKind;
 use convoke_job::Node;
 
 use super::places::Document;
-use crate::model::{Call, Definition, Origin, Step, Text};
+use crate::model::{Call, Definition, Origin, Pause, Step, Text};
 
 const CALLS: [(&str, CallKind); 4] = [
     ("lava-send", CallKind::Send),
@@ -24,6 +24,7 @@ pub(super) fn scripts(scripts: &Node, limit: Duration, document: &Document) -> V
             name: node.get("name").and_then(Node::as_text).unwrap_or("interactive").to_owned(),
             place: document.place_of(node.get("name"), node.span),
             body: steps.iter().filter_map(|step| call(step, limit, document)).map(Step::Call).collect(),
+            rest: Pause::default(),
         })
     };
     scripts.as_list().unwrap_or_default().iter().map(script).collect()
@@ -45,5 +46,5 @@ fn call(step: &Node, limit: Duration, document: &Document) -> Option<Call> {
         _ => {}
     }
     let place = document.place(node.span);
-    Some(Call { kind, id, role, data, origin: Origin::Interactive, limit, place })
+    Some(Call { kind, id, role, data, origin: Origin::Interactive, limit, after: Arc::default(), place })
 }

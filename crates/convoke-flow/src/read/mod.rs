@@ -55,7 +55,7 @@ pub fn read(job: &Job, source: &Source, repositories: &Repositories) -> Flow {
             hosts(group.roles.as_slice(), &mut members);
         }
     }
-    Flow { texts, members }
+    Flow { texts, members, limit: job.timeouts.job }
 }
 
 /// A larger role is not read member by member: what depends on the member is unknown, then.

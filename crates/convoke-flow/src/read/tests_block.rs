@@ -12,7 +12,7 @@ use super::blocks::Scene;
 use super::checkout::{Checkout, Loaded};
 use super::scalar::{self, ByteMap};
 use crate::follow::{self, Naming, Setting};
-use crate::model::{Definition, Place, Step, Unknown, Why};
+use crate::model::{Definition, Pause, Place, Step, Unknown, Why};
 
 /// Reads the definitions of one block.
 pub(super) struct Reader<'a, 'b> {
@@ -36,11 +36,12 @@ struct Document<'a> {
 impl Reader<'_, '_> {
     pub(super) fn definition(&mut self, given: &Given, node: Option<&Node>, span: Span) -> Definition {
         let place = self.scene.document.place_of(node.map(|node| node.get("name").unwrap_or(node)), span);
-        let body = self.body(given, node, &place);
-        Definition { name: given.name.clone(), place, body }
+        let mut rest = Pause::default();
+        let body = self.body(given, node, &place, &mut rest);
+        Definition { name: given.name.clone(), place, body, rest }
     }
 
-    fn body(&mut self, given: &Given, node: Option<&Node>, place: &Place) -> Vec<Step> {
+    fn body(&mut self, given: &Given, node: Option<&Node>, place: &Place, rest: &mut Pause) -> Vec<Step> {
         let opaque = |why| vec![Step::Opaque(Unknown { why, place: place.clone() })];
         let repositories = self.scene.repositories;
         let repository = repositories.get(given);
@@ -48,7 +49,7 @@ impl Reader<'_, '_> {
             DefinitionFrom::Inline(_) => {
                 let document = self.scene.document;
                 let Some(node) = node.and_then(|node| node.get("repository")) else { return Vec::new() };
-                self.scripts(given, &Document { node, text: document.source.text(), index: 0 }, place)
+                self.scripts(given, &Document { node, text: document.source.text(), index: 0 }, place, rest)
             }
             DefinitionFrom::Git { repository: url, .. } | DefinitionFrom::Url { repository: url, .. } => {
                 let Some(repository) = repository else { return opaque(Why::Elsewhere(url.clone())) };
@@ -58,14 +59,14 @@ impl Reader<'_, '_> {
                 };
                 let source = self.scene.texts[index].clone();
                 match convoke_job::yaml::parse(&source, convoke_job::yaml::Limits::default()).0 {
-                    Some(node) => self.scripts(given, &Document { node: &node, text: &text, index }, place),
+                    Some(node) => self.scripts(given, &Document { node: &node, text: &text, index }, place, rest),
                     None => opaque(Why::Unreadable(format!("{} is no test definition", source.name()))),
                 }
             }
         }
     }
 
-    fn scripts(&mut self, given: &Given, document: &Document<'_>, place: &Place) -> Vec<Step> {
+    fn scripts(&mut self, given: &Given, document: &Document<'_>, place: &Place, rest: &mut Pause) -> Vec<Step> {
         let definition = match TestDefinition::from_value(&document.node.to_value()) {
             Ok(definition) => definition,
             Err(error) => {
@@ -82,7 +83,7 @@ impl Reader<'_, '_> {
         if !skips {
             let steps = document.node.get("install").and_then(|install| install.get("steps"));
             let script = script(steps, &definition.install_steps, document, |step| step.to_owned());
-            if self.follow(given, script, &parameters, false, &mut out) {
+            if self.follow(given, script, &parameters, false, rest, &mut out) {
                 // The definition does not run when its installation fails (device-side.md §5.3).
                 out.push(Step::Stop(place.clone()));
                 return out;
@@ -90,7 +91,7 @@ impl Reader<'_, '_> {
         }
         let steps = document.node.get("run").and_then(|run| run.get("steps"));
         let script = script(steps, &definition.run_steps, document, step_line);
-        self.follow(given, script, &parameters, true, &mut out);
+        self.follow(given, script, &parameters, true, rest, &mut out);
         out
     }
 
@@ -101,6 +102,7 @@ impl Reader<'_, '_> {
         (text, map, index): (String, ByteMap, usize),
         parameters: &[(String, String)],
         errexit: bool,
+        pause: &mut Pause,
         out: &mut Vec<Step>,
     ) -> bool {
         let repositories = self.scene.repositories;
@@ -114,10 +116,12 @@ impl Reader<'_, '_> {
                 environment: &self.member.environment,
                 parameters,
                 limit: self.limit,
+                pause: std::mem::take(pause),
                 errexit,
             },
         );
         self.is_own |= followed.is_own;
+        *pause = followed.pause;
         out.extend(followed.steps);
         followed.failed
     }

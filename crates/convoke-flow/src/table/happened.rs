@@ -138,6 +138,7 @@ fn act<'a>(call: &'a CallMade, order: usize, labels: &HashMap<u32, &str>) -> Act
         notes: Vec::new(),
         order,
         limit_s: call.limit_s,
+        over_s: (None, None),
         place: None,
         came: Some(Came {
             member: call.member,
@@ -168,7 +169,7 @@ fn merge<'a>(
     let mut rest = planned;
     for &index in made {
         if let Some(at) = rest.iter().position(|cell| is_of(calls[index], cell)) {
-            for cell in rest[..at].iter().filter(|cell| cell.kind == Kind::Blocks) {
+            for cell in rest[..at].iter().filter(|cell| is_quiet(cell)) {
                 sequence.push(add(cell, End::Done, index, acts));
             }
             acts[index].place.clone_from(&rest[at].place);
@@ -188,13 +189,18 @@ fn merge<'a>(
         let came = Came { member: taker.sub_id, at_s: *at_s, waited_s: None, waited_for: Vec::new(), refused };
         let (what, end, came) = (What::Stopped, End::Never, Some(came));
         sequence.push(acts.len());
-        acts.push(Act { what, end, notes: Vec::new(), order, limit_s: None, place: None, came });
+        acts.push(Act { what, end, notes: Vec::new(), order, limit_s: None, over_s: (None, None), place: None, came });
     }
-    let certain = |cell: &&&Cell| !matches!(cell.kind, Kind::Blocks | Kind::Script | Kind::Stopped) && !hangs(cell);
+    let certain = |cell: &&&Cell| !is_quiet(cell) && !matches!(cell.kind, Kind::Script | Kind::Stopped) && !hangs(cell);
     for cell in rest.iter().filter(certain) {
         sequence.push(add(cell, End::NotReached, usize::MAX, acts));
     }
     sequence
+}
+
+/// What a member does besides calling: it is done when the call that follows it is made.
+fn is_quiet(cell: &Cell) -> bool {
+    matches!(cell.kind, Kind::Blocks | Kind::Runs)
 }
 
 fn is_of(call: &CallMade, cell: &Cell) -> bool {
@@ -220,6 +226,7 @@ fn fits(planned: &str, made: &str) -> bool {
 fn add<'a>(cell: &'a Cell, end: End, order: usize, acts: &mut Vec<Act<'a>>) -> usize {
     let what = match cell.kind {
         Kind::Blocks => What::Blocks(cell.text.split(" & ").collect()),
+        Kind::Runs => What::Runs(Cow::Borrowed(&cell.text)),
         kind => What::Call {
             kind,
             id: Cow::Borrowed(cell.id.as_deref().unwrap_or_default()),
@@ -228,7 +235,7 @@ fn add<'a>(cell: &'a Cell, end: End, order: usize, acts: &mut Vec<Act<'a>>) -> u
         },
     };
     let (place, limit_s) = (cell.place.clone(), cell.limit_s);
-    acts.push(Act { what, end, notes: Vec::new(), order, limit_s, place, came: None });
+    acts.push(Act { what, end, notes: Vec::new(), order, limit_s, over_s: (None, None), place, came: None });
     acts.len() - 1
 }
 

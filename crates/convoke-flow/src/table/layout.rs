@@ -153,6 +153,8 @@ impl Placing<'_, '_, '_> {
             role,
             action,
             limit_s: act.limit_s,
+            earliest_s: act.over_s.0,
+            latest_s: act.over_s.1,
             end: act.end,
             from: Vec::new(),
             notes: act.notes.clone(),

@@ -110,6 +110,12 @@ pub struct Cell {
     /// How long it may wait, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_s: Option<f64>,
+    /// Before a run: when it is over at the earliest, in seconds since the group is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest_s: Option<f64>,
+    /// Before a run: when it is over at the latest; absent where no limit ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_s: Option<f64>,
     /// What comes of it.
     pub end: End,
     /// The cells that satisfy it, by index: the sends of a wait, all arrivals at a sync.
@@ -142,6 +148,8 @@ pub enum Kind {
     Assemble,
     /// Blocks in which nothing is called: deploy, boot.
     Blocks,
+    /// What a member runs by itself before its next call.
+    Runs,
     /// A script of which not even the calls are known.
     Script,
     /// The end of a member that failed elsewhere than in a call; only after a run.
@@ -223,7 +231,12 @@ impl Table {
 
     /// The number that people see of a row: those before the first call have none.
     pub fn number(&self, row: usize) -> Option<usize> {
-        let calls = self.cells.iter().filter(|cell| cell.kind != Kind::Blocks).map(|cell| cell.row).min()?;
+        let calls = self
+            .cells
+            .iter()
+            .filter(|cell| !matches!(cell.kind, Kind::Blocks | Kind::Runs))
+            .map(|cell| cell.row)
+            .min()?;
         (row >= calls).then(|| row - calls + 1)
     }
 }

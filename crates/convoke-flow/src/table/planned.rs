@@ -10,7 +10,7 @@ use super::acts::{Act, What, Who};
 use super::layout::lay;
 use super::{About, End, Kind, Note, Spot, Table, Tense, VERSION};
 use crate::judge::Judgement;
-use crate::model::{Call, Flow, Origin, Place, Repeat, Step, Text, Unknown, Why};
+use crate::model::{Call, Flow, Origin, Place, Repeat, Run, Step, Text, Unknown, Why};
 use crate::played::{Met, Played, PlayedCall};
 
 impl Table {
@@ -40,6 +40,7 @@ impl Table {
         let mut made = Making { acts: Vec::with_capacity(played.calls.len()), sequences: Vec::new() };
         let mut bodies: HashMap<*const Step, Body<'a>> = HashMap::new();
         let mut calls: Vec<Vec<usize>> = vec![Vec::new(); flow.members.len()];
+        let times = crate::times::times(flow, played);
         for (index, call) in played.calls.iter().enumerate() {
             if let Some(member) = calls.get_mut(call.member) {
                 member.push(index);
@@ -48,7 +49,12 @@ impl Table {
             let body = bodies.entry(steps.as_ptr()).or_insert_with(|| Body::of(steps));
             let repeats = body.calls.get(&ptr::from_ref(call.call)).map(|(_, repeats)| &repeats[..]);
             let why = if matches!(call.met, Met::Satisfied(_)) { None } else { why(index) };
-            made.acts.push(act(call, index, repeats.unwrap_or_default(), why, &mut notes));
+            let mut act = act(call, index, repeats.unwrap_or_default(), why, &mut notes);
+            if act.end == End::Done {
+                let latest = times.latest[index].map(|latest| latest.as_secs_f64());
+                act.over_s = (Some(times.earliest[index].as_secs_f64()), latest);
+            }
+            made.acts.push(act);
         }
         for (index, member) in flow.members.iter().enumerate() {
             // Of those that do the same one was played, the first.
@@ -142,10 +148,16 @@ fn act<'a>(
         notes: said,
         order,
         limit_s: Some(call.limit.as_secs_f64()),
+        over_s: (None, None),
         place: notes.spot(&call.place),
         came: None,
     }
 }
+
+/// What members run by themselves is shown of those that call no more often: a longer table is for its calls.
+const MOST_CALLS: usize = 12;
+/// Characters of a command that are shown.
+const LONGEST: usize = 32;
 
 /// The acts, and who does which.
 struct Making<'a> {
@@ -164,6 +176,9 @@ impl<'a> Making<'a> {
                 self.between(&body.others, passed..*at, order, notes, &mut sequence);
                 passed = *at + 1;
             }
+            if calls.len() <= MOST_CALLS {
+                self.runs(&played.calls[index].call.after.runs, order, notes, &mut sequence);
+            }
             order = index;
             sequence.push(index);
         }
@@ -172,6 +187,23 @@ impl<'a> Making<'a> {
             self.between(&body.others, passed..usize::MAX, order, notes, &mut sequence);
         }
         sequence
+    }
+
+    /// What a member runs before its next call: the first program, and how many more.
+    fn runs(&mut self, runs: &[Run], order: usize, notes: &Notes<'a>, sequence: &mut Vec<usize>) {
+        let Some((first, more)) = runs.split_first() else { return };
+        let mut text = first.text.to_string();
+        if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+            text.truncate(end);
+            text.push('…');
+        }
+        if !more.is_empty() {
+            text.push_str(&format!(", {} more", more.len()));
+        }
+        self.other(What::Runs(text.into()), End::Done, Vec::new(), order, sequence);
+        if let Some(act) = self.acts.last_mut() {
+            act.place = notes.spot(&first.place);
+        }
     }
 
     /// What stands at these places. Blocks that follow one another are one act.
@@ -206,7 +238,7 @@ impl<'a> Making<'a> {
 
     fn other(&mut self, what: What<'a>, end: End, notes: Vec<usize>, order: usize, sequence: &mut Vec<usize>) {
         sequence.push(self.acts.len());
-        self.acts.push(Act { what, end, notes, order, limit_s: None, place: None, came: None });
+        self.acts.push(Act { what, end, notes, order, limit_s: None, over_s: (None, None), place: None, came: None });
     }
 }
 

@@ -52,3 +52,17 @@ pub(crate) fn seconds(seconds: f64) -> String {
         _ => format!("{}\u{a0}h\u{a0}{:02}\u{a0}min", whole / 3600, whole / 60 % 60),
     }
 }
+
+/// When a call is over before a run: `0:30 – 1:05:00`, at the earliest and at most; nothing where no limit ends it.
+pub(crate) fn between(cell: &Cell) -> Option<String> {
+    Some(format!("{} – {}", clock(cell.earliest_s?), clock(cell.latest_s?)))
+}
+
+/// `0:07`, `12:00`, `1:05:00`.
+pub(crate) fn clock(seconds: f64) -> String {
+    let whole = seconds.max(0.0) as u64;
+    match whole {
+        0..=3599 => format!("{}:{:02}", whole / 60, whole % 60),
+        _ => format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60),
+    }
+}

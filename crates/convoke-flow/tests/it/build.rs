@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoke_flow::{Block, Call, Choice, Definition, Flow, Member, Origin, Place, Repeat, Step, Text, Unknown, Why};
+use convoke_flow::{
+    Block, Call, Choice, Definition, Flow, Member, Origin, Pause, Place, Repeat, Step, Text, Unknown, Why,
+};
 use convoke_group::{CallKind, RoleName};
 use convoke_job::{Source, Span, SubId};
 
@@ -59,7 +61,7 @@ pub(crate) fn flow(roles: Vec<Role>) -> Flow {
             });
         }
     }
-    Flow { texts: vec![Source::new("job.yaml", text)], members }
+    Flow { texts: vec![Source::new("job.yaml", text)], members, limit: None }
 }
 
 fn place_all(steps: &mut [Step], text: &mut String) {
@@ -154,6 +156,7 @@ fn call(kind: CallKind, id: &str, role: Option<&str>) -> Call {
         data: Vec::new(),
         origin: Origin::Helper { wrapped: None, tested: false },
         limit: Duration::from_secs(180),
+        after: Arc::default(),
         place: nowhere(),
     }
 }
@@ -210,7 +213,7 @@ pub(crate) fn opaque() -> Step {
 }
 
 pub(crate) fn definition(name: &str, body: Vec<Step>) -> Step {
-    Step::Definition(Definition { name: name.into(), place: nowhere(), body })
+    Step::Definition(Definition { name: name.into(), place: nowhere(), body, rest: Pause::default() })
 }
 
 pub(crate) fn block(kind: &'static str, minutes: u64, body: Vec<Step>) -> Step {

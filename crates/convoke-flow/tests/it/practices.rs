@@ -5,6 +5,7 @@ use std::time::Duration;
 use convoke_flow::{Call, Flow, Origin, Read, Step, Text, Unknown, Why, judge, lint, times};
 
 use crate::build::{Role, block, definition, either, flow, known, nowhere, repeat, role, send, start, sync, wait};
+use crate::times::after;
 
 fn told(flow: &Flow) -> String {
     let judgement = judge(flow);
@@ -202,6 +203,39 @@ fn a_wait_that_is_shorter_than_what_comes_before() {
     };
     check("too_short", vec![server(), client(5)]);
     check("long_enough", vec![server(), client(13)]);
+}
+
+#[test]
+fn a_sum_over_several_members_says_whose_each_term_is() {
+    let server = vec![block("deploy", 5, vec![]), block("boot", 10, vec![]), block("test", 20, vec![send("ready")])];
+    let relay = vec![block("test", 30, vec![wait("ready")]), block("test", 20, vec![send("done")])];
+    let client = vec![block("boot", 2, vec![]), block("test", 60, vec![limit(5, wait("done"))])];
+    check("too_short_chain", vec![role("server", server), role("relay", relay), role("client", client)]);
+}
+
+#[test]
+fn a_wait_that_is_over_before_what_it_waits_for_can_come() {
+    let server = || role("server", vec![sync("start"), after(150, send("warm"))]);
+    let relay = || role("relay", vec![sync("start"), wait("warm"), after(60, send("done"))]);
+    let client = |slept| role("client", vec![sync("start"), after(slept, limit(3, wait("done")))]);
+    check("too_late", vec![server(), relay(), client(5)]);
+    // It sleeps itself.
+    check("late_enough", vec![server(), relay(), client(30)]);
+    // Something else is run between the sync and the wait: it may well take as long.
+    let mut busy = client(5);
+    if let Some(Step::Call(call)) = busy.steps.get_mut(1) {
+        std::sync::Arc::make_mut(&mut call.after).is_exact = false;
+    }
+    check("may_be_late_enough", vec![server(), relay(), busy]);
+}
+
+#[test]
+fn a_wait_that_the_script_expects_to_fail_is_not_said_to_be_short() {
+    let server = role("server", vec![block("deploy", 50, vec![]), block("test", 20, vec![send("ready")])]);
+    let tested = change(limit(1, wait("ready")), |call| {
+        call.origin = Origin::Helper { wrapped: None, tested: true };
+    });
+    check("tested_wait", vec![server, role("client", vec![block("test", 60, vec![tested])])]);
 }
 
 #[test]

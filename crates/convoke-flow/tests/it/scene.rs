@@ -33,7 +33,7 @@ pub(crate) fn flow(scene: &str) -> Flow {
         let same = |members: &[Member]| members.iter().filter(|member| member.role == role).count() as u32;
         (members[index].number, members[index].of) = (same(&members[..=index]), same(&members));
     }
-    Flow { texts: vec![Source::new("scene", scene)], members }
+    Flow { texts: vec![Source::new("scene", scene)], members, limit: None }
 }
 
 fn step(words: &str, place: &Place) -> Step {
@@ -57,6 +57,7 @@ fn step(words: &str, place: &Place) -> Step {
         data: Vec::new(),
         origin: Origin::Helper { wrapped: None, tested: false },
         limit: Duration::from_secs(30),
+        after: Arc::default(),
         place: place.clone(),
     })
 }

@@ -22,6 +22,18 @@ fn what_is_unknown_is_said_with_its_place() {
     insta::assert_snapshot!(scripts.join("\n\n"));
 }
 
+/// What certainly passes before a call: a paragraph a script.
+#[test]
+fn what_is_slept_is_read_with_the_calls() {
+    let page = include_str!("../fixtures/scripts/sleeps.sh");
+    let scripts: Vec<String> = page
+        .split("\n\n")
+        .skip(1)
+        .map(|script| format!("{}\n{}", script.trim_end(), indented(&shown(script))))
+        .collect();
+    insta::assert_snapshot!(scripts.join("\n\n"));
+}
+
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect::<String>().trim_end().to_owned()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use convoke_flow::{Call, Flow, Origin, Place, Step, Unknown, Why};
+use convoke_flow::{Call, Flow, Origin, Pause, Place, Sleep, Step, Unknown, Why};
 use convoke_group::CallKind;
 
 /// One paragraph for each programme, headed by the members that run it.
@@ -34,8 +34,14 @@ pub(crate) fn steps(flow: &Flow, list: &[Step], level: usize, out: &mut String) 
             Step::Definition(definition) => {
                 writeln!(out, "{pad}{}", definition.name).unwrap();
                 steps(flow, &definition.body, level + 1, out);
+                if !definition.rest.sleeps.is_empty() {
+                    writeln!(out, "{pad}  ends{}", pause(flow, &definition.rest)).unwrap();
+                }
             }
-            Step::Call(call) => writeln!(out, "{pad}{} @{}", self::call(call), place(flow, &call.place)).unwrap(),
+            Step::Call(call) => {
+                let after = pause(flow, &call.after);
+                writeln!(out, "{pad}{} @{}{after}", self::call(call), place(flow, &call.place)).unwrap();
+            }
             Step::Choice(choice) => {
                 writeln!(out, "{pad}one of, {}", unknown(flow, &choice.unknown)).unwrap();
                 for way in &choice.ways {
@@ -58,6 +64,16 @@ pub(crate) fn steps(flow: &Flow, list: &[Step], level: usize, out: &mut String) 
             Step::Stop(at) => writeln!(out, "{pad}stop @{}", place(flow, at)).unwrap(),
             Step::Opaque(why) => writeln!(out, "{pad}anything, {}", unknown(flow, why)).unwrap(),
         }
+    }
+}
+
+/// What is slept, and where.
+fn pause(flow: &Flow, pause: &Pause) -> String {
+    let sleep = |sleep: &Sleep| format!("{} s @{}", sleep.time.as_secs_f64(), place(flow, &sleep.place));
+    let sleeps: Vec<String> = pause.sleeps.iter().map(sleep).collect();
+    match sleeps.as_slice() {
+        [] => String::new(),
+        sleeps => format!(", {} {}", if pause.is_exact { "exactly after" } else { "after" }, sleeps.join(", ")),
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Kind {
     Probe,
     /// `X`: the helper was ended, nobody waits for this any more.
     Ended,
+    /// `V`: a visit has begun (`in`), has ended (`out`), or cannot be (`no`).
+    Visited,
     /// `a`: part of the request received.
     Acknowledge,
     /// `n`: part of the request damaged, send it again now.
@@ -37,19 +39,23 @@ pub enum Kind {
     Waiting,
     /// `u`: unknown id, send the request from its first part.
     Unknown,
+    /// `v`: somebody wants to look at the device, the helper that reads is to give the console to a shell.
+    Visit,
 }
 
-const KINDS: [(Kind, char); 10] = [
+const KINDS: [(Kind, char); 12] = [
     (Kind::Request, 'Q'),
     (Kind::Received, 'A'),
     (Kind::Probe, 'P'),
     (Kind::Ended, 'X'),
+    (Kind::Visited, 'V'),
     (Kind::Acknowledge, 'a'),
     (Kind::Again, 'n'),
     (Kind::Reply, 'r'),
     (Kind::Finished, 'f'),
     (Kind::Waiting, 'w'),
     (Kind::Unknown, 'u'),
+    (Kind::Visit, 'v'),
 ];
 
 impl Kind {

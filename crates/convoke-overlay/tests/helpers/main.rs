@@ -23,4 +23,5 @@ mod rest;
 mod runner;
 mod send;
 mod text;
+mod visits;
 mod waits;

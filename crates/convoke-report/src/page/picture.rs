@@ -120,7 +120,7 @@ fn waits(frame: &Frame<'_>, out: &mut String) {
         let Some(index) = frame.place(call.member) else { continue };
         let took = call.took_ns(story.end_ns);
         let (from, to) = (frame.x(call.made_ns), frame.x(call.made_ns + took));
-        let whom: Vec<String> = call.last_missing().iter().map(|member| story.label(*member)).collect();
+        let whom: Vec<String> = story.waited_for(call).iter().map(|member| story.label(*member)).collect();
         let title = format!("{}, waited {} for {}", call.command(), span(took), whom.join(", "));
         let fill = if call.end.as_ref().is_some_and(|end| end.ok) { "url(#hatch)" } else { "url(#lost)" };
         out.push_str(&rect(from, frame.y(index) + frame.lane * 0.5, to - from, frame.lane * 0.28, fill, &title));

@@ -14,6 +14,9 @@ const WIDE: usize = 6;
 /// Cells in all tables together; beyond, only rows that did not pass.
 const CELLS: usize = 12_000;
 
+/// A table with more cells is laid out when it comes near the window.
+const FAR: usize = 200;
+
 /// A suite of all members that ran it.
 struct Suite<'a> {
     name: &'a str,
@@ -91,12 +94,13 @@ fn table(story: &Story, suite: &Suite<'_>, room: &mut usize) -> String {
     let bad = counts.fail + counts.unknown > 0;
     let open = if suite.name != "lava" && (bad || suite.cells.len() <= 400) { " open" } else { "" };
     let wide = suite.members.len() > WIDE;
+    let far = if suite.cells.len() > FAR { " far" } else { "" };
     let members = match &suite.members[..] {
         [only] => html::text(&story.label(*only)),
         more => format!("{} members", more.len()),
     };
     let mut out = format!(
-        "<details class=\"suite\"{open}><summary><b>{}</b> <span class=\"quiet\">{members}</span> {}</summary>\n<div class=\"scroll\"><table class=\"cases{}\">\n",
+        "<details class=\"suite{far}\"{open}><summary><b>{}</b> <span class=\"quiet\">{members}</span> {}</summary>\n<div class=\"scroll\"><table class=\"cases{}\">\n",
         html::text(suite.name),
         head::counts(counts),
         match suite.members.len() {
@@ -125,7 +129,7 @@ fn table(story: &Story, suite: &Suite<'_>, room: &mut usize) -> String {
         out.push_str(&format!("<tr><th scope=\"row\">{}{again}</th>", html::text(name)));
         for (case, member) in cells.into_iter().zip(&suite.members) {
             out.push_str(&match case {
-                Some(case) => cell(case, *member, wide),
+                Some(case) => cell(story, case, *member, wide),
                 None => "<td class=\"none\">·</td>".to_owned(),
             });
         }
@@ -141,7 +145,7 @@ fn table(story: &Story, suite: &Suite<'_>, room: &mut usize) -> String {
     out
 }
 
-fn cell(case: &Case, member: u32, wide: bool) -> String {
+fn cell(story: &Story, case: &Case, member: u32, wide: bool) -> String {
     let record = &case.record;
     let result = record.result.as_str();
     let mut said = vec![result.to_owned()];
@@ -152,9 +156,10 @@ fn cell(case: &Case, member: u32, wide: bool) -> String {
         said.push(span((duration.max(0.0) * 1e9) as u64));
     }
     let error = record.extra.get("error_msg").or(record.extra.get("fail")).and_then(|text| text.as_str());
+    let error = error.map(|text| story.said(text));
     let at = format!("#t={:.6}&amp;m={member}", case.at_ns as f64 / 1e9);
     if wide {
-        said.extend(error.map(str::to_owned));
+        said.extend(error);
         let all = html::text(&said.join(", "));
         return format!(
             "<td><a class=\"mark {result}\" href=\"{at}\" title=\"{all}\"><span class=\"sr\">{result}</span></a></td>"
@@ -166,7 +171,7 @@ fn cell(case: &Case, member: u32, wide: bool) -> String {
         String::new()
     };
     let error = error.filter(|_| record.result != ResultValue::Pass);
-    let error = error.map(html::text);
+    let error = error.map(|text| html::text(&text));
     let error = error.map(|text| format!("<small title=\"{text}\">{text}</small>")).unwrap_or_default();
     format!("<td><a class=\"mark {result}\" href=\"{at}\">{result}</a>{more}{error}</td>")
 }

@@ -8,6 +8,7 @@
 //! | [`barriers`] | the rounds of the syncs |
 //! | [`flow`] | the calls as a table, in the order in which they depended on each other |
 //! | [`log`] | the merged log, in bounded memory |
+//! | `words` | what the group said, with labels for names; whom a call waited for, as is known afterwards |
 //!
 //! Times are nanoseconds since the run started. What had not ended when the journal did ends with it, and says so.
 
@@ -17,6 +18,9 @@ pub mod flow;
 pub mod lane;
 pub mod log;
 pub mod messages;
+mod words;
+
+use std::collections::HashMap;
 
 use convoke_journal::model::FirstFailure;
 use convoke_journal::{Body, Event, RunModel};
@@ -58,6 +62,8 @@ pub struct Story {
     pub planned: Option<Value>,
     /// The merged log.
     pub log: Log,
+    /// Who ended each satisfied `lava-wait`, by number of the call.
+    senders: HashMap<u64, u32>,
 }
 
 /// A time in which everybody who could act seemed to wait.
@@ -107,7 +113,7 @@ impl Teller {
     /// Takes the next event of the journal.
     pub fn event(&mut self, event: &Event) {
         for line in self.run.apply(event) {
-            self.log.push(&line);
+            self.log.push(line);
         }
         let now = event.elapsed_ns;
         if let Some(sub_id) = event.member {
@@ -170,7 +176,7 @@ impl Teller {
     /// The journal has no more events.
     pub fn end(mut self) -> Story {
         for line in self.run.finish() {
-            self.log.push(&line);
+            self.log.push(line);
         }
         let end_ns = self.run.elapsed_ns;
         self.unstick(end_ns);
@@ -181,8 +187,12 @@ impl Teller {
         let calls = self.calls.end();
         let names: Vec<(&str, u32)> =
             self.run.members.iter().map(|member| (member.info.name.as_str(), member.info.sub_id)).collect();
+        let messages = messages::of(&calls, &names);
+        let ended = messages.iter().filter(|message| message.ended_it && calls[message.wait].call == "wait");
+        let senders = ended.filter_map(|message| Some((calls[message.wait].call_id, calls[message.send?].member)));
         Story {
-            messages: messages::of(&calls, &names),
+            senders: senders.collect(),
+            messages,
             barriers: barriers::of(&calls),
             first_failure: self.run.first_failure(),
             run: self.run,

@@ -2,15 +2,72 @@
 //!
 //! Packets are in order of time; of one time, in the order they were given, so that what is given nested stays nested.
 
-use super::schema::{annotation, event, packet, process, trace, track};
+use super::schema::{annotation, clocks, event, packet, process, trace, track};
 use super::wire::Message;
 
 /// All packets come from one writer.
 const SEQUENCE: u64 = 1;
 
+/// What is noted of an event: shown as its arguments.
+#[derive(Debug, Default)]
+pub(super) struct Notes(Vec<Message>);
+
+impl Notes {
+    pub(super) fn text(mut self, name: &str, value: &str) -> Self {
+        self.0.push(Message::new().text(annotation::NAME, name).text(annotation::STRING_VALUE, value));
+        self
+    }
+
+    /// As [`text`](Notes::text), when there is one.
+    pub(super) fn some(self, name: &str, value: Option<&str>) -> Self {
+        match value.filter(|value| !value.is_empty()) {
+            Some(value) => self.text(name, value),
+            None => self,
+        }
+    }
+
+    pub(super) fn seconds(mut self, name: &str, ns: u64) -> Self {
+        let value = Message::new().text(annotation::NAME, name).double(annotation::DOUBLE_VALUE, ns as f64 / 1e9);
+        self.0.push(value);
+        self
+    }
+
+    /// Names and values of their own, below one name.
+    pub(super) fn data(mut self, name: &str, data: &[(String, String)]) -> Self {
+        if !data.is_empty() {
+            let entry = |(key, value): &(String, String)| {
+                Message::new().text(annotation::NAME, key).text(annotation::STRING_VALUE, value)
+            };
+            let dict = Message::new().text(annotation::NAME, name);
+            self.0.push(data.iter().fold(dict, |dict, pair| dict.message(annotation::DICT_ENTRIES, entry(pair))));
+        }
+        self
+    }
+}
+
+/// A slice or an instant: what kind of thing it is, its name, what is noted of it.
+#[derive(Debug)]
+pub(super) struct What<'a> {
+    pub(super) category: &'static str,
+    pub(super) name: &'a str,
+    pub(super) notes: Notes,
+}
+
+impl<'a> What<'a> {
+    pub(super) fn new(category: &'static str, name: &'a str) -> Self {
+        What { category, name, notes: Notes::default() }
+    }
+
+    pub(super) fn noting(self, notes: Notes) -> Self {
+        What { notes, ..self }
+    }
+}
+
 /// Collects tracks and events.
 #[derive(Debug, Default)]
 pub(super) struct Events {
+    /// When time 0 was, in nanoseconds since 1970.
+    began_ns: Option<u64>,
     tracks: Vec<Message>,
     events: Vec<(u64, Message)>,
     next: u64,
@@ -18,8 +75,8 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn new() -> Self {
-        Events { next: 1, ..Events::default() }
+    pub(super) fn new(began_ns: Option<u64>) -> Self {
+        Events { began_ns, next: 1, ..Events::default() }
     }
 
     fn uuid(&mut self) -> u64 {
@@ -27,11 +84,12 @@ impl Events {
         self.next
     }
 
-    /// A track that holds others; processes are shown in this order.
-    pub(super) fn process(&mut self, name: &str) -> u64 {
+    /// A track that holds others; processes are shown in this order, by their numbers.
+    pub(super) fn process(&mut self, name: &str, label: Option<&str>) -> u64 {
         self.processes += 1;
         let uuid = self.uuid();
         let process = Message::new().number(process::PID, self.processes).text(process::PROCESS_NAME, name);
+        let process = label.into_iter().fold(process, |process, label| process.text(process::PROCESS_LABELS, label));
         self.tracks.push(
             Message::new()
                 .number(track::UUID, uuid)
@@ -55,8 +113,8 @@ impl Events {
     }
 
     /// A slice begins; flows leave it.
-    pub(super) fn begin(&mut self, track: u64, at_ns: u64, name: &str, notes: &[(&str, &str)], flows: &[u64]) {
-        let message = named(event::TYPE_SLICE_BEGIN, track, name, notes);
+    pub(super) fn begin(&mut self, track: u64, at_ns: u64, what: What<'_>, flows: &[u64]) {
+        let message = named(event::TYPE_SLICE_BEGIN, track, what);
         let message = flows.iter().fold(message, |message, flow| message.fixed(event::FLOW_IDS, *flow));
         self.events.push((at_ns, message));
     }
@@ -67,16 +125,14 @@ impl Events {
         self.events.push((at_ns, message));
     }
 
-    /// Something without length; flows leave it.
-    pub(super) fn instant(&mut self, track: u64, at_ns: u64, name: &str, notes: &[(&str, &str)], flows: &[u64]) {
-        let message = named(event::TYPE_INSTANT, track, name, notes);
-        let message = flows.iter().fold(message, |message, flow| message.fixed(event::FLOW_IDS, *flow));
-        self.events.push((at_ns, message));
+    /// Something without length.
+    pub(super) fn instant(&mut self, track: u64, at_ns: u64, what: What<'_>) {
+        self.arrival(track, at_ns, what, &[]);
     }
 
     /// Something without length in which flows end.
-    pub(super) fn arrival(&mut self, track: u64, at_ns: u64, name: &str, flows: &[u64]) {
-        let message = named(event::TYPE_INSTANT, track, name, &[]);
+    pub(super) fn arrival(&mut self, track: u64, at_ns: u64, what: What<'_>, flows: &[u64]) {
+        let message = named(event::TYPE_INSTANT, track, what);
         let message = flows.iter().fold(message, |message, flow| message.fixed(event::TERMINATING_FLOW_IDS, *flow));
         self.events.push((at_ns, message));
     }
@@ -84,6 +140,15 @@ impl Events {
     /// The trace.
     pub(super) fn encode(mut self) -> Vec<u8> {
         let mut out = Message::new();
+        if let Some(began) = self.began_ns {
+            let clock = |id, ns| Message::new().number(clocks::CLOCK_ID, id).number(clocks::TIMESTAMP, ns);
+            let snapshot = Message::new()
+                .message(clocks::CLOCKS, clock(clocks::BOOTTIME, 0))
+                .message(clocks::CLOCKS, clock(clocks::REALTIME, began))
+                .number(clocks::PRIMARY_TRACE_CLOCK, clocks::BOOTTIME);
+            let packet = Message::new().number(packet::TRUSTED_PACKET_SEQUENCE_ID, SEQUENCE);
+            out = out.message(trace::PACKET, packet.message(packet::CLOCK_SNAPSHOT, snapshot));
+        }
         for (index, descriptor) in self.tracks.into_iter().enumerate() {
             let mut packet = Message::new().number(packet::TRUSTED_PACKET_SEQUENCE_ID, SEQUENCE);
             if index == 0 {
@@ -103,14 +168,11 @@ impl Events {
     }
 }
 
-fn named(kind: u64, track: u64, name: &str, notes: &[(&str, &str)]) -> Message {
+fn named(kind: u64, track: u64, what: What<'_>) -> Message {
     let message = Message::new()
         .number(event::TYPE, kind)
         .number(event::TRACK_UUID, track)
-        .text(event::CATEGORIES, "convoke")
-        .text(event::NAME, name);
-    notes.iter().fold(message, |message, (key, value)| {
-        let note = Message::new().text(annotation::NAME, key).text(annotation::STRING_VALUE, value);
-        message.message(event::DEBUG_ANNOTATIONS, note)
-    })
+        .text(event::CATEGORIES, what.category)
+        .text(event::NAME, what.name);
+    what.notes.0.into_iter().fold(message, |message, note| message.message(event::DEBUG_ANNOTATIONS, note))
 }

@@ -8,6 +8,7 @@ pub(super) mod trace {
 
 /// `TracePacket`
 pub(super) mod packet {
+    pub(in crate::trace) const CLOCK_SNAPSHOT: u32 = 6;
     pub(in crate::trace) const TIMESTAMP: u32 = 8;
     pub(in crate::trace) const TRUSTED_PACKET_SEQUENCE_ID: u32 = 10;
     pub(in crate::trace) const TRACK_EVENT: u32 = 11;
@@ -15,6 +16,18 @@ pub(super) mod packet {
     pub(in crate::trace) const TRACK_DESCRIPTOR: u32 = 60;
     /// `SequenceFlags.SEQ_INCREMENTAL_STATE_CLEARED`
     pub(in crate::trace) const SEQ_INCREMENTAL_STATE_CLEARED: u64 = 1;
+}
+
+/// `ClockSnapshot`
+pub(super) mod clocks {
+    pub(in crate::trace) const CLOCKS: u32 = 1;
+    pub(in crate::trace) const PRIMARY_TRACE_CLOCK: u32 = 2;
+    /// `Clock`
+    pub(in crate::trace) const CLOCK_ID: u32 = 1;
+    pub(in crate::trace) const TIMESTAMP: u32 = 2;
+    /// `BuiltinClock`
+    pub(in crate::trace) const REALTIME: u64 = 1;
+    pub(in crate::trace) const BOOTTIME: u64 = 6;
 }
 
 /// `TrackDescriptor`
@@ -33,6 +46,7 @@ pub(super) mod track {
 pub(super) mod process {
     pub(in crate::trace) const PID: u32 = 1;
     pub(in crate::trace) const PROCESS_NAME: u32 = 6;
+    pub(in crate::trace) const PROCESS_LABELS: u32 = 8;
 }
 
 /// `TrackEvent`
@@ -52,6 +66,8 @@ pub(super) mod event {
 
 /// `DebugAnnotation`
 pub(super) mod annotation {
+    pub(in crate::trace) const DOUBLE_VALUE: u32 = 5;
     pub(in crate::trace) const STRING_VALUE: u32 = 6;
     pub(in crate::trace) const NAME: u32 = 10;
+    pub(in crate::trace) const DICT_ENTRIES: u32 = 11;
 }

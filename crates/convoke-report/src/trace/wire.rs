@@ -31,6 +31,11 @@ impl Message {
         self
     }
 
+    /// A `double`.
+    pub(super) fn double(self, field: u32, value: f64) -> Self {
+        self.fixed(field, value.to_bits())
+    }
+
     /// A text.
     pub(super) fn text(self, field: u32, text: &str) -> Self {
         self.bytes(field, text.as_bytes())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use convoke_journal::Event;
+use convoke_journal::{Body, Event};
 use convoke_report::{Story, page};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -121,7 +121,8 @@ fn a_click_on_a_wait_shows_the_log_at_that_instant() {
     assert!(at.contains("server line 3"), "{at}");
     let detail = page.text("#detail");
     assert!(
-        detail.contains("client.1: lava-wait ready") && detail.contains("waited 902 ms, last for server, client.2"),
+        detail.contains("client.1: lava-wait ready")
+            && detail.contains("waited 902 ms, for server; 1 more could have sent it"),
         "{detail}"
     );
     // From the wait to the send that ended it.
@@ -153,6 +154,59 @@ fn the_address_names_an_instant_and_finds_it_again() {
 }
 
 #[test]
+fn the_first_failure_is_one_sentence_with_who_waited_for_whom() {
+    let mut page = Page::small(DESK);
+    let told = page.text(".first");
+    let wanted = "First failure: server at 3.000 s: the <device> is gone Infrastructure error\n\n\
+        Who waited for server: client.1 in lava-sync end (501 ms).\n";
+    assert!(told.starts_with(wanted), "{told}");
+    // The log is open where it happened.
+    assert!(page.text("#log-rows .row.at").contains("3.0000"), "{}", page.text("#log-rows .row.at"));
+    assert!(page.now("cursor").is_null());
+    // Names of the MultiNode API become labels, and what was said already is not said again.
+    let mut events = small::events();
+    for event in &mut events {
+        match &mut event.body {
+            Body::CallAnswered { ok: false, reason, .. } => {
+                *reason = Some("lava-sync end of 1002 (client) can no longer be satisfied: 1001 (server) left without arriving: its test failed: the <device> is gone; the console's last lines: one | two".into());
+            }
+            Body::MemberEnded { failure: Some(failure), .. }
+            | Body::RunEnded { first_failure: Some((_, failure)), .. }
+                if !failure.consequence =>
+            {
+                failure.message = "the <device> is gone; the console's last lines: one | two".into();
+            }
+            _ => {}
+        }
+    }
+    let mut page = Page::of(&events);
+    page.open("", DESK);
+    assert_eq!(page.text(".first .last"), "one\ntwo");
+    assert!(page.text(".first h2").contains("the <device> is gone Infrastructure"));
+    page.eval("document.querySelector('.told summary').click()");
+    let told = page.text(".told li");
+    assert_eq!(
+        told,
+        "3.001 s client.1 lava-sync end of client.1 can no longer be satisfied: server left without arriving: its test failed"
+    );
+    assert_eq!(page.browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_run_that_was_cut_off_says_who_waited_then() {
+    let mut events = small::events();
+    let end = events.iter().position(|event| matches!(&event.body, Body::CallAnswered { call_id: 4, .. })).unwrap();
+    events.truncate(end);
+    let html = page::render(&Story::of(&events));
+    let wanted = "Then these waited: <b>client.1</b> for server, client.2, in <a class=\"at\"";
+    assert!(
+        html.contains(wanted),
+        "{}",
+        html.split("class=\"note\"").nth(1).unwrap_or_default().get(..500).unwrap_or_default()
+    );
+}
+
+#[test]
 fn filters_and_search() {
     let mut page = Page::small(DESK);
     let all = page.now("lines").as_u64().unwrap();
@@ -160,13 +214,15 @@ fn filters_and_search() {
     page.browser.settle();
     assert_eq!(page.now("lanes"), 2);
     assert!(page.now("lines").as_u64().unwrap() < all);
-    assert!(!page.text("#log-rows").contains("server"));
+    let who = page
+        .eval("[...new Set([...document.querySelectorAll('#log-rows .who')].map((who) => who.textContent))].sort()");
+    assert_eq!(who, serde_json::json!(["client.1", "client.2", "group"]));
     page.eval(
         "[...document.querySelectorAll('#pick-levels label')].find((l) => l.textContent.includes('Console')).click()",
     );
     page.browser.settle();
     assert!(!page.text("#log-rows").contains("console"));
-    assert_eq!(page.text("#pick-levels summary b"), "5 of 6");
+    assert_eq!(page.text("#pick-levels summary b"), "6 of 7");
     page.eval("[...document.querySelectorAll('#pick-members button')].find((b) => b.textContent === 'All').click()");
     page.eval(
         "[...document.querySelectorAll('#pick-levels label')].find((l) => l.textContent.includes('Console')).click()",
@@ -178,6 +234,7 @@ fn filters_and_search() {
     assert_eq!(page.eval("document.activeElement.id"), "find");
     page.browser.type_text("server line 1");
     page.browser.until("convoke.now().matches === 11");
+    page.browser.key("Enter");
     page.browser.key("Enter");
     let at = page.text("#log-rows .row.at");
     assert!(at.contains("server line 10"), "{at}");
@@ -282,6 +339,37 @@ fn a_phone_shows_all_of_it_without_scrolling_sideways() {
     assert_eq!(page.browser.complaints(), [""; 0]);
 }
 
+#[test]
+fn a_pinch_zooms_around_the_fingers() {
+    let mut page = Page::small(PHONE);
+    let place = page.eval(&format!("convoke.where('call:{}')", place_of(5)));
+    let (x, y) = (place["x"].as_f64().unwrap(), place["y"].as_f64().unwrap());
+    let whole = page.now("to").as_f64().unwrap() - page.now("from").as_f64().unwrap();
+    page.browser.pinch((x, y), 60.0, 180.0);
+    let width = page.now("to").as_f64().unwrap() - page.now("from").as_f64().unwrap();
+    assert!((0.25..0.45).contains(&(width / whole)), "three times as large: {width} of {whole}");
+    let after = page.eval(&format!("convoke.where('call:{}').x", place_of(5))).as_f64().unwrap();
+    assert!((after - x).abs() < 12.0, "what is between the fingers stays there: {x} {after}");
+    page.browser.pinch((x, y), 180.0, 60.0);
+    let back = page.now("to").as_f64().unwrap() - page.now("from").as_f64().unwrap();
+    assert!((back / whole - 1.0).abs() < 0.1, "{back} of {whole}");
+    // Neither did the page itself zoom, nor did the fingers choose anything.
+    fits_a_phone(&mut page);
+    assert!(page.now("pick").is_null() && page.now("cursor").is_null());
+    assert_eq!(page.browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn what_the_browser_writes_goes_with_it() {
+    let mut page = Page::small(DESK);
+    let folder = page.browser.folder().to_owned();
+    // Its folders and sockets are there, not beside it.
+    assert!(std::fs::read_dir(&folder).unwrap().count() > 1);
+    page.browser.pdf();
+    drop(page);
+    assert!(!folder.exists());
+}
+
 #[track_caller]
 fn fits_a_phone(page: &mut Page) {
     assert_eq!(page.eval("document.documentElement.scrollWidth <= innerWidth"), true);
@@ -328,7 +416,7 @@ fn without_scripts_it_still_tells_the_run() {
 
 #[test]
 fn fifty_members_and_a_hundred_thousand_lines_are_drawn_a_screenful_at_a_time() {
-    let mut page = Page::of(&large::events());
+    let mut page = Page::of(&large::events(large::LARGE));
     page.open("", DESK);
     assert_eq!(page.now("lanes"), large::MEMBERS);
     assert!(page.now("lines").as_u64().unwrap() >= 100_000);
@@ -352,17 +440,19 @@ fn a_planned_flow_stands_beside_what_happened() {
     let mut events = small::events();
     // As the flow table is in JSON.
     let flow = serde_json::json!({
-        "version": 1, "job": "j", "tense": "planned", "rows": 3, "notes": [],
+        "version": 1, "job": "j", "tense": "planned", "rows": 3, "notes": [{"about": "unknown", "text": "depends on x"}],
         "columns": [{"label": "server", "role": "server", "members": [0]}, {"label": "client ×2", "role": "client", "members": [1, 2]}],
         "cells": [
-            {"column": 0, "row": 0, "until": 0, "kind": "sync", "text": "lava-sync up", "end": "done"},
-            {"column": 1, "row": 0, "until": 0, "kind": "sync", "text": "lava-sync up", "end": "done"},
-            {"column": 1, "row": 1, "until": 2, "kind": "wait-all", "text": "lava-wait-all <ready>", "end": "done"},
-            {"column": 0, "row": 2, "until": 2, "kind": "send", "text": "lava-send ready", "end": "never"},
+            {"column": 0, "row": 0, "until": 0, "kind": "sync", "id": "up", "text": "lava-sync up", "end": "done"},
+            {"column": 1, "row": 0, "until": 0, "kind": "sync", "id": "up", "text": "lava-sync up", "end": "done"},
+            {"column": 1, "row": 1, "until": 2, "kind": "wait-all", "id": "<ready>", "text": "lava-wait-all <ready>", "end": "done"},
+            {"column": 0, "row": 2, "until": 2, "kind": "send", "id": "ready", "text": "lava-send ready", "end": "never"},
+            {"column": 0, "row": 2, "until": 2, "kind": "sync", "id": "perhaps", "text": "lava-sync perhaps", "end": "unknown", "notes": [0]},
+            {"column": 0, "row": 2, "until": 2, "kind": "send", "id": "bye", "text": "lava-send bye", "end": "done"},
         ],
     });
     events[1].member = None;
-    events[1].body = convoke_journal::Body::Planned { flow };
+    events[1].body = Body::Planned { flow };
     let mut page = Page::of(&events);
     page.open("", DESK);
     assert_eq!(page.text("#flow figure:first-child figcaption"), "Planned");
@@ -372,14 +462,29 @@ fn a_planned_flow_stands_beside_what_happened() {
     let wanted = serde_json::json!([
         ["lava-sync up", "lava-sync up"],
         ["", "lava-wait-all <ready>"],
-        ["lava-send ready", " (held)"],
+        ["lava-send ready\nlava-sync perhaps\nlava-send bye", " (held)"],
     ]);
     assert_eq!(rows, wanted);
-    assert_eq!(page.eval("document.querySelectorAll('#flow .call.bad').length"), 2);
+    // What happened beside it: where a member failed, and what it certainly was to call and did not.
+    let happened = page.eval(
+        "[...document.querySelectorAll('#flow figure:last-child .call.bad, #flow figure:last-child .call.missed')].map((c) => c.innerText)",
+    );
+    let wanted = serde_json::json!([
+        "failed at 3.000 s\nthe <device> is gone",
+        "lava-send bye\nnot reached",
+        "lava-sync end\nfailed after 501 ms: server left without arriving: its job ended",
+        "lava-wait-all <ready>\nnot reached",
+        "lava-wait-all <ready>\nnot reached",
+    ]);
+    assert_eq!(happened, wanted);
+    // Side by side where there is room.
+    let sides = "[...document.querySelectorAll('#flow figure')].map((figure) => figure.getBoundingClientRect().top)";
+    let tops = page.eval(sides);
+    assert_eq!(tops[0], tops[1]);
     assert_eq!(page.text("#flow figure:last-child figcaption"), "What happened");
     assert_eq!(page.browser.complaints(), [""; 0]);
     // What is no flow table is not shown.
-    events[1].body = convoke_journal::Body::Planned { flow: serde_json::json!({"columns": "many", "rows": -1}) };
+    events[1].body = Body::Planned { flow: serde_json::json!({"columns": "many", "rows": -1}) };
     assert!(!page::render(&Story::of(&events)).contains("Planned"));
 }
 

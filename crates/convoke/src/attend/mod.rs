@@ -15,7 +15,7 @@ mod visit;
 
 use std::io::Write;
 
-use convoke_run::{Ask, Entrance, Stop};
+use convoke_run::{Ask, Entrance, Found, Stop};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -59,11 +59,14 @@ pub(crate) async fn attend(
 async fn values(ask: &Ask, stage: &Stage, cancel: &CancellationToken) -> Option<Vec<(String, String)>> {
     let keys = Keys::take().ok()?;
     let paint = Paint::for_stdout();
-    let (mut line, mut note, mut values) = (Line::default(), String::new(), Vec::<(String, String)>::new());
+    let (mut line, mut note, mut values) = (Line::default(), String::new(), ask.known.clone());
     loop {
         let what = format!("{} waits for {}, which {} would send", ask.waiter, ask.message_id, ask.sender);
         let mut lines = vec![paint.odd(&safe(&what))];
         lines.extend(values.iter().map(|(key, value)| format!("  {}={}", safe(key), safe(value))));
+        let open = ask.wanted.iter().filter(|(key, _)| values.iter().all(|(given, _)| given != key));
+        lines
+            .extend(open.map(|(key, shown)| format!("  {} is not known: in the job it is {}", safe(key), safe(shown))));
         lines.push("its values as KEY=VALUE, an empty line when there are no more; no limit runs meanwhile".into());
         if !note.is_empty() {
             lines.push(paint.bad(&safe(&note)));
@@ -80,7 +83,10 @@ async fn values(ask: &Ask, stage: &Stage, cancel: &CancellationToken) -> Option<
             note.clear();
             match text.trim().split_once('=') {
                 _ if text.trim().is_empty() => return Some(values),
-                Some((key, value)) if !key.is_empty() => values.push((key.to_owned(), value.to_owned())),
+                Some((key, value)) if !key.is_empty() => {
+                    values.retain(|(given, _)| given != key);
+                    values.push((key.to_owned(), value.to_owned()));
+                }
                 _ => note = format!("{text:?} is no KEY=VALUE"),
             }
         }
@@ -138,13 +144,19 @@ async fn enter(
         Ok(visit) => visit,
         Err(why) => return format!("{} cannot be entered: {why}", entrance.label),
     };
+    let found = visit.found;
     let loan = stage.lend().await;
-    banner(entrance);
+    banner(entrance, found);
     let ended = visit::visit(visit, keys, cancel).await;
     drop(loan);
     match ended {
         visit::Ended::Left => String::new(),
+        visit::Ended::Closed if found == Found::ShellOnConsole => format!("the shell on {} has ended", entrance.label),
         visit::Ended::Closed => format!("{} has closed {}", entrance.label, what(entrance)),
+        visit::Ended::Abandoned => format!(
+            "a program runs on at the console of {0}: enter it again and end it, or {0} will not take its answer",
+            entrance.label
+        ),
     }
 }
 
@@ -152,13 +164,13 @@ fn what(entrance: &Entrance) -> &'static str {
     if entrance.another_shell { "another shell" } else { "its console" }
 }
 
-fn banner(entrance: &Entrance) {
-    let hint = if entrance.another_shell {
-        ""
-    } else {
-        "; the test runs here, and what you type reaches it: Ctrl-Z may give the shell, fg gives it back"
+fn banner(entrance: &Entrance, found: Found) {
+    let (what, hint) = match found {
+        Found::AnotherShell => ("another shell", ""),
+        Found::ShellOnConsole => ("a shell on its console, where the test waits", ""),
+        Found::Console => ("its console", "; what you type reaches what runs there"),
     };
-    let text = format!("{}, {} on {}: Ctrl-] leaves{hint}", entrance.label, what(entrance), entrance.device);
+    let text = format!("{}, {what}, on {}: Ctrl-] leaves{hint}", entrance.label, entrance.device);
     let text = format!("{}\r\n", Paint::for_stdout().bold(&safe(&text)));
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -140,7 +140,7 @@ impl Picture<'_> {
         let class = match (cell.end, cell.kind) {
             (End::Never, _) => "cf-never",
             (End::NotReached, _) => "cf-missed",
-            (_, Kind::Blocks) => "cf-blocks",
+            (_, Kind::Blocks | Kind::Runs) => "cf-blocks",
             (_, Kind::Script | Kind::Stopped) => "cf-script",
             (_, Kind::Send) => "cf-send",
             (_, Kind::Sync) => "cf-sync",
@@ -189,6 +189,11 @@ impl Picture<'_> {
         }
         if let Some(limit) = cell.limit_s.filter(|_| cell.kind != Kind::Send) {
             let _ = write!(hint, "\nmay wait {}", super::times::seconds(limit));
+        }
+        if let (Some(earliest), Some(latest)) = (cell.earliest_s, cell.latest_s) {
+            let (earliest, latest) = (super::times::clock(earliest), super::times::clock(latest));
+            let what = if cell.kind == Kind::Send { "sent" } else { "over" };
+            let _ = write!(hint, "\n{what} at the earliest {earliest}, at most {latest} after the group is complete");
         }
         for note in cell.notes.iter().filter_map(|note| self.table.notes.get(*note)) {
             let _ = write!(hint, "\n{}", note.text);

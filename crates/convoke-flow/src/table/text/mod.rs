@@ -19,7 +19,7 @@ use row::Rows;
 use wrap::{Word, width, words, wrap};
 
 use super::grid::{Grid, Link, Slot, found_in};
-use super::times::times;
+use super::times::{between, times};
 use super::{About, Cell, End, Kind, Table, Tense};
 
 /// What the terminal can do.
@@ -51,9 +51,15 @@ pub fn text(table: &Table, look: Look) -> String {
     let cells: Vec<Vec<Word>> = table.cells.iter().map(|cell| content(table, cell, &marks)).collect();
     let natural = natural(table, &cells);
     let gutter = number(table, table.rows - 1).len().max(1) + 2;
+    let times = over(table, look);
+    let beside = row::width_of(&times) + PAD + 2;
+    let whole = gutter + natural.iter().map(|width| width + 2 * PAD + 1).sum::<usize>();
+    // Columns are not made narrower for them.
+    let times = if whole + beside <= look.width { times } else { Vec::new() };
     for band in bands(&natural, look.width.saturating_sub(gutter)) {
         let widths = fit(&natural[band.clone()], look.width.saturating_sub(gutter));
-        let rows = Rows { table, grid: &grid, marks: &marks, cells: &cells, first: band.start, widths, gutter };
+        let first = band.start;
+        let rows = Rows { table, grid: &grid, marks: &marks, cells: &cells, first, widths, gutter, times: &times };
         out.push('\n');
         for line in rows.lines() {
             out.push_str(&line.line(look.colour));
@@ -62,6 +68,22 @@ pub fn text(table: &Table, look: Look) -> String {
     }
     out.push_str(&below(table, &grid, &marks, look));
     out
+}
+
+/// When the event of each row comes, before a run; nothing where that cannot be told of any.
+fn over(table: &Table, look: Look) -> Vec<String> {
+    let mut over = vec![String::new(); table.rows];
+    for cell in &table.cells {
+        let row = match cell.kind {
+            Kind::Send => Some(cell.row),
+            Kind::Sync => cell.until,
+            _ => None,
+        };
+        if let (Some(row), Some(between)) = (row, between(cell)) {
+            over[row] = if look.unicode { between } else { between.replace('–', "-") };
+        }
+    }
+    if over.iter().all(String::is_empty) { Vec::new() } else { over }
 }
 
 /// A table whose own signs are ASCII; what the job says stays as it is.
@@ -167,7 +189,7 @@ fn title(table: &Table, look: Look) -> String {
 fn content(table: &Table, cell: &Cell, marks: &Marks) -> Vec<Word> {
     let paint = match (cell.end, cell.kind) {
         (End::Never, _) => Paint::Bad,
-        (End::NotReached, _) | (_, Kind::Blocks) => Paint::Dim,
+        (End::NotReached, _) | (_, Kind::Blocks | Kind::Runs) => Paint::Dim,
         (_, Kind::Send) => Paint::Send,
         (_, Kind::Wait | Kind::WaitAll | Kind::Assemble) => Paint::Wait,
         (_, Kind::Sync) => Paint::Sync,

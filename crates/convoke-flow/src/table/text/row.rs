@@ -17,10 +17,20 @@ pub(super) struct Rows<'a> {
     pub(super) widths: Vec<usize>,
     /// How wide the numbers are.
     pub(super) gutter: usize,
+    /// What stands on the right of each row; may be empty.
+    pub(super) times: &'a [String],
 }
 
 /// A line of words, each with its place.
 type Line = Vec<(usize, Word)>;
+
+/// Over the times of the rows.
+const HEAD: &str = "earliest, latest";
+
+/// How wide they are.
+pub(super) fn width_of(times: &[String]) -> usize {
+    times.iter().map(|time| time.chars().count()).max().map_or(0, |width| width.max(HEAD.len()))
+}
 
 impl Rows<'_> {
     pub(super) fn lines(&self) -> Vec<Canvas> {
@@ -34,14 +44,15 @@ impl Rows<'_> {
                 wrap(&words(label, Paint::Head).collect::<Vec<_>>(), *width)
             })
             .collect();
-        self.draw("", &heads, None, &mut out);
+        self.draw("", &heads, None, HEAD, &mut out);
         let mut rule = Canvas::new(self.width());
         (1..self.width()).for_each(|x| rule.set(x, self.marks.across, Paint::Dim));
         (0..self.widths.len()).for_each(|index| rule.set(self.border(index), self.marks.cross, Paint::Dim));
         out.push(rule);
         for row in 0..self.table.rows {
             let contents: Vec<Vec<Line>> = (0..self.widths.len()).map(|index| self.content(row, index)).collect();
-            self.draw(&number(self.table, row), &contents, self.grid.links[row].as_ref(), &mut out);
+            let time = self.times.get(row).map_or("", String::as_str);
+            self.draw(&number(self.table, row), &contents, self.grid.links[row].as_ref(), time, &mut out);
         }
         out
     }
@@ -74,10 +85,15 @@ impl Rows<'_> {
     }
 
     /// Draws the lines of one row.
-    fn draw(&self, number: &str, contents: &[Vec<Line>], link: Option<&Link>, out: &mut Vec<Canvas>) {
+    fn draw(&self, number: &str, contents: &[Vec<Line>], link: Option<&Link>, time: &str, out: &mut Vec<Canvas>) {
         let height = contents.iter().map(Vec::len).max().unwrap_or(1);
+        let room = if self.times.is_empty() { 0 } else { PAD + 1 + width_of(self.times) };
         for line in 0..height {
-            let mut canvas = Canvas::new(self.width());
+            let mut canvas = Canvas::new(self.width() + room);
+            if room > 0 {
+                canvas.set(self.width(), self.marks.down, Paint::Dim);
+                canvas.put(self.width() + 1 + PAD, if line == 0 { time } else { "" }, Paint::Dim);
+            }
             if line == 0 {
                 canvas.put(self.gutter.saturating_sub(number.len() + 1), number, Paint::Dim);
             }

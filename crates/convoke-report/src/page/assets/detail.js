@@ -48,7 +48,10 @@ function describeCall(call) {
     const pieces = parts(call);
     const at = state.hover === `call:${call.index}` && state.hoverAt !== null ? state.hoverAt : null;
     const now = at === null ? null : pieces.find((piece) => at >= piece.from && at < piece.to);
-    lines.push(`made at ${instant(call.at)}, waited ${took}, last for ${names(pieces.at(-1).set, 6)}`);
+    const last = pieces.length < 2 ? "" : call.ok ? "last " : "longest ";
+    const others = call.by === null ? 0 : story.sets[call.for.at(-1)[1]].length - 1;
+    const any = others > 0 ? `; ${others} more could have sent it` : "";
+    lines.push(`made at ${instant(call.at)}, waited ${took}, ${last}for ${names(told(call, pieces).set, 6)}${any}`);
     if (now && pieces.length > 1) lines.push(`at ${instant(at)}: for ${names(now.set, 8)}`);
   } else {
     lines.push(call.kind === "send" ? `sent at ${instant(call.at)}` : `made at ${instant(call.at)}, answered after ${took}`);

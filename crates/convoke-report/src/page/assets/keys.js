@@ -83,10 +83,10 @@ function stepFailure(step) {
   if (!failures.length) return;
   const now = failures.findIndex(([, pick]) => pick === state.pick);
   const next = now < 0 ? (step > 0 ? 0 : failures.length - 1) : (now + step + failures.length) % failures.length;
-  const pick = failures[next][1];
+  const [at, pick] = failures[next];
   const { m } = picked(pick);
   if (state.hidden.delete(m)) changed("layout");
-  choose(pick);
+  choose(pick, { at });
 }
 
 /** For those who listen. */

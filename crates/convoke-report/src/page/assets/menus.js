@@ -1,6 +1,6 @@
 // Which members and which levels are shown.
 
-const LEVEL_GROUPS = [["console", "tnf", "Console and input"], ["results", "r", "Results"], ["errors", "ex", "Errors"], ["warnings", "w", "Warnings"], ["info", "iv", "Info"], ["debug", "d", "Debug"]];
+const LEVEL_GROUPS = [["console", "tnf", "Console and input"], ["signals", "p", "Signals of the test shell"], ["results", "r", "Results"], ["errors", "ex", "Errors"], ["warnings", "w", "Warnings"], ["info", "iv", "Info"], ["debug", "d", "Debug"]];
 
 function startMenus() {
   startMembers();
@@ -55,7 +55,7 @@ function startMembers() {
   };
   box.append(make("div", { className: "buttons" }, button("All", () => set(every, true)), button("None", () => set(every, false)),
     button("Failed", () => {
-      state.hidden = new Set(every.filter((place) => members[place].health === "Complete" && !members[place].cases.some((test) => test[2] === "fail")));
+      state.hidden = new Set(every.filter((place) => members[place].health === "Complete" && !members[place].fails));
       update();
     })));
   for (const [role, places] of roles) {

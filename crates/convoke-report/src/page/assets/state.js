@@ -15,7 +15,7 @@ const state = {
   measure: null,
   hidden: new Set(),
   open: new Set(),
-  levels: new Set("tnrdfivwexg"),
+  levels: new Set("tnprdfivwexg"),
 };
 
 const views = [];

@@ -6,6 +6,7 @@ const end = Math.max(story.end, 1);
 
 for (const member of members) {
   member.calls = [];
+  member.fails = member.cases.some((test) => test[0] !== "lava" && test[2] === "fail");
   member.depth = member.actions.reduce((most, action) => Math.max(most, action[3] + 1), 0);
 }
 story.calls.forEach((call, index) => {
@@ -54,13 +55,20 @@ function names(places, most = 3) {
   return labels.join(", ") + (places.length > most ? ` and ${places.length - most} more` : "");
 }
 
-/** Whom a call waited for, part by part: `{from, to, set}`. */
+/** Whom a call waited for, part by part: `{from, to, set}`. Of a `lava-wait` whose sender is known afterwards, that one. */
 function parts(call) {
+  if (call.by !== null && call.waits) return [{ from: call.at, to: call.until, set: [call.by] }];
   return call.for.map(([from, set], place) => ({
     from: place === 0 ? call.at : from,
     to: call.for[place + 1]?.[0] ?? call.until,
     set: story.sets[set],
   }));
+}
+
+/** The part by which a wait is told: the last one; where it failed the longest, for at its end there is often nobody left. */
+function told(call, pieces) {
+  const length = (piece) => piece.to - piece.from;
+  return call.ok ? pieces.at(-1) : pieces.reduce((most, piece) => (length(piece) > length(most) ? piece : most));
 }
 
 // What a member did, in order of time, for stepping through it.
@@ -75,7 +83,7 @@ for (const [place, member] of members.entries()) {
   member.steps = steps.sort((a, b) => a[0] - b[0]);
 }
 
-/** Everything that failed, in order of time. */
+/** Everything that failed, in order of time: a call when it was refused, not when it was made. */
 const failures = [];
 for (const [place, member] of members.entries()) {
   if (member.failed !== null) failures.push([member.failed, `fail:${place}`]);
@@ -83,7 +91,7 @@ for (const [place, member] of members.entries()) {
     if (test[2] === "fail" && test[0] !== "lava") failures.push([test[4], `case:${place}:${index}`]);
   });
 }
-for (const call of story.calls) if (call.ok === false) failures.push([call.at, `call:${call.index}`]);
+for (const call of story.calls) if (call.ok === false) failures.push([call.until, `call:${call.index}`]);
 failures.sort((a, b) => a[0] - b[0]);
 
 /** What a pick is: `{kind, m, from, to, …}`; null when it names nothing. */

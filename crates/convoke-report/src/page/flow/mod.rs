@@ -1,31 +1,35 @@
 //! The flow: planned, when the journal has a plan, beside what happened.
 
+mod planned;
+
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use super::html::{self, span};
-use crate::story::{Flow, Story};
+use super::failure::last_lines;
+use super::html::{self, clock, span};
+use crate::story::{Call, Flow, Story};
+use planned::Plan;
 
 /// More columns than this are put together where members of one role did the same.
 const COLUMNS: usize = 8;
-/// No planned flow is longer.
-const ROWS: usize = 10_000;
+
+/// A longer flow is laid out when it comes near the window.
+const FAR: usize = 30;
 
 /// The section; nothing when nobody called.
 pub(super) fn section(story: &Story) -> String {
     let flow = story.flow();
-    let planned = story.planned.as_ref().and_then(plan);
-    if flow.rows.is_empty() && planned.is_none() {
+    let plan = story.planned.as_ref().and_then(Plan::of);
+    if flow.rows.is_empty() && plan.is_none() {
         return String::new();
     }
-    let mut out = String::from("<section id=\"flow\" aria-label=\"Flow\">\n<h2>Flow</h2>\n<div class=\"flows\">\n");
-    if let Some(planned) = planned {
-        out.push_str(&format!("<figure><figcaption>Planned</figcaption>\n{planned}</figure>\n"));
+    let far = if flow.rows.len() > FAR { " class=\"far\"" } else { "" };
+    let mut out = format!("<section id=\"flow\"{far} aria-label=\"Flow\">\n<h2>Flow</h2>\n<div class=\"flows\">\n");
+    if let Some(plan) = &plan {
+        out.push_str(&format!("<figure><figcaption>Planned</figcaption>\n{}</figure>\n", plan.table()));
     }
     out.push_str(&format!(
         "<figure><figcaption>What happened</figcaption>\n{}</figure>\n</div>\n</section>\n",
-        actual(story, &flow)
+        actual(story, &flow, plan.as_ref())
     ));
     out
 }
@@ -38,7 +42,8 @@ fn columns(story: &Story, flow: &Flow) -> Vec<(String, Vec<usize>)> {
             let cell = row[place].iter().map(|call| &story.calls[*call]);
             cell.map(|call| (call.command(), call.end.as_ref().map(|end| end.ok))).collect::<Vec<_>>()
         });
-        (role(place).to_owned(), calls.collect::<Vec<_>>())
+        let failed = story.run.member(flow.columns[place]).is_some_and(|member| member.failure.is_some());
+        (role(place).to_owned(), failed, calls.collect::<Vec<_>>())
     };
     let mut groups: Vec<Vec<usize>> = Vec::new();
     if flow.columns.len() > COLUMNS {
@@ -65,7 +70,7 @@ fn columns(story: &Story, flow: &Flow) -> Vec<(String, Vec<usize>)> {
         .collect()
 }
 
-fn actual(story: &Story, flow: &Flow) -> String {
+fn actual(story: &Story, flow: &Flow, plan: Option<&Plan<'_>>) -> String {
     let columns = columns(story, flow);
     let mut grid = vec![vec![Square::default(); columns.len()]; flow.rows.len()];
     for (column, (_, places)) in columns.iter().enumerate() {
@@ -85,9 +90,39 @@ fn actual(story: &Story, flow: &Flow) -> String {
             grid.iter_mut().take(row + 1).skip(from + 1).for_each(|row| row[column].held = true);
             next = row + 1;
         }
+        let first = flow.columns[places[0]];
+        let made: Vec<&Call> =
+            flow.rows.iter().flat_map(|row| &row[places[0]]).map(|call| &story.calls[*call]).collect();
+        let missed = plan.map(|plan| plan.missed(first, &made)).unwrap_or_default();
+        let missed = missed.into_iter().map(|cell| {
+            format!("<span class=\"call missed\">{}<small>not reached</small></span>", html::text(cell.text))
+        });
+        for text in stopped(story, first, &made).into_iter().chain(missed) {
+            while grid.len() <= next {
+                grid.push(vec![Square::default(); columns.len()]);
+            }
+            grid[next][column].text = text;
+            next += 1;
+        }
     }
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     table(&names, &grid)
+}
+
+/// How a member failed elsewhere than in a call, which says so itself.
+fn stopped(story: &Story, member: u32, made: &[&Call]) -> Option<String> {
+    let member = story.run.member(member)?;
+    let (failure, at) = (member.failure.as_ref()?, member.failed_ns?);
+    let refused = made.last().is_some_and(|call| call.end.as_ref().is_some_and(|end| !end.ok));
+    (!refused).then(|| {
+        format!(
+            "<a class=\"call bad\" href=\"#t={:.6}&amp;m={}\">failed at {}<small>{}</small></a>",
+            at as f64 / 1e9,
+            member.info.sub_id,
+            clock(at),
+            html::text(last_lines(&story.said(&failure.message)).0)
+        )
+    })
 }
 
 /// What stands in a row of a column.
@@ -120,7 +155,7 @@ fn table(columns: &[&str], grid: &[Vec<Square>]) -> String {
 fn cell(story: &Story, index: usize) -> String {
     let call = &story.calls[index];
     let took = span(call.took_ns(story.end_ns));
-    let whom: Vec<String> = call.last_missing().iter().map(|member| story.label(*member)).collect();
+    let whom: Vec<String> = story.waited_for(call).iter().map(|member| story.label(*member)).collect();
     let whom = match whom.len() {
         0 => String::new(),
         1..=3 => format!(" for {}", whom.join(", ")),
@@ -128,7 +163,11 @@ fn cell(story: &Story, index: usize) -> String {
     };
     let (tone, said) = match &call.end {
         Some(end) if !end.ok => {
-            ("bad", format!("failed after {took}: {}", end.reason.as_deref().unwrap_or("no reason given")))
+            let why = end.reason.as_deref().map_or("no reason given".into(), |why| story.said(why));
+            // The cell says which call it is.
+            let why = why.split_once(" can no longer be satisfied: ").map_or(&*why, |(_, why)| why);
+            let why = why.strip_prefix(&format!("{}: ", call.command())).unwrap_or(why);
+            ("bad", format!("failed after {took}: {why}"))
         }
         None => ("bad", format!("never answered{whom}")),
         Some(_) if !call.waited_for.is_empty() => ("wait", format!("waited {took}{whom}")),
@@ -143,27 +182,4 @@ fn cell(story: &Story, index: usize) -> String {
         call.made_ns as f64 / 1e9,
         html::text(&call.command())
     )
-}
-
-/// The planned flow, as the flow table is in JSON: `columns` with a `label`, the number of `rows`, `cells` with `column`,
-/// `row`, `until`, `kind`, `text`, `end`. Anything else is not shown.
-fn plan(plan: &Value) -> Option<String> {
-    let columns = plan["columns"].as_array().filter(|columns| !columns.is_empty())?;
-    let rows = usize::try_from(plan["rows"].as_u64()?).ok().filter(|rows| *rows <= ROWS)?;
-    let cells = plan["cells"].as_array()?;
-    let number = |value: &Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
-    let mut grid = vec![vec![Square::default(); columns.len()]; rows];
-    for cell in cells {
-        let (column, row) = (number(&cell["column"])?, number(&cell["row"])?);
-        let until = number(&cell["until"]).unwrap_or(rows.saturating_sub(1));
-        let kind = html::text(&cell["kind"].as_str()?.replace('-', "_"));
-        let tone = if cell["end"] == "never" { " bad" } else { "" };
-        let text = html::text(cell["text"].as_str()?);
-        grid.get_mut(row)?.get_mut(column)?.text.push_str(&format!("<span class=\"call {kind}{tone}\">{text}</span>"));
-        for held in grid.iter_mut().take(until.saturating_add(1)).skip(row + 1) {
-            held.get_mut(column)?.held = true;
-        }
-    }
-    let names: Vec<&str> = columns.iter().map(|column| column["label"].as_str()).collect::<Option<_>>()?;
-    Some(table(&names, &grid))
 }
