@@ -460,6 +460,7 @@ impl Follower<'_> {
             files: state.files.clone(),
             too_long: Rc::clone(&state.too_long),
             pause: state.pause.clone(),
+            substituted: state.substituted,
         }
     }
 
