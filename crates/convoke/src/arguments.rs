@@ -177,9 +177,9 @@ pub(crate) struct CheckArguments {
     /// The jobs; `-` reads standard input
     #[arg(required_unless_present = "explain", value_name = "JOB")]
     pub(crate) jobs: Vec<PathBuf>,
-    /// Print what a finding with this code means, with a wrong and a right example
-    #[arg(long, value_name = "CODE", conflicts_with = "jobs")]
-    pub(crate) explain: Option<String>,
+    /// Print what a finding with this code means, with a wrong and a right example; without CODE, list all codes
+    #[arg(long, value_name = "CODE", conflicts_with = "jobs", num_args = 0..=1)]
+    pub(crate) explain: Option<Option<String>>,
     /// Also check that these devices can serve the group
     #[arg(long, value_name = "FILE")]
     pub(crate) lab: Option<PathBuf>,

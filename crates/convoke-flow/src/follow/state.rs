@@ -7,11 +7,14 @@ use std::time::Duration;
 use super::Unit;
 use super::traps::{self, Last};
 use super::value::Value;
-use crate::model::{Pause, Place, Sleep, Unknown};
+use crate::model::{Pause, Place, Run, Sleep, Unknown};
 use crate::shell::ast::Command;
 
 /// Longer texts are not kept. What every member of a large group prints on a line is well within it.
 pub(crate) const MOST_BYTES: usize = 256 * 1024;
+
+/// Programs between two calls that are told one by one.
+const MOST_RUNS: usize = 10;
 
 /// Sleeps between two calls that are told one by one.
 const MOST_SLEEPS: usize = 8;
@@ -212,6 +215,19 @@ impl State {
         self.pause.sleeps = sleeps.into();
     }
 
+    /// Runs a program; what only makes a text for the script is none.
+    pub(crate) fn runs(&mut self, text: &str, place: Place) {
+        let runs = &self.pause.runs;
+        if self.output == Output::Away && runs.len() < MOST_RUNS && !runs.iter().any(|run| run.place == place) {
+            // Of a command that a test case runs, the command.
+            let (_, inner) =
+                text.split_once(" --shell ").filter(|_| text.starts_with("lava-test-case")).unwrap_or(("", text));
+            let quoted = ['"', '\''].iter().find_map(|quote| inner.trim().strip_prefix(*quote)?.strip_suffix(*quote));
+            let words: Vec<&str> = quoted.unwrap_or(inner).split_whitespace().collect();
+            self.pause.runs = runs.iter().cloned().chain([Run { text: words.join(" ").into(), place }]).collect();
+        }
+    }
+
     /// Prints.
     pub(crate) fn print(&mut self, value: &Value) {
         match (&mut self.output, value) {
@@ -297,5 +313,6 @@ impl State {
 fn either(one: Pause, other: Pause) -> Pause {
     let (one_time, other_time) = (one.time(), other.time());
     let is_exact = one.is_exact && other.is_exact && one_time == other_time;
-    Pause { is_exact, ..if other_time < one_time { other } else { one } }
+    let runs = if one.runs.is_empty() { &other.runs } else { &one.runs }.clone();
+    Pause { is_exact, runs, ..if other_time < one_time { other } else { one } }
 }

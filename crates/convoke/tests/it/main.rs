@@ -12,6 +12,7 @@ mod dispatch;
 mod ending;
 mod examples;
 mod flow;
+mod frames;
 mod guarded;
 mod guests;
 mod harness;
