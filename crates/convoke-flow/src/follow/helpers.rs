@@ -459,6 +459,8 @@ impl Follower<'_> {
             locals: Vec::new(),
             waited: state.waited.clone(),
             files: state.files.clone(),
+            jobs: Default::default(),
+            last_job: None,
             last: None,
             too_long: Rc::clone(&state.too_long),
             pause: state.pause.clone(),
