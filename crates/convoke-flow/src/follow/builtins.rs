@@ -31,9 +31,10 @@ impl Follower<'_> {
             state.takes_time();
         }
         match name {
-            ":" | "true" | "wait" | "umask" | "ulimit" | "hash" | "times" | "alias" | "unalias" | "shopt" | "bind"
+            ":" | "true" | "umask" | "ulimit" | "hash" | "times" | "alias" | "unalias" | "shopt" | "bind"
             | "complete" | "enable" | "disown" => state.status = Status::DONE,
             "false" => state.status = Status::FAILED,
+            "wait" => self.wait(arguments, span, &mut state, out),
             "test" => state.status = Status::decided(self.test(arguments, span, &state)),
             "[" | "[[" => {
                 let inner = match arguments.split_last() {

@@ -290,7 +290,7 @@ impl Follower<'_> {
     }
 
     fn captured(&mut self, list: &List, state: &mut State, out: &mut Vec<Draft>) -> Output {
-        let inner = State { output: Output::Text(String::new()), ..state.clone() };
+        let inner = State { output: Output::Text(String::new()), substituted: true, ..state.clone() };
         match self.subshell(inner, out, |follower, state, out| follower.list(list, state, out)) {
             Some(end) => {
                 self.substituted = true;
@@ -421,6 +421,12 @@ impl Follower<'_> {
                 return Ok(Some(match &state.status {
                     Status::Known(status) => status.to_string().into(),
                     Status::Unknown(unknown) => Value::Unknown(Rc::clone(unknown)),
+                }));
+            }
+            "!" => {
+                return Ok(Some(match state.last_job {
+                    Some(number) => super::jobs::name(number).into(),
+                    None => Value::unknown(self.unknown(Why::Variable("!".into()), span)),
                 }));
             }
             "0" => return Ok(Some(Value::Known(Rc::clone(&state.zero)))),

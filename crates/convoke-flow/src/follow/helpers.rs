@@ -459,9 +459,12 @@ impl Follower<'_> {
             locals: Vec::new(),
             waited: state.waited.clone(),
             files: state.files.clone(),
+            jobs: Default::default(),
+            last_job: None,
             last: None,
             too_long: Rc::clone(&state.too_long),
             pause: state.pause.clone(),
+            substituted: state.substituted,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Lists, `&&` and `||`, pipelines, and what decides between ways.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use convoke_job::Span;
 
@@ -71,19 +72,7 @@ impl Follower<'_> {
         self.chain(item, state, out)
     }
 
-    fn background(&mut self, item: &Item, mut state: State, out: &mut Vec<Draft>) -> State {
-        let mut body = Vec::new();
-        let mut inner = state.clone();
-        inner.input = Input::Outside;
-        self.subshell(inner, &mut body, |follower, state, out| follower.chain(item, state, out));
-        if !body.is_empty() {
-            self.push(Draft::Beside(body), out);
-        }
-        state.status = Status::DONE;
-        state
-    }
-
-    fn chain(&mut self, item: &Item, state: State, out: &mut Vec<Draft>) -> Option<State> {
+    pub(super) fn chain(&mut self, item: &Item, state: State, out: &mut Vec<Draft>) -> Option<State> {
         let last = item.rest.is_empty();
         let state = self.link(&item.first, last, state, out)?;
         self.links(&item.rest, state, out)
@@ -209,14 +198,17 @@ impl Follower<'_> {
         out: &mut Vec<Draft>,
         run: impl FnOnce(&mut Self, State, &mut Vec<Draft>) -> Option<State>,
     ) -> Option<State> {
-        state.last = None;
+        (state.last, state.last_job) = (None, None);
+        state.jobs.clear();
         let id = self.enter(Frame::of(FrameKind::Shell));
         let mut steps = Vec::new();
         let end = run(self, state, &mut steps);
         let exits = self.leave();
         out.extend(draft::resolve(steps, id));
         let end = self.meet(exits.into_iter().chain(end))?;
-        self.last_commands(end, out)
+        let end = self.last_commands(end, out)?;
+        self.left |= !end.jobs.is_empty();
+        Some(end)
     }
 
     /// What is known where several ways meet.
@@ -318,9 +310,11 @@ impl Follower<'_> {
         let mark = out.len();
         self.wanted_key = None;
         let since = |out: &[Draft]| if out.len() == mark { state.pause.clone() } else { Pause::default() };
+        // They take time beside each other; what they run is told one after the other.
+        let mut runs = Arc::clone(&state.pause.runs);
         for command in before {
             let inner = State {
-                pause: since(out),
+                pause: Pause { runs, ..since(out) },
                 input,
                 output: Output::Text(String::new()),
                 waited: waited.clone(),
@@ -331,8 +325,10 @@ impl Follower<'_> {
             self.tested = tested + usize::from(!state.pipefail);
             let end = self.subshell(inner, out, |follower, state, out| follower.command(command, state, out));
             self.tested = tested;
+            runs = Arc::default();
             input = match end {
                 Some(end) => {
+                    runs = end.pause.runs;
                     if state.pipefail && end.status != Status::DONE {
                         failed = Some(end.status);
                     }
@@ -347,7 +343,7 @@ impl Follower<'_> {
                 None => Input::Outside,
             };
         }
-        let inner = State { pause: since(out), input, waited, files, ..state.clone() };
+        let inner = State { pause: Pause { runs, ..since(out) }, input, waited, files, ..state.clone() };
         let end = self.subshell(inner, out, |follower, state, out| follower.command(last, state, out))?;
         // `cat CACHE | grep key=`: the reader does not know the key, the filter does.
         if let Some(key) = self.wanted_key.take() {

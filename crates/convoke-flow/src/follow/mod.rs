@@ -13,6 +13,7 @@
 //! | `lists`, `compound`, `loops`, `functions` | the parts of the language |
 //! | `expand`, `arithmetic`, `pattern`, `conditions` | words to values |
 //! | `simple`, `builtins`, `programs`, `scripts` | commands |
+//! | `jobs` | what runs beside the script |
 //! | `traps` | what a shell does at its end |
 //! | `helpers` | the helper commands of a test |
 //! | `tools` | programs that make text of text |
@@ -25,6 +26,7 @@ mod draft;
 mod expand;
 mod functions;
 mod helpers;
+mod jobs;
 mod lists;
 mod loops;
 mod pattern;
@@ -47,7 +49,7 @@ use crate::model::{Pause, Place, Step, Unknown, Why};
 use crate::read::ByteMap;
 use crate::shell::ast::Script;
 use draft::{Draft, Frame, FrameId};
-use state::{Output, State};
+use state::{Output, State, Status};
 
 pub(crate) use expand::OWN_NAME;
 pub(crate) use scripts::{File, Files};
@@ -130,6 +132,8 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         decided_by: None,
         wanted_key: None,
         processes: Vec::new(),
+        jobs: Vec::new(),
+        left: false,
         parsed: HashMap::new(),
     };
     let too_long = Why::TooMuch(format!("a text has more than {} KiB", state::MOST_BYTES / 1024));
@@ -200,6 +204,10 @@ pub(crate) struct Follower<'a> {
     wanted_key: Option<String>,
     /// What `<(…)` printed, by the number of its path.
     processes: Vec<Output>,
+    /// How the jobs ended, by their numbers.
+    jobs: Vec<Option<Status>>,
+    /// A shell has ended while jobs of its own, with calls, may still run.
+    left: bool,
     /// Scripts that have been read, by the index of their text.
     parsed: HashMap<usize, Rc<Script>>,
 }

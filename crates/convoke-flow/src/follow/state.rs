@@ -1,6 +1,6 @@
 //! What is known at one point of a script.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -130,12 +130,18 @@ pub(crate) struct State {
     pub(crate) waited: Option<Rc<str>>,
     /// Files that the script has written.
     pub(crate) files: HashMap<String, Output>,
+    /// Jobs with calls that this shell has started and not waited for, by number.
+    pub(crate) jobs: BTreeSet<u32>,
+    /// `$!`
+    pub(crate) last_job: Option<u32>,
     /// What the shell runs at its end.
     pub(crate) last: Last,
     /// What is known of a text that is too long.
     pub(crate) too_long: Rc<Unknown>,
     /// What has passed since the last call.
     pub(crate) pause: Pause,
+    /// It is within a substitution: what runs there makes a text for the script.
+    pub(crate) substituted: bool,
 }
 
 impl State {
@@ -159,9 +165,12 @@ impl State {
             locals: Vec::new(),
             waited: None,
             files: HashMap::new(),
+            jobs: BTreeSet::new(),
+            last_job: None,
             last: None,
             too_long: Rc::new(too_long),
             pause: Pause::default(),
+            substituted: false,
         };
         for (name, value) in environment {
             state.set(name, Value::from(value.as_str()));
@@ -212,7 +221,7 @@ impl State {
     /// Runs a program; what only makes a text for the script is none.
     pub(crate) fn runs(&mut self, text: &str, place: Place) {
         let runs = &self.pause.runs;
-        if self.output == Output::Away && runs.len() < MOST_RUNS && !runs.iter().any(|run| run.place == place) {
+        if !self.substituted && runs.len() < MOST_RUNS && !runs.iter().any(|run| run.place == place) {
             // Of a command that a test case runs, the command.
             let (_, inner) =
                 text.split_once(" --shell ").filter(|_| text.starts_with("lava-test-case")).unwrap_or(("", text));
@@ -276,6 +285,10 @@ impl State {
         }
         if self.input != other.input {
             self.input = Input::Unknown(Rc::clone(unknown));
+        }
+        self.jobs.extend(other.jobs);
+        if self.last_job != other.last_job {
+            self.last_job = None;
         }
         self.last = traps::joined(self.last, other.last, unknown);
         if self.waited != other.waited {

@@ -70,7 +70,7 @@ impl<'a> Looking<'a> {
                         cache.last = None;
                     }
                 }
-                Step::Call(_) | Step::Stop(_) | Step::Opaque(_) => {}
+                Step::Call(_) | Step::Join | Step::Stop(_) | Step::Opaque(_) => {}
             }
         }
     }
