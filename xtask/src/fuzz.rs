@@ -31,7 +31,7 @@ pub(crate) fn run(target: &str, seconds: Option<&str>) -> Result<(), String> {
     let mut fuzzer = Command::new(built.join(TRIPLE).join("release").join(target));
     fuzzer.current_dir(&built);
     fuzzer.arg(format!("-max_total_time={}", seconds.unwrap_or(SECONDS)));
-    fuzzer.args(["-max_len=1024", "-timeout=10", "-len_control=0", "-print_final_stats=1"]).arg(found).arg(corpus);
+    fuzzer.args(["-max_len=1024", "-timeout=25", "-len_control=0", "-print_final_stats=1"]).arg(found).arg(corpus);
     run_command(&mut fuzzer)
 }
 

@@ -55,8 +55,11 @@ pub enum Step {
     Choice(Choice),
     /// A body that runs an unknown number of times.
     Repeat(Repeat),
-    /// A body that runs beside what follows (`command &`); it is joined at the end of its definition.
+    /// A body that runs beside what follows (`command &`); it is joined by [`Step::Join`], or at the end of its
+    /// definition.
     Beside(Vec<Step>),
+    /// Waits for all that the script has started to run beside it so far.
+    Join,
     /// The script reads data that a call has left in the cache file.
     Read(Read),
     /// The script of the enclosing definition ends here (`exit`). Within a [`Choice`] only that way ends.

@@ -31,9 +31,10 @@ impl Follower<'_> {
             state.takes_time();
         }
         match name {
-            ":" | "true" | "wait" | "umask" | "ulimit" | "hash" | "times" | "alias" | "unalias" | "shopt" | "bind"
+            ":" | "true" | "umask" | "ulimit" | "hash" | "times" | "alias" | "unalias" | "shopt" | "bind"
             | "complete" | "enable" | "disown" => state.status = Status::DONE,
             "false" => state.status = Status::FAILED,
+            "wait" => self.wait(arguments, span, &mut state, out),
             "test" => state.status = Status::decided(self.test(arguments, span, &state)),
             "[" | "[[" => {
                 let inner = match arguments.split_last() {
@@ -121,6 +122,8 @@ impl Follower<'_> {
                     state.status = Status::DONE;
                     return Ok(Some(state));
                 }
+                // The shell is no longer there to end.
+                state.last = None;
                 let state = self.apart(arguments, span, state, out);
                 let place = self.place(span);
                 return Ok(state.and_then(|state| self.exit(place, state, out)));
@@ -458,32 +461,6 @@ impl Follower<'_> {
         let functions = std::mem::take(&mut state.functions);
         let mut state = self.dispatch(rest, span, state, out)?;
         state.functions = functions;
-        Some(state)
-    }
-
-    /// What a trap would do is unknown as to when; it matters only when it makes calls.
-    fn trap(&mut self, arguments: &[Field], span: Span, mut state: State, out: &mut Vec<Draft>) -> Option<State> {
-        state.status = Status::DONE;
-        let [action, _, ..] = arguments else { return Some(state) };
-        let calls = match &action.value {
-            Value::Known(text) if text.is_empty() || text.as_ref() == "-" => false,
-            Value::Known(text) => {
-                let mut steps = Vec::new();
-                let text = Rc::clone(text);
-                let inner = State { errexit: false, ..state.clone() };
-                self.subshell(inner, &mut steps, |follower, state, out| {
-                    follower.text_of_commands(&text, action.span, state, out)
-                });
-                !steps.is_empty()
-            }
-            Value::Unknown(_) => false,
-        };
-        if calls {
-            let unknown = self.unknown(Why::Command("trap".into()), span);
-            let status = state.status.clone();
-            state = self.stranger(unknown, state, out);
-            state.status = status;
-        }
         Some(state)
     }
 }

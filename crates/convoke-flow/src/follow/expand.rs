@@ -423,6 +423,12 @@ impl Follower<'_> {
                     Status::Unknown(unknown) => Value::Unknown(Rc::clone(unknown)),
                 }));
             }
+            "!" => {
+                return Ok(Some(match state.last_job {
+                    Some(number) => super::jobs::name(number).into(),
+                    None => Value::unknown(self.unknown(Why::Variable("!".into()), span)),
+                }));
+            }
             "0" => return Ok(Some(Value::Known(Rc::clone(&state.zero)))),
             _ => {}
         }

@@ -128,6 +128,7 @@ impl Follower<'_> {
             "lava-test-case" => return self.test_case(arguments, span, state, out),
             "lava-test-raise" => {
                 // The job ends.
+                state.last = None;
                 state.status = Status::FAILED;
                 let place = self.place(span);
                 let shells = self.frames.iter().filter(|frame| frame.kind == FrameKind::Shell).count();
@@ -458,6 +459,9 @@ impl Follower<'_> {
             locals: Vec::new(),
             waited: state.waited.clone(),
             files: state.files.clone(),
+            jobs: Default::default(),
+            last_job: None,
+            last: None,
             too_long: Rc::clone(&state.too_long),
             pause: state.pause.clone(),
             substituted: state.substituted,

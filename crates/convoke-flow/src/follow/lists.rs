@@ -72,19 +72,7 @@ impl Follower<'_> {
         self.chain(item, state, out)
     }
 
-    fn background(&mut self, item: &Item, mut state: State, out: &mut Vec<Draft>) -> State {
-        let mut body = Vec::new();
-        let mut inner = state.clone();
-        inner.input = Input::Outside;
-        self.subshell(inner, &mut body, |follower, state, out| follower.chain(item, state, out));
-        if !body.is_empty() {
-            self.push(Draft::Beside(body), out);
-        }
-        state.status = Status::DONE;
-        state
-    }
-
-    fn chain(&mut self, item: &Item, state: State, out: &mut Vec<Draft>) -> Option<State> {
+    pub(super) fn chain(&mut self, item: &Item, state: State, out: &mut Vec<Draft>) -> Option<State> {
         let last = item.rest.is_empty();
         let state = self.link(&item.first, last, state, out)?;
         self.links(&item.rest, state, out)
@@ -206,16 +194,21 @@ impl Follower<'_> {
     /// Runs something in a shell of its own: it cannot end this one, nor change its variables. What is known at its end.
     pub(super) fn subshell(
         &mut self,
-        state: State,
+        mut state: State,
         out: &mut Vec<Draft>,
         run: impl FnOnce(&mut Self, State, &mut Vec<Draft>) -> Option<State>,
     ) -> Option<State> {
+        (state.last, state.last_job) = (None, None);
+        state.jobs.clear();
         let id = self.enter(Frame::of(FrameKind::Shell));
         let mut steps = Vec::new();
         let end = run(self, state, &mut steps);
         let exits = self.leave();
         out.extend(draft::resolve(steps, id));
-        self.meet(exits.into_iter().chain(end))
+        let end = self.meet(exits.into_iter().chain(end))?;
+        let end = self.last_commands(end, out)?;
+        self.left |= !end.jobs.is_empty();
+        Some(end)
     }
 
     /// What is known where several ways meet.

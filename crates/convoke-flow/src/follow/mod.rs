@@ -13,6 +13,8 @@
 //! | `lists`, `compound`, `loops`, `functions` | the parts of the language |
 //! | `expand`, `arithmetic`, `pattern`, `conditions` | words to values |
 //! | `simple`, `builtins`, `programs`, `scripts` | commands |
+//! | `jobs` | what runs beside the script |
+//! | `traps` | what a shell does at its end |
 //! | `helpers` | the helper commands of a test |
 //! | `tools` | programs that make text of text |
 
@@ -24,6 +26,7 @@ mod draft;
 mod expand;
 mod functions;
 mod helpers;
+mod jobs;
 mod lists;
 mod loops;
 mod pattern;
@@ -32,6 +35,7 @@ mod scripts;
 mod simple;
 mod state;
 mod tools;
+mod traps;
 mod value;
 
 use std::collections::HashMap;
@@ -45,7 +49,7 @@ use crate::model::{Pause, Place, Step, Unknown, Why};
 use crate::read::ByteMap;
 use crate::shell::ast::Script;
 use draft::{Draft, Frame, FrameId};
-use state::{Output, State};
+use state::{Output, State, Status};
 
 pub(crate) use expand::OWN_NAME;
 pub(crate) use scripts::{File, Files};
@@ -56,7 +60,7 @@ const MOST_COMMANDS: usize = 50_000;
 /// Steps of one script of a definition.
 const MOST_STEPS: usize = 10_000;
 /// Choices in one script of a definition: what a call hangs on is kept for each call.
-const MOST_CHOICES: usize = 2_000;
+const MOST_CHOICES: usize = 1_000;
 /// Levels of commands within commands, functions and scripts included.
 const MOST_LEVELS: usize = 32;
 
@@ -128,6 +132,8 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         decided_by: None,
         wanted_key: None,
         processes: Vec::new(),
+        jobs: Vec::new(),
+        left: false,
         parsed: HashMap::new(),
     };
     let too_long = Why::TooMuch(format!("a text has more than {} KiB", state::MOST_BYTES / 1024));
@@ -138,10 +144,11 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
     let exit = follower.enter(Frame::shell());
     let end = follower.script(&script, state, &mut out);
     let exits = follower.leave();
-    if !stops {
+    let mut end = follower.meet(exits.into_iter().chain(end));
+    if !stops || end.as_ref().is_some_and(|end| end.last.is_some()) {
         out = draft::resolve(out, exit);
+        end = end.and_then(|end| follower.last_commands(end, &mut out));
     }
-    let end = follower.meet(exits.into_iter().chain(end));
     let failed = end.as_ref().is_some_and(|end| end.status.is_failure());
     let pause = end.map(|end| Pause { is_exact: false, ..end.pause }).unwrap_or_default();
     Followed { steps: draft::finish(out, exit), failed, is_own: follower.is_own, pause }
@@ -197,6 +204,10 @@ pub(crate) struct Follower<'a> {
     wanted_key: Option<String>,
     /// What `<(…)` printed, by the number of its path.
     processes: Vec<Output>,
+    /// How the jobs ended, by their numbers.
+    jobs: Vec<Option<Status>>,
+    /// A shell has ended while jobs of its own, with calls, may still run.
+    left: bool,
     /// Scripts that have been read, by the index of their text.
     parsed: HashMap<usize, Rc<Script>>,
 }

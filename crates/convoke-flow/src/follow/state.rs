@@ -1,10 +1,11 @@
 //! What is known at one point of a script.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Unit;
+use super::traps::{self, Last};
 use super::value::Value;
 use crate::model::{Pause, Place, Run, Sleep, Unknown};
 use crate::shell::ast::Command;
@@ -129,6 +130,12 @@ pub(crate) struct State {
     pub(crate) waited: Option<Rc<str>>,
     /// Files that the script has written.
     pub(crate) files: HashMap<String, Output>,
+    /// Jobs with calls that this shell has started and not waited for, by number.
+    pub(crate) jobs: BTreeSet<u32>,
+    /// `$!`
+    pub(crate) last_job: Option<u32>,
+    /// What the shell runs at its end.
+    pub(crate) last: Last,
     /// What is known of a text that is too long.
     pub(crate) too_long: Rc<Unknown>,
     /// What has passed since the last call.
@@ -158,6 +165,9 @@ impl State {
             locals: Vec::new(),
             waited: None,
             files: HashMap::new(),
+            jobs: BTreeSet::new(),
+            last_job: None,
+            last: None,
             too_long: Rc::new(too_long),
             pause: Pause::default(),
             substituted: false,
@@ -276,6 +286,11 @@ impl State {
         if self.input != other.input {
             self.input = Input::Unknown(Rc::clone(unknown));
         }
+        self.jobs.extend(other.jobs);
+        if self.last_job != other.last_job {
+            self.last_job = None;
+        }
+        self.last = traps::joined(self.last, other.last, unknown);
         if self.waited != other.waited {
             self.waited = None;
         }

@@ -50,6 +50,8 @@ pub(crate) enum Op<'a> {
         unknown: &'a Unknown,
     },
     Beside(Vec<Op<'a>>),
+    /// Waits for every `Beside` of its scope so far.
+    Join,
     /// What `Stop` ends and `Beside` is joined at.
     Scope(Vec<Op<'a>>),
     Stop,
@@ -117,7 +119,7 @@ fn number<'a>(ops: &mut [Op<'a>], hangs: &mut Hangs<'a>, calls: &mut Vec<Made<'a
                 number(body, &mut within, calls);
             }
             Op::Beside(body) | Op::Scope(body) => number(body, hangs, calls),
-            Op::Stop | Op::Opaque(_) => {}
+            Op::Join | Op::Stop | Op::Opaque(_) => {}
         }
         stopping.into_iter().for_each(|unknown| note(unknown, &mut hangs.only_if));
     }
@@ -147,7 +149,7 @@ pub(crate) fn may_stop(ops: &[Op]) -> bool {
         Op::Stop | Op::Opaque(_) => true,
         Op::Choice { ways, .. } => ways.iter().any(|way| may_stop(way)),
         Op::Repeat { body, .. } => may_stop(body),
-        Op::Call(..) | Op::Beside(_) | Op::Scope(_) => false,
+        Op::Call(..) | Op::Beside(_) | Op::Join | Op::Scope(_) => false,
     })
 }
 
@@ -157,7 +159,7 @@ pub(crate) fn must_stop(ops: &[Op]) -> bool {
         Op::Stop => true,
         Op::Choice { ways, .. } => ways.iter().all(|way| must_stop(way)),
         Op::Repeat { body, surely, .. } => *surely && must_stop(body),
-        Op::Call(..) | Op::Beside(_) | Op::Scope(_) | Op::Opaque(_) => false,
+        Op::Call(..) | Op::Beside(_) | Op::Join | Op::Scope(_) | Op::Opaque(_) => false,
     })
 }
 
@@ -181,6 +183,7 @@ fn ops(steps: &[Step]) -> Vec<Op<'_>> {
                     ops.push(Op::Beside(inner));
                 }
             }
+            Step::Join => ops.push(Op::Join),
             Step::Read(_) => {}
             Step::Stop(_) => ops.push(Op::Stop),
             Step::Opaque(unknown) => ops.push(Op::Opaque(unknown)),
@@ -204,7 +207,7 @@ fn forks(op: &Op) -> bool {
         Op::Beside(_) => true,
         Op::Choice { ways, .. } => ways.iter().flatten().any(forks),
         Op::Repeat { body, .. } => body.iter().any(forks),
-        Op::Call(..) | Op::Scope(_) | Op::Stop | Op::Opaque(_) => false,
+        Op::Call(..) | Op::Join | Op::Scope(_) | Op::Stop | Op::Opaque(_) => false,
     }
 }
 
@@ -270,7 +273,7 @@ fn alike(one: &[Op], other: &[Op]) -> bool {
                 one.kind == other.kind && same_text(&one.id, &other.id) && role
             }
             (Op::Beside(one), Op::Beside(other)) | (Op::Scope(one), Op::Scope(other)) => alike(one, other),
-            (Op::Stop, Op::Stop) => true,
+            (Op::Join, Op::Join) | (Op::Stop, Op::Stop) => true,
             _ => false,
         })
 }

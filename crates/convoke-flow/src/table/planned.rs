@@ -293,7 +293,7 @@ impl<'a> Body<'a> {
                     self.others.push((self.next, Other::Script(unknown)));
                     self.next += 1;
                 }
-                Step::Read(_) | Step::Stop(_) => {}
+                Step::Join | Step::Read(_) | Step::Stop(_) => {}
             }
         }
     }
