@@ -182,12 +182,14 @@ impl Browser {
         self.settle();
     }
 
-    pub(crate) fn drag(&mut self, from: (f64, f64), to: (f64, f64)) {
+    /// Drags from here to there, with Shift or without.
+    pub(crate) fn drag(&mut self, from: (f64, f64), to: (f64, f64), shift: bool) {
+        let modifiers = if shift { 8 } else { 0 };
         let steps = [("mouseMoved", from), ("mousePressed", from), ("mouseMoved", to), ("mouseReleased", to)];
         for (kind, (x, y)) in steps {
             self.call(
                 "Input.dispatchMouseEvent",
-                json!({"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}),
+                json!({"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "modifiers": modifiers}),
             );
         }
         self.settle();

@@ -40,10 +40,37 @@ fn the_strip_moves_what_is_in_view() {
     // The middle of the part in view is the middle of the run, right of the names of the lanes.
     let gutter = page.eval("convoke.where('stage:0:0').x").as_f64().unwrap() - number(0);
     let middle = number(0) + (gutter.max(0.0).min(number(1) / 3.0) + number(1)) / 2.0;
-    page.browser.drag((middle, number(2)), (middle + 90.0, number(2)));
+    page.browser.drag((middle, number(2)), (middle + 90.0, number(2)), false);
     let (later, end) = (page.now("from").as_f64().unwrap(), page.now("to").as_f64().unwrap());
     assert!(later > from + 50_000.0, "{from} {later}");
     assert!(((end - later) - (to - from)).abs() < 1.0, "as much as before: {} {}", end - later, to - from);
+}
+
+#[test]
+fn shift_and_a_drag_zoom_to_what_they_measure() {
+    let mut page = Page::small(DESK);
+    let mut place = |pick: &str| {
+        let place = page.eval(&format!("convoke.where('{pick}')"));
+        (place["x"].as_f64().unwrap(), place["y"].as_f64().unwrap())
+    };
+    // From the failing case to the failure of the server: 2.4 to 3.0 s.
+    let (from, to) = (place("case:1:0").0, place("fail:0"));
+    page.browser.drag((from, to.1), to, true);
+    let (from, to) = (page.now("from").as_f64().unwrap(), page.now("to").as_f64().unwrap());
+    assert!((2_250_000.0..2_450_000.0).contains(&from) && (2_980_000.0..3_020_000.0).contains(&to), "{from} {to}");
+    // Without Shift it moves.
+    let width = to - from;
+    page.browser.drag((600.0, 400.0), (700.0, 400.0), false);
+    assert!((page.now("to").as_f64().unwrap() - page.now("from").as_f64().unwrap() - width).abs() < 1.0);
+    assert!(page.now("from").as_f64().unwrap() < from);
+}
+
+#[test]
+fn an_instant_says_who_waits_for_whom() {
+    let mut page = Page::small(DESK);
+    page.open("#t=1.5", DESK);
+    let said = page.eval("document.getElementById('detail').innerText");
+    assert!(said.as_str().unwrap().contains("client.1 waits for server"), "{said}");
 }
 
 #[test]
