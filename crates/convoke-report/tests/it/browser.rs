@@ -182,6 +182,19 @@ impl Browser {
         self.settle();
     }
 
+    /// Drags from here to there, with Shift or without.
+    pub(crate) fn drag(&mut self, from: (f64, f64), to: (f64, f64), shift: bool) {
+        let modifiers = if shift { 8 } else { 0 };
+        let steps = [("mouseMoved", from), ("mousePressed", from), ("mouseMoved", to), ("mouseReleased", to)];
+        for (kind, (x, y)) in steps {
+            self.call(
+                "Input.dispatchMouseEvent",
+                json!({"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "modifiers": modifiers}),
+            );
+        }
+        self.settle();
+    }
+
     pub(crate) fn tap(&mut self, x: f64, y: f64) {
         self.call("Input.dispatchTouchEvent", json!({"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}));
         self.call("Input.dispatchTouchEvent", json!({"type": "touchEnd", "touchPoints": []}));

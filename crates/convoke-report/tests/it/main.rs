@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod browser;
+mod details;
 mod large;
 mod page;
 mod small;

@@ -13,32 +13,32 @@ use crate::small::{FIRST, HOSTILE, SERVER};
 use crate::{large, small};
 
 /// A page on disk.
-struct Page {
-    browser: Browser,
+pub(crate) struct Page {
+    pub(crate) browser: Browser,
     file: PathBuf,
     _dir: TempDir,
 }
 
 impl Page {
-    fn of(events: &[Event]) -> Page {
+    pub(crate) fn of(events: &[Event]) -> Page {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("report.html");
         std::fs::write(&file, page::render(&Story::of(events))).unwrap();
         Page { browser: Browser::start(), file, _dir: dir }
     }
 
-    fn small(screen: Screen) -> Page {
+    pub(crate) fn small(screen: Screen) -> Page {
         let mut page = Page::of(&small::events());
         page.open("", screen);
         page
     }
 
-    fn open(&mut self, fragment: &str, screen: Screen) {
+    pub(crate) fn open(&mut self, fragment: &str, screen: Screen) {
         self.browser.open(&self.file, fragment, screen);
     }
 
     #[track_caller]
-    fn eval(&mut self, expression: &str) -> Value {
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
         self.browser.eval(expression)
     }
 
@@ -55,7 +55,7 @@ impl Page {
     }
 
     #[track_caller]
-    fn now(&mut self, what: &str) -> Value {
+    pub(crate) fn now(&mut self, what: &str) -> Value {
         self.eval(&format!("convoke.now().{what}"))
     }
 }

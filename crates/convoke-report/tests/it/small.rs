@@ -96,7 +96,7 @@ impl Journal {
         self.member(ms, member, Body::MemberState { state: MemberState::Running, stage });
     }
 
-    fn result(&mut self, ms: u64, member: u32, case: &str, result: ResultValue) {
+    pub(crate) fn result(&mut self, ms: u64, member: u32, case: &str, result: ResultValue) {
         let record = ResultRecord {
             definition: "0_tests".into(),
             case: case.into(),

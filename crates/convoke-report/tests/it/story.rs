@@ -158,7 +158,8 @@ fn a_run_that_was_cut_off_ends_with_its_journal() {
 fn of_a_flood_the_middle_of_the_console_is_left_out_and_it_says_so() {
     let mut journal = Journal::new(&["loud", "quiet"]);
     for line in 0..5000 {
-        let text = format!("flood {line:05} {}\n", "x".repeat(60));
+        // A short one would still fit where a long one did not.
+        let text = format!("flood {line:05} {}\n", "x".repeat(if line % 10 == 9 { 1 } else { 300 }));
         journal.member(line, 0, Body::Console { text: Some(text), base64: None, connection: None });
         if line % 100 == 0 {
             journal.member(
