@@ -15,6 +15,8 @@ struct Place {
     level: usize,
     is_loop: bool,
     is_function: bool,
+    /// In the body of a function, at whatever depth: functions do not call each other, or some would never end.
+    is_body: bool,
 }
 
 const VARIABLES: [&str; 4] = ["a", "b", "PARAM", "FROM_JOB"];
@@ -25,13 +27,13 @@ pub(super) fn script(numbers: &[u16]) -> String {
     for name in ["first", "second"] {
         if tape.pick(2) == 1 {
             writeln!(out, "{name}() {{").unwrap();
-            tape.commands(Place { level: 1, is_loop: false, is_function: true }, &mut out);
+            tape.commands(Place { level: 1, is_loop: false, is_function: true, is_body: true }, &mut out);
             out.push_str("}\n");
         } else {
             writeln!(out, "{name}() {{ lava-sync {name}-$1; }}").unwrap();
         }
     }
-    tape.commands(Place { level: 0, is_loop: false, is_function: false }, &mut out);
+    tape.commands(Place { level: 0, is_loop: false, is_function: false, is_body: false }, &mut out);
     out.push_str("lava-sync end\n");
     out
 }
@@ -60,7 +62,11 @@ impl Tape<'_> {
     /// Text that is one word.
     fn word(&mut self) -> String {
         let variable = self.variable();
-        match self.pick(15) {
+        match self.pick(19) {
+            14 => "\"m-$*\"".into(),
+            15 => format!("\"$(printf '%s-%02d' ${variable} 7)\""),
+            16 => "m$((~5 & 0xff | 010))".into(),
+            17 => format!("\"$(basename /x/${variable}.sh .sh)\""),
             0 => "m".into(),
             1 => format!("\"m-${variable}\""),
             2 => format!("m${{{variable}}}x"),
@@ -111,15 +117,15 @@ impl Tape<'_> {
 
     fn command(&mut self, place: Place, out: &mut String) {
         let variable = self.variable();
-        let kinds = if place.level > 1 { 9 } else { 24 };
+        let kinds = if place.level > 1 { 9 } else { 28 };
         match self.pick(kinds) {
             0 => writeln!(out, "{}", self.call()),
             1 => writeln!(out, "{variable}={}", self.word()),
             2 => writeln!(out, "{variable}=$(echo {} | cut -c 1-3)", self.word()),
             3 => writeln!(out, "set -- {} {}", self.word(), self.word()),
             4 => writeln!(out, "{} && {} || {}", self.condition(1), self.call(), self.call()),
-            5 if !place.is_function => writeln!(out, "first {}", self.word()),
-            6 if !place.is_function => writeln!(out, "second {} || {}", self.word(), self.call()),
+            5 if !place.is_body => writeln!(out, "first {}", self.word()),
+            6 if !place.is_body => writeln!(out, "second {} || {}", self.word(), self.call()),
             7 if place.is_loop => writeln!(out, "{} && {}", self.condition(1), ["break", "continue"][self.pick(2)]),
             8 if place.is_function => {
                 let status = self.pick(3);
@@ -190,6 +196,10 @@ impl Tape<'_> {
             20 => writeln!(out, "sh -c 'lava-sync \"$0-$1-${{FROM_JOB}}\"' {} {}", self.word(), self.word()),
             21 => writeln!(out, "{variable}=$({}; echo got)", self.call()),
             22 => writeln!(out, "if {}; then exit; fi", self.condition(0)),
+            23 => writeln!(out, "trap '{}' EXIT", self.call().replace('\'', "")),
+            24 => writeln!(out, "(trap 'lava-send left-$?' 0; {}; exit 2) || {}", self.call(), self.call()),
+            25 => writeln!(out, "(exit {}) & wait $! || {}", self.pick(3), self.call()),
+            26 => writeln!(out, "set -- -ab {}; while getopts ab: o; do lava-sync \"$o\"; done; OPTIND=1", self.word()),
             _ => writeln!(out, "set +e\n{}\nset -e", self.condition(0)),
         }
         .unwrap();
