@@ -52,13 +52,14 @@ pub enum Waits {
     },
 }
 
+/// The IDs that are known to be waited for, in alphabetical order.
+pub fn awaited(flow: &Flow) -> Vec<String> {
+    Awaited::of(flow, "").ids.into_iter().map(str::to_owned).collect()
+}
+
 /// Whether some member waits for `id`, or syncs on it.
 pub fn waits_for(flow: &Flow, id: &str) -> Waits {
-    let mut all = Awaited::default();
-    let mut seen = HashSet::new();
-    for member in flow.members.iter().filter(|member| seen.insert(Arc::as_ptr(&member.steps))) {
-        all.note(&member.steps, id);
-    }
+    let all = Awaited::of(flow, id);
     if all.ids.contains(id) {
         return Waits::Known;
     }
@@ -81,6 +82,16 @@ struct Awaited<'a> {
 }
 
 impl<'a> Awaited<'a> {
+    fn of(flow: &'a Flow, wanted: &str) -> Self {
+        let mut all = Self::default();
+        let mut seen = HashSet::new();
+        // Members share what they do.
+        for member in flow.members.iter().filter(|member| seen.insert(Arc::as_ptr(&member.steps))) {
+            all.note(&member.steps, wanted);
+        }
+        all
+    }
+
     fn note(&mut self, steps: &'a [Step], wanted: &str) {
         for step in steps {
             match step {

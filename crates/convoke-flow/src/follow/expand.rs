@@ -290,7 +290,7 @@ impl Follower<'_> {
     }
 
     fn captured(&mut self, list: &List, state: &mut State, out: &mut Vec<Draft>) -> Output {
-        let inner = State { output: Output::Text(String::new()), ..state.clone() };
+        let inner = State { output: Output::Text(String::new()), substituted: true, ..state.clone() };
         match self.subshell(inner, out, |follower, state, out| follower.list(list, state, out)) {
             Some(end) => {
                 self.substituted = true;

@@ -464,6 +464,7 @@ impl Follower<'_> {
             last: None,
             too_long: Rc::clone(&state.too_long),
             pause: state.pause.clone(),
+            substituted: state.substituted,
         }
     }
 

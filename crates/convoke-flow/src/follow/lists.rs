@@ -1,6 +1,7 @@
 //! Lists, `&&` and `||`, pipelines, and what decides between ways.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use convoke_job::Span;
 
@@ -309,9 +310,11 @@ impl Follower<'_> {
         let mark = out.len();
         self.wanted_key = None;
         let since = |out: &[Draft]| if out.len() == mark { state.pause.clone() } else { Pause::default() };
+        // They take time beside each other; what they run is told one after the other.
+        let mut runs = Arc::clone(&state.pause.runs);
         for command in before {
             let inner = State {
-                pause: since(out),
+                pause: Pause { runs, ..since(out) },
                 input,
                 output: Output::Text(String::new()),
                 waited: waited.clone(),
@@ -322,8 +325,10 @@ impl Follower<'_> {
             self.tested = tested + usize::from(!state.pipefail);
             let end = self.subshell(inner, out, |follower, state, out| follower.command(command, state, out));
             self.tested = tested;
+            runs = Arc::default();
             input = match end {
                 Some(end) => {
+                    runs = end.pause.runs;
                     if state.pipefail && end.status != Status::DONE {
                         failed = Some(end.status);
                     }
@@ -338,7 +343,7 @@ impl Follower<'_> {
                 None => Input::Outside,
             };
         }
-        let inner = State { pause: since(out), input, waited, files, ..state.clone() };
+        let inner = State { pause: Pause { runs, ..since(out) }, input, waited, files, ..state.clone() };
         let end = self.subshell(inner, out, |follower, state, out| follower.command(last, state, out))?;
         // `cat CACHE | grep key=`: the reader does not know the key, the filter does.
         if let Some(key) = self.wanted_key.take() {

@@ -140,6 +140,8 @@ pub(crate) struct State {
     pub(crate) too_long: Rc<Unknown>,
     /// What has passed since the last call.
     pub(crate) pause: Pause,
+    /// It is within a substitution: what runs there makes a text for the script.
+    pub(crate) substituted: bool,
 }
 
 impl State {
@@ -168,6 +170,7 @@ impl State {
             last: None,
             too_long: Rc::new(too_long),
             pause: Pause::default(),
+            substituted: false,
         };
         for (name, value) in environment {
             state.set(name, Value::from(value.as_str()));
@@ -218,7 +221,7 @@ impl State {
     /// Runs a program; what only makes a text for the script is none.
     pub(crate) fn runs(&mut self, text: &str, place: Place) {
         let runs = &self.pause.runs;
-        if self.output == Output::Away && runs.len() < MOST_RUNS && !runs.iter().any(|run| run.place == place) {
+        if !self.substituted && runs.len() < MOST_RUNS && !runs.iter().any(|run| run.place == place) {
             // Of a command that a test case runs, the command.
             let (_, inner) =
                 text.split_once(" --shell ").filter(|_| text.starts_with("lava-test-case")).unwrap_or(("", text));

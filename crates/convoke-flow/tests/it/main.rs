@@ -20,6 +20,7 @@ mod scripts;
 mod search;
 mod shells;
 mod show;
+mod silent;
 mod table;
 mod times;
 mod verdicts;

@@ -27,7 +27,7 @@ fn check(name: &str, roles: Vec<Role>) {
     insta::assert_snapshot!(name, told(&flow(roles)));
 }
 
-fn change(step: Step, with: impl Fn(&mut Call)) -> Step {
+pub(crate) fn change(step: Step, with: impl Fn(&mut Call)) -> Step {
     match step {
         Step::Call(mut call) => {
             with(&mut call);
@@ -37,7 +37,7 @@ fn change(step: Step, with: impl Fn(&mut Call)) -> Step {
     }
 }
 
-fn data(step: Step, key: &str) -> Step {
+pub(crate) fn data(step: Step, key: &str) -> Step {
     change(step, |call| call.data.push((known(key), known("1"))))
 }
 
@@ -50,7 +50,7 @@ fn unknown(step: Step, key: &str) -> Step {
     change(step, |call| call.data.push((known(key), shown("$n"))))
 }
 
-fn codes(flow: &Flow) -> Vec<&'static str> {
+pub(crate) fn codes(flow: &Flow) -> Vec<&'static str> {
     lint(flow, &judge(flow)).iter().map(|finding| finding.code).collect()
 }
 
@@ -58,7 +58,7 @@ fn limit(minutes: u64, step: Step) -> Step {
     change(step, |call| call.limit = Duration::from_secs(60 * minutes))
 }
 
-fn read(key: &str) -> Step {
+pub(crate) fn read(key: &str) -> Step {
     Step::Read(Read { key: Some(key.into()), place: nowhere() })
 }
 

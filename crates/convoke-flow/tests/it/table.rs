@@ -162,9 +162,11 @@ fn what_members_run_by_themselves_stands_before_their_next_call() {
         ("lava-test-case up --shell \"iperf3  -c host\"\nlava-sync a", &["iperf3 -c host"]),
         ("cat >t.sh <<'E'\nmake all\nmake check\nE\nsh t.sh\nlava-sync a", &["sh t.sh"]),
         ("cat >t.sh <<'E'\nmake all\nlava-sync a\nmake check\nE\nsh t.sh\nlava-sync b", &["make all", "make check"]),
-        ("if grep -q x /proc/cpuinfo; then make; fi\nlava-sync a", &["grep -q x /proc/cpuinfo, 1 more"]),
+        ("if grep -q x /proc/cpuinfo; then make; fi\nlava-sync a", &["make"]),
         ("for i in 1 2 3; do ping -c 1 host; done\nlava-sync a", &["ping -c 1 host"]),
         ("make with-a-target-whose-name-is-far-too-long\nlava-sync a", &["make with-a-target-whose-name-is…"]),
+        ("lava-test-case up --shell \"iperf3 -c host > out\"\nlava-sync a", &["iperf3 -c host > out"]),
+        ("iperf3 -c host | tee out | grep sender\nlava-sync a", &["iperf3 -c host"]),
         // A text for the script, the shell's own, and what comes after the last call.
         ("A=$(df -h /)\necho $A\nsleep 1\n[ -n \"$A\" ]\nlava-sync a\nmake", &[]),
     ] {

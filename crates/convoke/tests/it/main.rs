@@ -6,6 +6,7 @@ mod at_once;
 mod bad_input;
 mod boards;
 mod commands;
+mod completions;
 mod coordinator;
 mod deploys;
 mod dispatch;
