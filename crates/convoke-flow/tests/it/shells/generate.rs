@@ -14,9 +14,10 @@ struct Tape<'a> {
 struct Place {
     level: usize,
     is_loop: bool,
+    /// Functions call none: a script ends.
     is_function: bool,
-    /// In the body of a function, at whatever depth: functions do not call each other, or some would never end.
-    is_body: bool,
+    /// In a function, but in no shell of its own, which `return` would end in different ways.
+    may_return: bool,
 }
 
 const VARIABLES: [&str; 4] = ["a", "b", "PARAM", "FROM_JOB"];
@@ -27,13 +28,13 @@ pub(super) fn script(numbers: &[u16]) -> String {
     for name in ["first", "second"] {
         if tape.pick(2) == 1 {
             writeln!(out, "{name}() {{").unwrap();
-            tape.commands(Place { level: 1, is_loop: false, is_function: true, is_body: true }, &mut out);
+            tape.commands(Place { level: 1, is_loop: false, is_function: true, may_return: true }, &mut out);
             out.push_str("}\n");
         } else {
             writeln!(out, "{name}() {{ lava-sync {name}-$1; }}").unwrap();
         }
     }
-    tape.commands(Place { level: 0, is_loop: false, is_function: false, is_body: false }, &mut out);
+    tape.commands(Place { level: 0, is_loop: false, is_function: false, may_return: false }, &mut out);
     out.push_str("lava-sync end\n");
     out
 }
@@ -62,11 +63,7 @@ impl Tape<'_> {
     /// Text that is one word.
     fn word(&mut self) -> String {
         let variable = self.variable();
-        match self.pick(19) {
-            14 => "\"m-$*\"".into(),
-            15 => format!("\"$(printf '%s-%02d' ${variable} 7)\""),
-            16 => "m$((~5 & 0xff | 010))".into(),
-            17 => format!("\"$(basename /x/${variable}.sh .sh)\""),
+        match self.pick(15) {
             0 => "m".into(),
             1 => format!("\"m-${variable}\""),
             2 => format!("m${{{variable}}}x"),
@@ -117,17 +114,17 @@ impl Tape<'_> {
 
     fn command(&mut self, place: Place, out: &mut String) {
         let variable = self.variable();
-        let kinds = if place.level > 1 { 9 } else { 28 };
+        let kinds = if place.level > 1 { 9 } else { 24 };
         match self.pick(kinds) {
             0 => writeln!(out, "{}", self.call()),
             1 => writeln!(out, "{variable}={}", self.word()),
             2 => writeln!(out, "{variable}=$(echo {} | cut -c 1-3)", self.word()),
             3 => writeln!(out, "set -- {} {}", self.word(), self.word()),
             4 => writeln!(out, "{} && {} || {}", self.condition(1), self.call(), self.call()),
-            5 if !place.is_body => writeln!(out, "first {}", self.word()),
-            6 if !place.is_body => writeln!(out, "second {} || {}", self.word(), self.call()),
+            5 if !place.is_function => writeln!(out, "first {}", self.word()),
+            6 if !place.is_function => writeln!(out, "second {} || {}", self.word(), self.call()),
             7 if place.is_loop => writeln!(out, "{} && {}", self.condition(1), ["break", "continue"][self.pick(2)]),
-            8 if place.is_function => {
+            8 if place.may_return => {
                 let status = self.pick(3);
                 writeln!(out, "if {}; then return {status}; fi", self.condition(1))
             }
@@ -174,7 +171,7 @@ impl Tape<'_> {
             }
             15 => {
                 out.push_str("(\n");
-                self.block(Place { is_loop: false, is_function: false, ..place }, out);
+                self.block(Place { is_loop: false, may_return: false, ..place }, out);
                 writeln!(out, "{}) || {}", ["", "exit 3\n", "exit 0\n"][self.pick(3)], self.call())
             }
             16 => {
@@ -184,7 +181,7 @@ impl Tape<'_> {
             }
             17 => {
                 writeln!(out, "printf '%s\\n' one {} three | while read -r {variable}; do", self.word()).unwrap();
-                self.block(Place { is_loop: true, is_function: false, ..place }, out);
+                self.block(Place { is_loop: true, may_return: false, ..place }, out);
                 writeln!(out, "done")
             }
             18 => {
@@ -196,10 +193,6 @@ impl Tape<'_> {
             20 => writeln!(out, "sh -c 'lava-sync \"$0-$1-${{FROM_JOB}}\"' {} {}", self.word(), self.word()),
             21 => writeln!(out, "{variable}=$({}; echo got)", self.call()),
             22 => writeln!(out, "if {}; then exit; fi", self.condition(0)),
-            23 => writeln!(out, "trap '{}' EXIT", self.call().replace('\'', "")),
-            24 => writeln!(out, "(trap 'lava-send left-$?' 0; {}; exit 2) || {}", self.call(), self.call()),
-            25 => writeln!(out, "(exit {}) & wait $! || {}", self.pick(3), self.call()),
-            26 => writeln!(out, "set -- -ab {}; while getopts ab: o; do lava-sync \"$o\"; done; OPTIND=1", self.word()),
             _ => writeln!(out, "set +e\n{}\nset -e", self.condition(0)),
         }
         .unwrap();
