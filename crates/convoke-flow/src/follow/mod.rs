@@ -87,6 +87,8 @@ pub(crate) struct Given<'a> {
     pub(crate) text: &'a str,
     pub(crate) map: ByteMap,
     pub(crate) index: usize,
+    /// What runs it, when that is another text.
+    pub(crate) from: Option<Arc<Place>>,
 }
 
 /// What came of following a script.
@@ -108,7 +110,7 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         text: given.text.into(),
         map: Some(given.map),
         index: given.index,
-        from: None,
+        from: given.from,
         bash: false,
     });
     let stops = setting.errexit;

@@ -1,5 +1,6 @@
 //! The test definitions of a block: the texts their scripts are made of, followed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_job::member::{Definition as Given, DefinitionFrom};
@@ -31,6 +32,8 @@ struct Document<'a> {
     text: &'a str,
     /// Index into the texts of the flow.
     index: usize,
+    /// The definition's place in the job, when its document is another text.
+    from: Option<Arc<Place>>,
 }
 
 impl Reader<'_, '_> {
@@ -49,7 +52,7 @@ impl Reader<'_, '_> {
             DefinitionFrom::Inline(_) => {
                 let document = self.scene.document;
                 let Some(node) = node.and_then(|node| node.get("repository")) else { return Vec::new() };
-                self.scripts(given, &Document { node, text: document.source.text(), index: 0 }, place, rest)
+                self.scripts(given, &Document { node, text: document.source.text(), index: 0, from: None }, place, rest)
             }
             DefinitionFrom::Git { repository: url, .. } | DefinitionFrom::Url { repository: url, .. } => {
                 let Some(repository) = repository else { return opaque(Why::Elsewhere(url.clone())) };
@@ -57,9 +60,9 @@ impl Reader<'_, '_> {
                 else {
                     return opaque(Why::Elsewhere(format!("{}/{}", repository.name, given.path)));
                 };
-                let source = self.scene.texts[index].clone();
+                let (source, from) = (self.scene.texts[index].clone(), Some(Arc::new(place.clone())));
                 match convoke_job::yaml::parse(&source, convoke_job::yaml::Limits::default()).0 {
-                    Some(node) => self.scripts(given, &Document { node: &node, text: &text, index }, place, rest),
+                    Some(node) => self.scripts(given, &Document { node: &node, text: &text, index, from }, place, rest),
                     None => opaque(Why::Unreadable(format!("{} is no test definition", source.name()))),
                 }
             }
@@ -99,7 +102,7 @@ impl Reader<'_, '_> {
     fn follow(
         &mut self,
         given: &Given,
-        (text, map, index): (String, ByteMap, usize),
+        (text, map, index, from): (String, ByteMap, usize, Option<Arc<Place>>),
         parameters: &[(String, String)],
         errexit: bool,
         pause: &mut Pause,
@@ -109,7 +112,7 @@ impl Reader<'_, '_> {
         let mut files =
             Checkout { repository: repositories.get(given), texts: self.scene.texts, loaded: &mut self.scene.loaded };
         let followed = follow::follow(
-            follow::Given { text: &text, map, index },
+            follow::Given { text: &text, map, index, from },
             Setting {
                 naming: self.naming,
                 files: &mut files,
@@ -133,7 +136,7 @@ fn script(
     steps: &[String],
     document: &Document<'_>,
     line: impl Fn(&str) -> String,
-) -> (String, ByteMap, usize) {
+) -> (String, ByteMap, usize, Option<Arc<Place>>) {
     let nodes = list.and_then(Node::as_list).unwrap_or_default();
     // Empty ones are dropped from the steps.
     let nodes = nodes.iter().filter(|node| node.kind != NodeKind::Null);
@@ -153,5 +156,5 @@ fn script(
         text.push_str(&line);
         text.push('\n');
     }
-    (text, map, document.index)
+    (text, map, document.index, document.from.clone())
 }
