@@ -1,14 +1,16 @@
 //! Fuzzing with libFuzzer on the stable compiler: the code is instrumented by LLVM's own pass, without a sanitizer.
 //!
-//! Found inputs go to the target folder; what fails stays there as `crash-…`. Once mended it belongs into the corpus,
-//! `crates/convoke-coordinator/fuzz/corpus`, which every test run reads.
+//! Found inputs go to the target folder; what fails stays there as `crash-…` or `timeout-…`. Once mended it belongs into
+//! the corpus, `crates/CRATE/fuzz/corpus`, which every test run reads.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::chores::{root, run_command};
 
-const TARGETS: [&str; 2] = ["wire", "service"];
+/// Targets, and the crate whose `fuzz` folder they are built in.
+const TARGETS: [(&str, &str); 3] =
+    [("wire", "convoke-coordinator"), ("service", "convoke-coordinator"), ("script", "convoke-flow")];
 const SECONDS: &str = "1200";
 /// Of the machine this runs on; naming it keeps the flags away from build scripts.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
@@ -17,10 +19,10 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
 pub(crate) fn run(target: &str, seconds: Option<&str>) -> Result<(), String> {
-    if !TARGETS.contains(&target) {
-        return Err(format!("there is no fuzz target {target}: {}", TARGETS.join(", ")));
-    }
-    let here = root().join("crates/convoke-coordinator/fuzz");
+    let Some((_, package)) = TARGETS.iter().find(|(name, _)| *name == target) else {
+        return Err(format!("there is no fuzz target {target}: {}", TARGETS.map(|(name, _)| name).join(", ")));
+    };
+    let here = root().join("crates").join(package).join("fuzz");
     let built = root().join("target/fuzz");
     build(&here, &built, target)?;
     let found = built.join("found").join(target);
@@ -29,7 +31,7 @@ pub(crate) fn run(target: &str, seconds: Option<&str>) -> Result<(), String> {
     let mut fuzzer = Command::new(built.join(TRIPLE).join("release").join(target));
     fuzzer.current_dir(&built);
     fuzzer.arg(format!("-max_total_time={}", seconds.unwrap_or(SECONDS)));
-    fuzzer.args(["-max_len=1024", "-len_control=0", "-print_final_stats=1"]).arg(found).arg(corpus);
+    fuzzer.args(["-max_len=1024", "-timeout=25", "-len_control=0", "-print_final_stats=1"]).arg(found).arg(corpus);
     run_command(&mut fuzzer)
 }
 

@@ -37,7 +37,8 @@ const USAGE: &str = "usage: cargo xtask <setup|images|lint|test|bench|fuzz>
           a report of 50 members and 100,000 lines: written, and opened in Chromium
   bench coordinator [--quick]
           the coordinator beside Debian's and a bare server, in about six minutes (--quick: one)
-  fuzz TARGET [SECONDS]   looks for an input that breaks the coordinator; TARGET is wire or service";
+  fuzz TARGET [SECONDS]   looks for an input that breaks the coordinator (TARGET wire or service) or the
+          reading of scripts (script)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

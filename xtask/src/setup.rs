@@ -10,13 +10,14 @@ use crate::images;
 
 /// Package and what it is for. The main job of the README needs none of them.
 const PACKAGES: &[(&str, &str)] = &[
-    ("bash", "helpers are tested under it"),
+    ("bash", "helpers are tested under it, and completion in it"),
     ("busybox", "helpers are tested under its shell, and with nothing but its applets"),
     ("chromium", "the report is opened in it"),
     ("cpio", "an initramfs is made and read back with it"),
     ("dash", "helpers are tested under it"),
     ("e2fsprogs", "overlays are put into ext4 images by it, and the images checked"),
     ("fdisk", "disks with partitions are made with it"),
+    ("fish", "completion is tested in it"),
     ("git", "test definitions come from repositories"),
     ("iperf3", "examples/iperf3.yaml measures with it"),
     ("lava-coordinator", "our client speaks to it in tests"),
@@ -42,6 +43,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("toybox", "helpers are tested with its applets"),
     ("util-linux", "tests make namespaces and change users"),
     ("xz-utils", "archives are packed with it"),
+    ("zsh", "completion is tested in it"),
 ];
 
 /// Installs words for apt-get that are its arguments, with services kept off.

@@ -23,6 +23,8 @@ struct State {
     stood: Duration,
     /// Since when it stands still.
     since: Option<Instant>,
+    /// How many hold it.
+    held: u32,
 }
 
 /// A moment on a clock, from its beginning.
@@ -37,7 +39,7 @@ impl Default for Clock {
 impl Clock {
     /// The time that has passed on it since it was made.
     pub fn now(&self) -> Moment {
-        let State { stood, since } = *self.state.borrow();
+        let State { stood, since, .. } = *self.state.borrow();
         let until = since.unwrap_or_else(Instant::now);
         until.saturating_duration_since(self.epoch).saturating_sub(stood)
     }
@@ -47,20 +49,21 @@ impl Clock {
         self.now().saturating_sub(moment)
     }
 
-    /// Stops it. Harmless when it stands.
+    /// Stops it, until everybody who has stopped it lets it go on.
     pub fn stop(&self) {
         self.state.send_if_modified(|state| {
-            let runs = state.since.is_none();
+            state.held += 1;
             state.since.get_or_insert_with(Instant::now);
-            runs
+            state.held == 1
         });
     }
 
-    /// Lets it go on, and tells how long it stood. Harmless when it runs.
+    /// Lets it go on, unless somebody else holds it too, and tells how long it stood. Harmless when it runs.
     pub fn go_on(&self) -> Duration {
         let mut stood = Duration::ZERO;
         self.state.send_if_modified(|state| {
-            let Some(since) = state.since.take() else { return false };
+            state.held = state.held.saturating_sub(1);
+            let Some(since) = state.since.take_if(|_| state.held == 0) else { return false };
             stood = since.elapsed();
             state.stood += stood;
             true
@@ -72,7 +75,7 @@ impl Clock {
     pub async fn sleep_until(&self, moment: Moment) {
         let mut changes = self.state.subscribe();
         loop {
-            let State { stood, since } = *changes.borrow_and_update();
+            let State { stood, since, .. } = *changes.borrow_and_update();
             let due = moment.checked_add(stood).and_then(|after| self.epoch.checked_add(after));
             let asleep = async {
                 match (since, due) {
@@ -118,6 +121,8 @@ mod tests {
         clock.stop();
         assert_eq!(clock.now(), 10 * S);
         assert!(!sleeper.is_finished());
+        assert_eq!(clock.go_on(), Duration::ZERO, "somebody else holds it");
+        assert_eq!(clock.now(), 10 * S);
         assert_eq!(clock.go_on(), 100 * S);
         assert_eq!(clock.go_on(), Duration::ZERO);
         sleeper.await.expect("it wakes");

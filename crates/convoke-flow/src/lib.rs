@@ -10,11 +10,13 @@
 //! | [`repositories`] | the files of repositories at hand |
 //! | `judge` | whether the job can end, and why not |
 //! | [`played`] | what one play of them under the rules of a group came to |
+//! | [`foresight`] | what it says to somebody who runs the job: who sends what, who waits for an ID |
 //! | [`lint`](fn@lint) | practices that people regret |
 //! | [`times`] | when calls come, and waits that are too short for that |
 //! | [`table`] | the flow table, before a run and after it |
 
 mod follow;
+pub mod foresight;
 mod judge;
 mod lint;
 pub mod model;

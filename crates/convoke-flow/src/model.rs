@@ -55,8 +55,11 @@ pub enum Step {
     Choice(Choice),
     /// A body that runs an unknown number of times.
     Repeat(Repeat),
-    /// A body that runs beside what follows (`command &`); it is joined at the end of its definition.
+    /// A body that runs beside what follows (`command &`); it is joined by [`Step::Join`], or at the end of its
+    /// definition.
     Beside(Vec<Step>),
+    /// Waits for all that the script has started to run beside it so far.
+    Join,
     /// The script reads data that a call has left in the cache file.
     Read(Read),
     /// The script of the enclosing definition ends here (`exit`). Within a [`Choice`] only that way ends.
@@ -117,6 +120,9 @@ pub struct Call {
 /// What passes between two calls of a script, or its beginning and the first: at least the sleeps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pause {
+    /// What is run in it that takes its time, in order: the first few programs and scripts without calls. For people;
+    /// where a branch hangs on the device, those of one of its ways.
+    pub runs: Arc<[Run]>,
     /// What certainly sleeps in it, in order.
     pub sleeps: Arc<[Sleep]>,
     /// There is a call before it, and nothing else in it takes time.
@@ -128,6 +134,15 @@ impl Pause {
     pub fn time(&self) -> Duration {
         self.sleeps.iter().fold(Duration::ZERO, |time, sleep| time.saturating_add(sleep.time))
     }
+}
+
+/// A program that a member runs by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// As it is written, on one line.
+    pub text: Arc<str>,
+    /// Where it is written.
+    pub place: Place,
 }
 
 /// A `sleep` of a known time.

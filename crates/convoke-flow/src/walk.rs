@@ -10,7 +10,7 @@ pub(crate) fn within(step: &Step) -> Vec<&[Step]> {
         Step::Choice(choice) => choice.ways.iter().map(Vec::as_slice).collect(),
         Step::Repeat(repeat) => vec![&repeat.body],
         Step::Beside(body) => vec![body],
-        Step::Call(_) | Step::Read(_) | Step::Stop(_) | Step::Opaque(_) => Vec::new(),
+        Step::Call(_) | Step::Join | Step::Read(_) | Step::Stop(_) | Step::Opaque(_) => Vec::new(),
     }
 }
 

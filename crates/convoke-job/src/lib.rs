@@ -8,6 +8,7 @@
 //! | [`source`] | a text with a name, byte spans, lines and columns |
 //! | `codes` | the page of every code a finding can have |
 //! | [`diagnostic`] | one finding: code, severity, spans, help |
+//! | [`kind`] | what a document is, where another one was expected |
 //! | [`node`] | the spanned tree a document is read into |
 //! | [`yaml`] | YAML 1.1 as LAVA reads it, into that tree |
 //! | [`ids`] | a newtype for every name and number |
@@ -28,6 +29,7 @@ pub mod diagnostic;
 pub mod downloads;
 pub mod ids;
 pub mod job;
+pub mod kind;
 pub mod legacy;
 pub mod member;
 pub mod methods;
@@ -43,6 +45,7 @@ pub use codes::{codes, explain};
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use ids::{DeviceName, DeviceType, JobId, RoleName, SubId, Tag};
 pub use job::{Job, MemberNames, resolve_member_name};
+pub use kind::Kind;
 pub use member::MemberJob;
 pub use node::Node;
 pub use pipeline::{DeviceLimits, PlannedAction, pipeline};

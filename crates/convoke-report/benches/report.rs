@@ -1,6 +1,7 @@
 //! How long a report of 50 members and 100,000 lines takes to write, and to open in Chromium.
 //!
-//! `-- --write DIR` writes the journal and its report there instead, to be looked at. `-- --picture REPORT OUT WIDTHxHEIGHT
+//! `-- --huge` measures 200 members and 1,000,000 lines. `-- --write DIR` writes the journal and its report there instead, to
+//! be looked at. `-- --picture REPORT OUT WIDTHxHEIGHT
 //! [light|dark] [FRAGMENT]` takes a picture of a report.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, missing_docs, unused)]
 
@@ -19,10 +20,12 @@ const RUNS: usize = 7;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
+    let is_huge = arguments.iter().any(|word| word == "--huge");
+    let (size, runs) = if is_huge { (large::HUGE, 1) } else { (large::LARGE, RUNS) };
     if let Some(place) = arguments.iter().position(|word| word == "--write") {
         let dir = Path::new(&arguments[place + 1]);
         std::fs::create_dir_all(dir).unwrap();
-        write(dir);
+        write(dir, size);
         return;
     }
     if let Some(place) = arguments.iter().position(|word| word == "--picture") {
@@ -43,12 +46,12 @@ fn main() {
     }
     let dir = tempfile::tempdir().unwrap();
     let mut written = Vec::new();
-    for _ in 0..RUNS {
-        written.push(write(dir.path()));
+    for _ in 0..runs {
+        written.push(write(dir.path(), size));
     }
     let size = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().len() as f64 / 1e6;
     println!(
-        "journal {:.1} MB, report {:.1} MB, {RUNS} runs; median (least … most)",
+        "journal {:.1} MB, report {:.1} MB, {runs} runs; median (least … most)",
         size(FILE_NAME),
         size("report.html")
     );
@@ -60,7 +63,7 @@ fn main() {
     chromium.call("Performance.enable", serde_json::json!({"timeDomain": "threadTicks"}));
     let mut opened = Vec::new();
     let mut worked: Vec<[f64; 4]> = Vec::new();
-    for _ in 0..RUNS {
+    for _ in 0..runs {
         chromium.open(&dir.path().join("report.html"), "", browser::DESK);
         let metrics = chromium.call("Performance.getMetrics", serde_json::json!({}));
         let metric = |name: &str| {
@@ -81,20 +84,32 @@ fn main() {
         line(&format!("processor time of the page's thread: {name}"), worked.iter().map(|times| times[place]));
     }
     line("first paint", opened.iter().map(|times| times.1));
-    let frames = chromium.eval(FRAMES);
-    let frames: Vec<f64> = frames.as_array().unwrap().iter().filter_map(serde_json::Value::as_f64).collect();
-    line("one step of zoom: work of its frame", frames.into_iter());
+    for (name, step) in STEPS {
+        let frames = chromium.eval(&FRAMES.replace("STEP", step));
+        let frames: Vec<f64> = frames.as_array().unwrap().iter().filter_map(serde_json::Value::as_f64).collect();
+        line(&format!("{name}: busy main thread for a frame"), frames.into_iter());
+    }
     let searched = chromium.eval(SEARCH);
     line("a search in all lines", searched.as_array().unwrap().iter().filter_map(serde_json::Value::as_f64));
 }
 
-/// Steps of zoom by wheel; the time from the event to the end of the frame's work.
-const FRAMES: &str = "(async () => { const lanes = document.getElementById('lanes'); const out = []; \
-    const box = lanes.getBoundingClientRect(); \
-    for (let step = 0; step < 60; step += 1) { const start = performance.now(); \
-    lanes.dispatchEvent(new WheelEvent('wheel', { deltaY: step < 30 ? -60 : 60, ctrlKey: true, clientX: box.left + 700, clientY: box.top + 120, bubbles: true, cancelable: true })); \
-    let busy = 0; await new Promise((done) => requestAnimationFrame((frame) => { const before = performance.now(); queueMicrotask(() => { busy = performance.now() - frame; done(); }); })); \
-    out.push(Math.max(busy, 0)); } return out; })()";
+/// What is done for a frame: `n` counts, `lanes` and `log` are the elements, `box` is where the lanes are.
+const STEPS: [(&str, &str); 4] = [
+    ("zoom by wheel", "turn({ deltaY: n < 30 ? -60 : 60, ctrlKey: true })"),
+    ("move along the axis", "turn({ deltaX: n % 20 < 10 ? 60 : -60, deltaY: 0 })"),
+    ("scroll the lanes", "lanes.scrollTop += n < 30 ? 25 : -25"),
+    ("scroll the log", "log.scrollTop += 3000"),
+];
+
+/// The time from the beginning of a step to the end of the work of its frame, drawing included.
+const FRAMES: &str = "(async () => { const lanes = document.getElementById('lanes'); const log = document.getElementById('log'); const out = []; \
+    const box = lanes.getBoundingClientRect(); const turn = (more) => lanes.dispatchEvent(new WheelEvent('wheel', \
+    { clientX: box.left + 700, clientY: box.top + 120, bubbles: true, cancelable: true, ...more })); \
+    for (let n = 0; n < 60; n += 1) { await new Promise((done) => requestAnimationFrame(() => setTimeout(done))); \
+    const start = performance.now(); STEP; let busy = performance.now() - start; \
+    await new Promise((done) => requestAnimationFrame((frame) => { const channel = new MessageChannel(); \
+    channel.port1.onmessage = () => { busy += performance.now() - frame; done(); }; channel.port2.postMessage(0); })); \
+    out.push(busy); } return out; })()";
 
 /// Searches; each until its matches are counted.
 const SEARCH: &str = "(async () => { const find = document.getElementById('find'); const out = []; \
@@ -104,10 +119,10 @@ const SEARCH: &str = "(async () => { const find = document.getElementById('find'
     out.push(performance.now() - start); } return out; })()";
 
 /// Writes the files; milliseconds for reading and telling, for the page, for the trace.
-fn write(dir: &Path) -> (f64, f64, f64) {
+fn write(dir: &Path, size: large::Size) -> (f64, f64, f64) {
     let journal = dir.join(FILE_NAME);
     if !journal.exists() {
-        std::fs::write(&journal, large::journal()).unwrap();
+        std::fs::write(&journal, large::journal(size)).unwrap();
     }
     let start = Instant::now();
     let mut teller = Teller::default();

@@ -28,6 +28,7 @@ use crate::plan::{Plan, PlannedMember, PlayedMember};
 use crate::played::{Ask, Play, Player, Want, improvise};
 use crate::replay::{NoReplay, Step};
 use crate::report::Report;
+use crate::script::Script;
 use crate::stops::{Door, Stoppable, Stops};
 use crate::supervise::{Ready, supervise};
 use crate::verdict::VerdictView;
@@ -334,13 +335,15 @@ enum Parts {
     /// Each the steps of an earlier run, with what to warn of.
     Replayed(Vec<(Vec<Step>, Vec<String>)>),
     /// What the real ones need.
-    Improvised { answers: BTreeMap<String, Vec<(String, String)>>, ask: Option<mpsc::UnboundedSender<Ask>> },
+    Improvised { lines: (Script, BTreeMap<String, Vec<(String, String)>>), ask: Option<mpsc::UnboundedSender<Ask>> },
 }
 
 /// Looks up every part before anything is started.
 fn parts(plan: &Plan, play: Option<Play>) -> Result<Parts, RunError> {
     let replay = match play {
-        Some(Play::Improvise { answers, ask }) => return Ok(Parts::Improvised { answers, ask }),
+        Some(Play::Improvise { script, answers, ask }) => {
+            return Ok(Parts::Improvised { lines: (script, answers), ask });
+        }
         Some(Play::Replay(replay)) => replay,
         None => return Ok(Parts::Replayed(Vec::new())),
     };
@@ -386,8 +389,8 @@ impl Casting {
         let players: Vec<Player> = plan.played.iter().map(player).collect();
         match self.parts {
             _ if players.is_empty() => {}
-            Parts::Improvised { answers, ask } => {
-                tasks.spawn(improvise(players, wanted, answers, ask, group.clock(), self.done));
+            Parts::Improvised { lines, ask } => {
+                tasks.spawn(improvise(players, wanted, lines, ask, group.clock(), self.done));
             }
             Parts::Replayed(parts) => {
                 for (player, (steps, warnings)) in players.into_iter().zip(parts) {

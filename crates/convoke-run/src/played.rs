@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::plan::PlayedMember;
 use crate::replay::{PlayedCall, Replay, Step};
+use crate::script::{Said, Script};
 
 /// How the members are played that have no device.
 #[derive(Debug)]
@@ -24,7 +25,9 @@ pub enum Play {
     Replay(Replay),
     /// As the real members need it: these values by message ID, and for other IDs whoever is asked.
     Improvise {
-        /// Values by message ID.
+        /// What the job says that they send.
+        script: Script,
+        /// Values by message ID; they go before those of the job.
         answers: BTreeMap<String, Vec<(String, String)>>,
         /// Who is asked for the values of other IDs; without anybody they are sent without values.
         ask: Option<mpsc::UnboundedSender<Ask>>,
@@ -36,6 +39,10 @@ pub enum Play {
 pub struct Ask {
     /// Its ID.
     pub message_id: String,
+    /// The values that the job says.
+    pub known: Vec<(String, String)>,
+    /// Keys whose values the job does not say, and how they are written there.
+    pub wanted: Vec<(String, String)>,
     /// Who waits for it, and who is to send it: `1002 (client)`.
     pub waiter: String,
     /// Who is to send it.
@@ -63,22 +70,13 @@ pub(crate) struct Player {
     pub(crate) sub_id: u32,
     pub(crate) name: String,
     pub(crate) label: String,
-    /// The text of its part of the job, in which sends are looked for.
-    text: String,
     client: Arc<dyn GroupClient>,
     recorder: Recorder,
 }
 
 impl Player {
     pub(crate) fn new(member: &PlayedMember, client: Arc<dyn GroupClient>, recorder: Recorder) -> Player {
-        Player {
-            sub_id: member.job.sub_id.0,
-            name: member.name.clone(),
-            label: member.label.clone(),
-            text: member.job.definition.to_string(),
-            client,
-            recorder,
-        }
+        Player { sub_id: member.job.sub_id.0, name: member.name.clone(), label: member.label.clone(), client, recorder }
     }
 
     /// Makes one call and has it recorded.
@@ -184,7 +182,7 @@ fn pairs(message: &Value) -> Vec<(String, String)> {
 pub(crate) async fn improvise(
     players: Vec<Player>,
     mut wants: mpsc::UnboundedReceiver<Want>,
-    mut answers: BTreeMap<String, Vec<(String, String)>>,
+    (script, mut answers): (Script, BTreeMap<String, Vec<(String, String)>>),
     ask: Option<mpsc::UnboundedSender<Ask>>,
     clock: Clock,
     cancel: CancellationToken,
@@ -228,21 +226,26 @@ pub(crate) async fn improvise(
                 }
             }
             CallKind::Wait | CallKind::WaitAll => {
-                let senders = if want.kind == CallKind::Wait { sender(&missing, &id) } else { missing };
+                let senders = match want.kind {
+                    CallKind::Wait => script.sender(&missing, &id).into_iter().collect(),
+                    _ => missing,
+                };
                 for player in senders {
                     if !sent.insert((player.sub_id, id.clone())) {
                         continue;
                     }
-                    if !answers.contains_key(&id) {
+                    let said = script.said(player.sub_id, &id);
+                    if !answers.contains_key(&id) && said.is_none_or(|said| !said.wanted.is_empty()) {
                         let values = tokio::select! {
                             () = cancel.cancelled() => break,
-                            values = asked(ask.as_ref(), &want, player, &clock) => values,
+                            values = asked(ask.as_ref(), &want, player, said, &clock) => values,
                         };
                         answers.insert(id.clone(), values);
                     }
-                    let values = answers.get(&id).cloned().unwrap_or_default();
+                    let known = said.into_iter().flat_map(|said| &said.known);
+                    let given = answers.get(&id).into_iter().flatten();
                     let message: Map<String, Value> =
-                        values.into_iter().map(|(key, value)| (key, value.into())).collect();
+                        known.chain(given).map(|(key, value)| (key.clone(), value.clone().into())).collect();
                     let message = Value::Object(message);
                     player
                         .call(Call::Send { message_id: want.message_id.clone(), message }, None, Quiet::Unknown)
@@ -258,28 +261,23 @@ pub(crate) async fn improvise(
     }
 }
 
-/// Who sends what somebody waits for: the first member in whose part of the job it stands, else the first one.
-fn sender<'a>(missing: &[&'a Player], id: &str) -> Vec<&'a Player> {
-    let says = |player: &&&Player| {
-        let after = |at: usize| player.text[at + id.len()..].chars().next();
-        let whole = |at: usize| after(at).is_none_or(|next| !(next.is_alphanumeric() || "_-.".contains(next)));
-        let before =
-            |at: usize| player.text[..at].ends_with("lava-send ") || player.text[..at].ends_with("messageID\":\"");
-        player.text.match_indices(id).any(|(at, _)| before(at) && whole(at))
-    };
-    missing.iter().find(says).or(missing.first()).map(|player| vec![*player]).unwrap_or_default()
-}
-
 /// The values of a message; while the user thinks, no limit runs.
 async fn asked(
     ask: Option<&mpsc::UnboundedSender<Ask>>,
     want: &Want,
     player: &Player,
+    said: Option<&Said>,
     clock: &Clock,
 ) -> Vec<(String, String)> {
     let message_id = want.message_id.as_str().to_owned();
+    let (known, wanted) = said.map(|said| (said.known.clone(), said.wanted.clone())).unwrap_or_default();
     let Some(ask) = ask else {
-        let text = format!("{message_id} is sent without values; --answer {message_id}:KEY=VALUE gives it some");
+        let keys: Vec<&str> = wanted.iter().map(|(key, _)| key.as_str()).collect();
+        let (lacks, key) = match keys[..] {
+            [] => ("values".to_owned(), "KEY"),
+            [first, ..] => (format!("a value of {}", keys.join(", ")), first),
+        };
+        let text = format!("{message_id} is sent without {lacks}; --answer {message_id}:{key}=VALUE gives it one");
         player.recorder.member(player.sub_id, Body::Log { level: LogLevel::Warning, text });
         return Vec::new();
     };
@@ -287,7 +285,7 @@ async fn asked(
     let (waiter, sender) = (want.waiter.clone(), player.label.clone());
     clock.stop();
     // Whether or not anybody is there to answer, the clock goes on.
-    let _ = ask.send(Ask { message_id, waiter, sender, reply });
+    let _ = ask.send(Ask { message_id, known, wanted, waiter, sender, reply });
     let values = answer.await.unwrap_or_default();
     clock.go_on();
     values

@@ -133,6 +133,8 @@ impl Stop {
 
     /// The group is not stopped any more after this time.
     pub fn stop_no_more(&self) {
+        // Where it was not stopped because it was not to be, nothing is missing.
+        self.run.0.reached.lock().unwrap_or_else(PoisonError::into_inner).extend(self.run.0.at.iter().cloned());
         self.brake.stop_at(Vec::new());
     }
 

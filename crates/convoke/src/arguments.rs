@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::complete;
 use crate::view::{Format, Level};
 
 /// Runs one test across many devices: LAVA MultiNode.
@@ -57,7 +59,11 @@ pub(crate) enum Command {
     /// Look at the devices of a lab file
     #[command(subcommand)]
     Lab(LabCommand),
-    /// Print a completion script for a shell
+    /// Print a script that completes commands, options, files, roles and IDs in a shell
+    #[command(after_help = "Put it where the shell finds it:
+  bash  convoke completions bash > ~/.local/share/bash-completion/completions/convoke
+  zsh   convoke completions zsh > FOLDER/_convoke, FOLDER one of $fpath
+  fish  convoke completions fish > ~/.config/fish/completions/convoke.fish")]
     Completions {
         /// Shell
         shell: clap_complete::Shell,
@@ -94,16 +100,28 @@ pub(crate) struct RunArguments {
     pub(crate) keep: bool,
     /// Stop the group whenever a wait or sync of this message ID is satisfied, before it is answered, and offer the members'
     /// devices; may be given several times; needs a terminal
-    #[arg(long = "break", value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(
+        long = "break",
+        value_name = "ID",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
+        add = ArgValueCompleter::new(complete::ids)
+    )]
     pub(crate) breaks: Vec<String>,
     /// Run the members of this role only and play the others; may be given several times
-    #[arg(long, value_name = "ROLE")]
+    #[arg(long, value_name = "ROLE", add = ArgValueCompleter::new(complete::roles))]
     pub(crate) only: Vec<String>,
     /// Play them as in an earlier run, from its folder [default: as the members that run need it; asked for values]
     #[arg(long, value_name = "DIR", requires = "only")]
     pub(crate) replay: Option<PathBuf>,
     /// A value of a message that a played member sends; may be given several times; without KEY=VALUE the message has none
-    #[arg(long = "answer", value_name = "ID:KEY=VALUE", value_parser = answer, requires = "only", conflicts_with = "replay")]
+    #[arg(
+        long = "answer",
+        value_name = "ID:KEY=VALUE",
+        value_parser = answer,
+        requires = "only",
+        conflicts_with = "replay",
+        add = ArgValueCompleter::new(complete::answers)
+    )]
     pub(crate) answers: Vec<Answer>,
     /// Job id of the first member
     #[arg(long, default_value_t = 1001, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=u64::from(u32::MAX)))]
@@ -177,9 +195,15 @@ pub(crate) struct CheckArguments {
     /// The jobs; `-` reads standard input
     #[arg(required_unless_present = "explain", value_name = "JOB")]
     pub(crate) jobs: Vec<PathBuf>,
-    /// Print what a finding with this code means, with a wrong and a right example
-    #[arg(long, value_name = "CODE", conflicts_with = "jobs")]
-    pub(crate) explain: Option<String>,
+    /// Print what a finding with this code means, with a wrong and a right example; without CODE, list all codes
+    #[arg(
+        long,
+        value_name = "CODE",
+        conflicts_with = "jobs",
+        num_args = 0..=1,
+        add = ArgValueCompleter::new(complete::codes)
+    )]
+    pub(crate) explain: Option<Option<String>>,
     /// Also check that these devices can serve the group
     #[arg(long, value_name = "FILE")]
     pub(crate) lab: Option<PathBuf>,

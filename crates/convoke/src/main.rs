@@ -3,6 +3,7 @@
 mod arguments;
 mod attend;
 mod commands;
+mod complete;
 mod excerpt;
 mod failure;
 mod input;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     if let Some(code) = convoke_lab::stages::main() {
         return code;
     }
+    complete::answer();
     let arguments = arguments::Arguments::parse();
     output::set_colour(arguments.color);
     std::panic::set_hook(Box::new(said));

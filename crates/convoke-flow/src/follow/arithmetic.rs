@@ -16,7 +16,7 @@ const MOST_LEVELS: usize = 40;
 impl Follower<'_> {
     /// The value of an expression. Assignments in it take effect.
     pub(super) fn calculate(&mut self, word: &Word, state: &mut State, out: &mut Vec<Draft>) -> Result<i64, Unknown> {
-        match self.text(word, state, out) {
+        match self.quoted_text(word, state, out) {
             Value::Known(text) => self.calculated(&text, word.span, state),
             Value::Unknown(unknown) => Err(unknown.as_ref().clone()),
         }

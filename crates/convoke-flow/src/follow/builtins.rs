@@ -11,6 +11,9 @@ use super::state::{Content, Input, State, Status, Variable};
 use super::value::{HOME, Value};
 use crate::model::{Unknown, Why};
 
+/// How far `getopts` is within an argument. No script can name a variable so.
+const WITHIN: &str = " within";
+
 /// What became of a command; the state comes back when it is none of these.
 pub(super) type Taken = Result<Option<State>, Box<State>>;
 
@@ -28,9 +31,10 @@ impl Follower<'_> {
             state.takes_time();
         }
         match name {
-            ":" | "true" | "wait" | "umask" | "ulimit" | "hash" | "times" | "alias" | "unalias" | "shopt" | "bind"
+            ":" | "true" | "umask" | "ulimit" | "hash" | "times" | "alias" | "unalias" | "shopt" | "bind"
             | "complete" | "enable" | "disown" => state.status = Status::DONE,
             "false" => state.status = Status::FAILED,
+            "wait" => self.wait(arguments, span, &mut state, out),
             "test" => state.status = Status::decided(self.test(arguments, span, &state)),
             "[" | "[[" => {
                 let inner = match arguments.split_last() {
@@ -41,8 +45,18 @@ impl Follower<'_> {
             }
             "echo" => self.echo(arguments, &mut state),
             "printf" => {
-                let value = super::tools::printf(arguments);
-                state.print(&value);
+                let (into, rest) = match arguments {
+                    [option, name, rest @ ..] if option.value.known() == Some("-v") => (name.value.known(), rest),
+                    rest => (None, rest),
+                };
+                let value = match super::tools::printf::printf(rest) {
+                    Some(value) => value,
+                    None => Value::unknown(self.unknown(Why::Command("printf".into()), span)),
+                };
+                match into {
+                    Some(name) => state.set(name, value),
+                    None => state.print(&value),
+                }
                 state.status = Status::DONE;
             }
             "set" => self.set_options(arguments, &mut state),
@@ -108,6 +122,8 @@ impl Follower<'_> {
                     state.status = Status::DONE;
                     return Ok(Some(state));
                 }
+                // The shell is no longer there to end.
+                state.last = None;
                 let state = self.apart(arguments, span, state, out);
                 let place = self.place(span);
                 return Ok(state.and_then(|state| self.exit(place, state, out)));
@@ -140,6 +156,11 @@ impl Follower<'_> {
             }
             match &field.value {
                 Value::Known(text) if escapes => state.print(&super::tools::unescaped(text).into()),
+                // Some shells take it for an escape without being asked.
+                Value::Known(text) if text.contains('\\') => {
+                    let unknown = self.unknown(Why::Command("the shell that echoes a backslash".into()), field.span);
+                    state.print(&Value::unknown(unknown));
+                }
                 value => state.print(value),
             }
         }
@@ -254,13 +275,14 @@ impl Follower<'_> {
         let mut rest = arguments.iter().filter_map(|field| field.value.known());
         let mut is_array = false;
         while let Some(word) = rest.next() {
-            match word {
-                "-p" | "-t" | "-d" | "-n" | "-N" | "-u" | "-i" => {
-                    rest.next();
-                }
-                "-a" => is_array = true,
-                word if word.starts_with('-') => {}
-                word => names.push(word),
+            let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
+                names.push(word);
+                continue;
+            };
+            is_array |= letters.contains('a');
+            // One that takes a value is the last of its word, or has the value behind it.
+            if letters.find(['p', 't', 'd', 'n', 'N', 'u', 'i']) == Some(letters.len() - 1) {
+                rest.next();
             }
         }
         if names.is_empty() {
@@ -322,7 +344,7 @@ impl Follower<'_> {
         }
     }
 
-    /// One option at a time; letters that are put together are not taken apart.
+    /// One option at a time.
     fn getopts(&mut self, arguments: &[Field], span: Span, state: &mut State) {
         let known: Vec<&str> = arguments.iter().filter_map(|field| field.value.known()).collect();
         let [options, name] = known.as_slice() else {
@@ -345,7 +367,7 @@ impl Follower<'_> {
             }
             _ => 1_usize,
         };
-        let option = match given.get(index - 1) {
+        let option = match index.checked_sub(1).and_then(|index| given.get(index)) {
             Some(Value::Unknown(unknown)) => {
                 let unknown = Rc::clone(unknown);
                 return self.unknown_option(name, unknown, state);
@@ -361,28 +383,40 @@ impl Follower<'_> {
                 return;
             }
         };
-        let letter = option[1..].chars().next().unwrap_or('?');
-        let takes = options.split_once(letter).map(|(_, rest)| rest.starts_with(':'));
-        let mut next = index + 1;
+        // Letters that are put together: how far one is with them, as long as nobody else sets `OPTIND`.
+        let place = match state.variables.get(WITHIN).map(|variable| &variable.content) {
+            Some(Content::One(Value::Known(text))) => {
+                text.strip_prefix(&format!("{index}:")).and_then(|at| at.parse().ok())
+            }
+            _ => None,
+        };
+        let place: usize = place.filter(|at| *at < option.len()).unwrap_or(1);
+        let letter = option.get(place..).and_then(|rest| rest.chars().next()).unwrap_or('?');
+        let after = place + letter.len_utf8();
+        let (silent, letters) = options.strip_prefix(':').map_or((false, *options), |letters| (true, letters));
+        let takes = letters.split_once(letter).filter(|_| letter != ':').map(|(_, rest)| rest.starts_with(':'));
+        let mut next = if after < option.len() { index } else { index + 1 };
+        // Without an argument some shells empty it, others unset it.
+        let none = self.unknown(Why::Variable("OPTARG".into()), span);
+        state.set("OPTARG", Value::unknown(none));
+        state.set(name, letter.to_string().into());
         match takes {
-            Some(true) => {
-                let inline = &option[1 + letter.len_utf8()..];
-                let value = if inline.is_empty() {
-                    next += 1;
-                    given.get(index).cloned().unwrap_or_else(Value::empty)
-                } else {
-                    inline.into()
-                };
-                state.set("OPTARG", value);
-                state.set(name, letter.to_string().into());
+            Some(true) if after < option.len() => {
+                state.set("OPTARG", option[after..].into());
+                next = index + 1;
             }
-            Some(false) if option.len() == 1 + letter.len_utf8() => state.set(name, letter.to_string().into()),
-            Some(false) => {
-                let unknown = Rc::new(self.unknown(Why::Command("getopts".into()), span));
-                return self.unknown_option(name, unknown, state);
-            }
-            None => state.set(name, "?".into()),
+            Some(true) => match given.get(index) {
+                Some(value) => {
+                    state.set("OPTARG", value.clone());
+                    next = index + 2;
+                }
+                None => refused(name, if silent { ":" } else { "?" }, silent.then_some(letter), state),
+            },
+            Some(false) => {}
+            None => refused(name, "?", silent.then_some(letter), state),
         }
+        let within = if next == index { format!("{index}:{after}") } else { String::new() };
+        state.set(WITHIN, within.into());
         state.set("OPTIND", next.to_string().into());
         state.status = Status::DONE;
     }
@@ -414,7 +448,8 @@ impl Follower<'_> {
         if asks {
             let name = rest.first().and_then(|field| field.value.known()).unwrap_or_default().to_owned();
             if super::helpers::name_of(&name).is_some() || state.functions.contains_key(name.as_str()) {
-                state.print(&Value::from(format!("{name}\n")));
+                let shown = super::helpers::name_of(&name).map_or_else(|| name.clone(), super::helpers::path_of);
+                state.print(&Value::from(shown + "\n"));
                 state.status = Status::DONE;
             } else {
                 let unknown = Rc::new(self.unknown(Why::Command(format!("whether there is {name}")), span));
@@ -428,31 +463,13 @@ impl Follower<'_> {
         state.functions = functions;
         Some(state)
     }
+}
 
-    /// What a trap would do is unknown as to when; it matters only when it makes calls.
-    fn trap(&mut self, arguments: &[Field], span: Span, mut state: State, out: &mut Vec<Draft>) -> Option<State> {
-        state.status = Status::DONE;
-        let [action, _, ..] = arguments else { return Some(state) };
-        let calls = match &action.value {
-            Value::Known(text) if text.is_empty() || text.as_ref() == "-" => false,
-            Value::Known(text) => {
-                let mut steps = Vec::new();
-                let text = Rc::clone(text);
-                let inner = State { errexit: false, ..state.clone() };
-                self.subshell(inner, &mut steps, |follower, state, out| {
-                    follower.text_of_commands(&text, action.span, state, out)
-                });
-                !steps.is_empty()
-            }
-            Value::Unknown(_) => false,
-        };
-        if calls {
-            let unknown = self.unknown(Why::Command("trap".into()), span);
-            let status = state.status.clone();
-            state = self.stranger(unknown, state, out);
-            state.status = status;
-        }
-        Some(state)
+/// An option that `getopts` does not take: with a colon before all letters it says which one.
+fn refused(name: &str, sign: &str, letter: Option<char>, state: &mut State) {
+    state.set(name, sign.into());
+    if let Some(letter) = letter {
+        state.set("OPTARG", letter.to_string().into());
     }
 }
 

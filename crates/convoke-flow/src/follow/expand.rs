@@ -29,6 +29,7 @@ pub(super) struct Field {
 }
 
 /// A part of a word.
+#[derive(Clone)]
 enum Segment {
     /// As written, without quotes.
     Written(String),
@@ -36,6 +37,8 @@ enum Segment {
     Expanded(Value, bool),
     /// `$@`, `$*` and arrays; whether it is quoted.
     Several(Result<Vec<Value>, Rc<Unknown>>, bool),
+    /// One of these in each field.
+    Each(Vec<String>),
     /// The shell decides how many fields it is.
     Any(Rc<Unknown>),
 }
@@ -86,11 +89,19 @@ impl Follower<'_> {
     }
 
     fn field(&mut self, word: &Word, state: &mut State, out: &mut Vec<Draft>, fields: &mut Vec<Field>) {
+        let segments = self.segments(word, false, state, out);
+        for segments in of_braces(segments) {
+            self.field_of(segments, word, state, fields);
+        }
+    }
+
+    fn field_of(&mut self, segments: Vec<Segment>, word: &Word, state: &State, fields: &mut Vec<Field>) {
         let mut open: Option<Open> = None;
         let too_long = Rc::clone(&state.too_long);
         let splitting = Splitting { separators: separators(state), span: word.span, too_long: &too_long };
-        for segment in self.segments(&word.pieces, false, state, out) {
+        for segment in segments {
             match segment {
+                Segment::Each(texts) => open.get_or_insert_default().text.push_str(&texts.concat()),
                 Segment::Written(text) => {
                     let open = open.get_or_insert_default();
                     open.many |= has_glob(&text);
@@ -160,29 +171,36 @@ impl Follower<'_> {
 
     /// A word as one text: nothing is split.
     pub(super) fn text(&mut self, word: &Word, state: &mut State, out: &mut Vec<Draft>) -> Value {
-        self.joined(&word.pieces, state, out, |text| text.to_owned())
+        self.joined(word, false, state, out, |text| text.to_owned())
     }
 
     /// A word as a pattern: what is quoted is escaped.
     pub(super) fn pattern(&mut self, word: &Word, state: &mut State, out: &mut Vec<Draft>) -> Value {
-        self.joined(&word.pieces, state, out, escaped)
+        self.joined(word, false, state, out, escaped)
+    }
+
+    /// A word as if it stood in double quotes.
+    pub(super) fn quoted_text(&mut self, word: &Word, state: &mut State, out: &mut Vec<Draft>) -> Value {
+        self.joined(word, true, state, out, |text| text.to_owned())
     }
 
     fn joined(
         &mut self,
-        pieces: &[Piece],
+        word: &Word,
+        quoted: bool,
         state: &mut State,
         out: &mut Vec<Draft>,
         quote: impl Fn(&str) -> String,
     ) -> Value {
         let mut open = Open::default();
-        for segment in self.segments(pieces, false, state, out) {
+        for segment in self.segments(word, quoted, state, out) {
             match segment {
                 Segment::Written(text) => open.text.push_str(&text),
                 Segment::Quoted(text) => open.text.push_str(&quote(&text)),
                 Segment::Expanded(Value::Known(text), true) => open.text.push_str(&quote(&text)),
                 Segment::Expanded(value, _) => open.add(&value),
                 Segment::Any(unknown) => open.add(&Value::Unknown(unknown)),
+                Segment::Each(texts) => open.text.push_str(&texts.join(" ")),
                 Segment::Several(Ok(values), _) => {
                     for (at, value) in values.iter().enumerate() {
                         open.text.push_str(if at > 0 { " " } else { "" });
@@ -195,13 +213,24 @@ impl Follower<'_> {
         open.field(Span::default(), &state.too_long).value
     }
 
-    fn segments(&mut self, pieces: &[Piece], quoted: bool, state: &mut State, out: &mut Vec<Draft>) -> Vec<Segment> {
+    fn segments(&mut self, word: &Word, quoted: bool, state: &mut State, out: &mut Vec<Draft>) -> Vec<Segment> {
+        self.pieces(&word.pieces, word.span, quoted, state, out)
+    }
+
+    fn pieces(
+        &mut self,
+        pieces: &[Piece],
+        word: Span,
+        quoted: bool,
+        state: &mut State,
+        out: &mut Vec<Draft>,
+    ) -> Vec<Segment> {
         let mut segments = Vec::with_capacity(pieces.len());
         for (at, piece) in pieces.iter().enumerate() {
             match piece {
                 Piece::Text(text) if quoted => segments.push(Segment::Quoted(text.clone())),
                 Piece::Text(text) if at == 0 && text.starts_with('~') => {
-                    let unknown = self.unknown(Why::Variable("HOME".into()), Span::default());
+                    let unknown = self.unknown(Why::Variable("HOME".into()), word);
                     segments.push(Segment::Expanded(Value::unknown(unknown), true));
                 }
                 Piece::Text(text) => segments.push(Segment::Written(text.clone())),
@@ -212,7 +241,7 @@ impl Follower<'_> {
                     {
                         segments.push(Segment::Quoted(String::new()));
                     }
-                    segments.extend(self.segments(inner, true, state, out));
+                    segments.extend(self.pieces(inner, word, true, state, out));
                 }
                 Piece::Parameter(parameter) => segments.push(self.parameter(parameter, quoted, state, out)),
                 Piece::Substitution(list, span) => {
@@ -236,10 +265,7 @@ impl Follower<'_> {
                 }
                 Piece::Braces(text, _) if quoted => segments.push(Segment::Quoted(text.clone())),
                 Piece::Braces(text, span) => match braces(text).filter(|_| self.unit.bash) {
-                    Some(values) => {
-                        let values = values.into_iter().map(Value::from).collect();
-                        segments.push(Segment::Several(Ok(values), true));
-                    }
+                    Some(values) => segments.push(Segment::Each(values)),
                     None => {
                         let unknown = self.unknown(Why::Command("the shell that expands the braces".into()), *span);
                         segments.push(Segment::Any(Rc::new(unknown)));
@@ -264,7 +290,7 @@ impl Follower<'_> {
     }
 
     fn captured(&mut self, list: &List, state: &mut State, out: &mut Vec<Draft>) -> Output {
-        let inner = State { output: Output::Text(String::new()), ..state.clone() };
+        let inner = State { output: Output::Text(String::new()), substituted: true, ..state.clone() };
         match self.subshell(inner, out, |follower, state, out| follower.list(list, state, out)) {
             Some(end) => {
                 self.substituted = true;
@@ -291,7 +317,7 @@ impl Follower<'_> {
                     return Segment::Expanded(value, quoted);
                 }
                 (_, several) if quoted && (parameter.name == "*") => {
-                    return Segment::Expanded(self.together(several), true);
+                    return Segment::Expanded(self.together(several, &separators(state)), true);
                 }
                 (_, several) => return Segment::Several(several, quoted),
             },
@@ -300,7 +326,11 @@ impl Follower<'_> {
             Operation::Value => content.unwrap_or_else(Value::empty),
             Operation::Length => match content.unwrap_or_else(Value::empty) {
                 Value::Known(text) if has_symbol(&text) => Value::unknown(self.unknown(super::value::by_name(), span)),
-                Value::Known(text) => text.chars().count().to_string().into(),
+                Value::Known(text) if text.is_ascii() => text.len().to_string().into(),
+                // Some shells count bytes, others characters.
+                Value::Known(_) => {
+                    Value::unknown(self.unknown(Why::Command("the shell that counts the characters".into()), span))
+                }
                 unknown => unknown,
             },
             Operation::Default { kind, colon, word } => {
@@ -350,7 +380,9 @@ impl Follower<'_> {
         Segment::Expanded(self.text(word, state, out), quoted)
     }
 
-    fn together(&self, several: Result<Vec<Value>, Rc<Unknown>>) -> Value {
+    /// `"$*"`: joined with the first of the separators.
+    fn together(&self, several: Result<Vec<Value>, Rc<Unknown>>, separators: &str) -> Value {
+        let separator = separators.chars().next().map(String::from).unwrap_or_default();
         let values = match several {
             Ok(values) => values,
             Err(unknown) => return Value::Unknown(unknown),
@@ -359,7 +391,7 @@ impl Follower<'_> {
         for (at, value) in values.iter().enumerate() {
             match value {
                 Value::Known(part) => {
-                    text.push_str(if at > 0 { " " } else { "" });
+                    text.push_str(if at > 0 { &separator } else { "" });
                     text.push_str(part);
                 }
                 Value::Unknown(_) => return value.clone(),
@@ -392,6 +424,12 @@ impl Follower<'_> {
                         Some(status) => status.into(),
                         None => Value::Unknown(Rc::clone(unknown)),
                     },
+                }));
+            }
+            "!" => {
+                return Ok(Some(match state.last_job {
+                    Some(number) => super::jobs::name(number).into(),
+                    None => Value::unknown(self.unknown(Why::Variable("!".into()), span)),
                 }));
             }
             "0" => return Ok(Some(Value::Known(Rc::clone(&state.zero)))),
@@ -492,6 +530,26 @@ pub(super) fn split_fields(text: &str, separators: &str) -> (bool, Vec<String>, 
         }
     }
     (leading, parts, trailing)
+}
+
+/// A word for every combination of what braces in it stand for.
+fn of_braces(segments: Vec<Segment>) -> Vec<Vec<Segment>> {
+    const MOST: usize = 10_000;
+    let mut words: Vec<Vec<Segment>> = vec![Vec::with_capacity(segments.len())];
+    for segment in segments {
+        match segment {
+            Segment::Each(texts) if words.len() * texts.len() <= MOST => {
+                let with = |word: &Vec<Segment>, text: &String| {
+                    let mut word = word.clone();
+                    word.push(Segment::Quoted(text.clone()));
+                    word
+                };
+                words = words.iter().flat_map(|word| texts.iter().map(move |text| with(word, text))).collect();
+            }
+            segment => words.iter_mut().for_each(|word| word.push(segment.clone())),
+        }
+    }
+    words
 }
 
 /// `{a,b}` and `{1..5}` as bash expands them.

@@ -11,7 +11,7 @@ use super::draft::{Draft, FrameKind};
 use super::expand::Field;
 use super::functions::Arguments;
 use super::state::{Output, State, Status};
-use super::value::{Value, by_name, has_symbol, same};
+use super::value::{HOME, Value, by_name, has_symbol, same};
 use crate::model::{Call, Failing, Origin, Pause, Read, Step, Text, Unknown, Why};
 
 /// The file in which a wait leaves what it received.
@@ -78,6 +78,11 @@ pub(super) fn name_of(command: &str) -> Option<&'static str> {
     NAMES.into_iter().find(|name| *name == base)
 }
 
+/// Where a helper is: in a directory with the number of the job in its name.
+pub(super) fn path_of(name: &'static str) -> String {
+    format!("/lava-{}/bin/{name}", HOME.trim_start_matches('/'))
+}
+
 /// Whether a text names a helper that makes calls, as a shell would read it.
 pub(super) fn mentions_call(text: &str) -> bool {
     let words =
@@ -123,6 +128,7 @@ impl Follower<'_> {
             "lava-test-case" => return self.test_case(arguments, span, state, out),
             "lava-test-raise" => {
                 // The job ends.
+                state.last = None;
                 state.status = Status::FAILED;
                 let place = self.place(span);
                 let shells = self.frames.iter().filter(|frame| frame.kind == FrameKind::Shell).count();
@@ -468,8 +474,12 @@ impl Follower<'_> {
             locals: Vec::new(),
             waited: state.waited.clone(),
             files: state.files.clone(),
+            jobs: Default::default(),
+            last_job: None,
+            last: None,
             too_long: Rc::clone(&state.too_long),
             pause: state.pause.clone(),
+            substituted: state.substituted,
         }
     }
 

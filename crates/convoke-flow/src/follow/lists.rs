@@ -1,13 +1,14 @@
 //! Lists, `&&` and `||`, pipelines, and what decides between ways.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use convoke_job::Span;
 
 use super::draft::{self, Draft, Frame, FrameKind};
 use super::outcomes;
 use super::state::{Input, Output, State, Status};
-use super::{Follower, MOST_COMMANDS, MOST_LEVELS, MOST_STEPS};
+use super::{Follower, MOST_LEVELS};
 use crate::model::{Pause, Place, Step, Unknown, Why};
 use crate::shell::ast::{Command, Item, Joint, Kind, List, Pipeline};
 
@@ -73,19 +74,7 @@ impl Follower<'_> {
         self.chain(item, state, out)
     }
 
-    fn background(&mut self, item: &Item, mut state: State, out: &mut Vec<Draft>) -> State {
-        let mut body = Vec::new();
-        let mut inner = state.clone();
-        inner.input = Input::Outside;
-        self.subshell(inner, &mut body, |follower, state, out| follower.chain(item, state, out));
-        if !body.is_empty() {
-            self.push(Draft::Beside(body), out);
-        }
-        state.status = Status::DONE;
-        state
-    }
-
-    fn chain(&mut self, item: &Item, state: State, out: &mut Vec<Draft>) -> Option<State> {
+    pub(super) fn chain(&mut self, item: &Item, state: State, out: &mut Vec<Draft>) -> Option<State> {
         let last = item.rest.is_empty();
         let state = self.link(&item.first, last, state, out)?;
         self.links(&item.rest, state, out)
@@ -201,29 +190,36 @@ impl Follower<'_> {
         out: &mut Vec<Draft>,
     ) -> Option<State> {
         let ways: Vec<_> = ways.into_iter().collect();
-        let ways = match outcomes::choose(unknown, ways, out) {
+        let ways = match outcomes::choose(unknown, ways, out, self.frames.len() == 1) {
             Ok(end) => return end,
             Err(ways) => ways,
         };
         self.decided_by = Some(Rc::clone(unknown));
         let (steps, states): (Vec<_>, Vec<_>) = ways.into_iter().unzip();
-        out.extend(draft::choice(steps, unknown.as_ref().clone()));
+        let choice = draft::choice(steps, unknown.as_ref().clone());
+        self.choices += usize::from(choice.is_some());
+        out.extend(choice);
         State::joined(states.into_iter().flatten(), unknown)
     }
 
     /// Runs something in a shell of its own: it cannot end this one, nor change its variables. What is known at its end.
     pub(super) fn subshell(
         &mut self,
-        state: State,
+        mut state: State,
         out: &mut Vec<Draft>,
         run: impl FnOnce(&mut Self, State, &mut Vec<Draft>) -> Option<State>,
     ) -> Option<State> {
+        (state.last, state.last_job) = (None, None);
+        state.jobs.clear();
         let id = self.enter(Frame::of(FrameKind::Shell));
         let mut steps = Vec::new();
         let end = run(self, state, &mut steps);
         let exits = self.leave();
         out.extend(draft::resolve(steps, id));
-        self.meet(exits.into_iter().chain(end))
+        let end = self.meet(exits.into_iter().chain(end))?;
+        let end = self.last_commands(end, out)?;
+        self.left |= !end.jobs.is_empty();
+        Some(end)
     }
 
     /// What is known where several ways meet.
@@ -332,9 +328,11 @@ impl Follower<'_> {
         let mark = out.len();
         self.wanted_key = None;
         let since = |out: &[Draft]| if out.len() == mark { state.pause.clone() } else { Pause::default() };
+        // They take time beside each other; what they run is told one after the other.
+        let mut runs = Arc::clone(&state.pause.runs);
         for command in before {
             let inner = State {
-                pause: since(out),
+                pause: Pause { runs, ..since(out) },
                 input,
                 output: Output::Text(String::new()),
                 waited: waited.clone(),
@@ -345,8 +343,10 @@ impl Follower<'_> {
             self.tested = tested + usize::from(!state.pipefail);
             let end = self.subshell(inner, out, |follower, state, out| follower.command(command, state, out));
             self.tested = tested;
+            runs = Arc::default();
             input = match end {
                 Some(end) => {
+                    runs = end.pause.runs;
                     if state.pipefail && end.status != Status::DONE {
                         failed = Some(end.status);
                     }
@@ -361,7 +361,7 @@ impl Follower<'_> {
                 None => Input::Outside,
             };
         }
-        let inner = State { pause: since(out), input, waited, files, ..state.clone() };
+        let inner = State { pause: Pause { runs, ..since(out) }, input, waited, files, ..state.clone() };
         let end = self.subshell(inner, out, |follower, state, out| follower.command(last, state, out))?;
         // `cat CACHE | grep key=`: the reader does not know the key, the filter does.
         if let Some(key) = self.wanted_key.take() {
@@ -383,7 +383,7 @@ impl Follower<'_> {
         self.commands += 1;
         let too_much = if self.level >= MOST_LEVELS {
             Some("commands are nested too deeply")
-        } else if self.commands > MOST_COMMANDS || self.steps > MOST_STEPS {
+        } else if self.is_exhausted(1) {
             Some("the script has too many commands")
         } else {
             None

@@ -90,7 +90,7 @@ impl Follower<'_> {
             rounds += 1;
             open += usize::from(is_open);
             let endless = is_open && is_always(condition);
-            if rounds >= MOST_ROUNDS || open >= MOST_OPEN_ROUNDS || endless || self.is_exhausted() {
+            if rounds >= MOST_ROUNDS || open >= MOST_OPEN_ROUNDS || endless || self.is_exhausted(2) {
                 // Not round by round, then: from the beginning, an unknown number of times.
                 if let Some(frame) = self.frames.iter_mut().find(|frame| frame.id == id) {
                     frame.states.clear();
@@ -108,10 +108,6 @@ impl Follower<'_> {
         out.extend(draft::resolve(steps, id));
         let breaks = breaks.into_iter().map(|state| State { status: Status::DONE, ..state });
         self.meet(breaks.chain(end))
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.commands > super::MOST_COMMANDS / 2 || self.steps > super::MOST_STEPS / 2
     }
 
     /// Whether no step in it may leave it.
@@ -201,7 +197,7 @@ impl Follower<'_> {
             let after = no.map(|way| (way.steps, way.state));
             let again = end.map(|end| known.clone().join(end, unknown));
             let settled = again.as_ref().is_none_or(|again| alike(again, &known));
-            if settled || pass == MOST_PASSES || self.is_exhausted() {
+            if settled || pass == MOST_PASSES || self.is_exhausted(2) {
                 // In a condition, a call is made once more than in the body.
                 let steps = draft::resolve(steps, id);
                 let (left, after) = after.map_or((Vec::new(), None), |(steps, state)| (steps, Some(state)));
@@ -286,7 +282,7 @@ impl Follower<'_> {
             state.set_content(name, Content::One(Value::Unknown(Rc::clone(unknown))));
             let (steps, end) = self.round(body, None, state);
             let again = end.map(|end| known.clone().join(end, unknown));
-            if pass == MOST_PASSES || self.is_exhausted() || again.as_ref().is_none_or(|again| alike(again, &known)) {
+            if pass == MOST_PASSES || self.is_exhausted(2) || again.as_ref().is_none_or(|again| alike(again, &known)) {
                 if !steps.is_empty() {
                     let least = u32::try_from(least).unwrap_or(u32::MAX);
                     self.push(Draft::Repeat { body: steps, least, unknown: unknown.as_ref().clone() }, out);

@@ -14,6 +14,8 @@
 //! | `outcomes` | what a script does when a call fails |
 //! | `expand`, `arithmetic`, `pattern`, `conditions` | words to values |
 //! | `simple`, `builtins`, `programs`, `scripts` | commands |
+//! | `jobs` | what runs beside the script |
+//! | `traps` | what a shell does at its end |
 //! | `helpers` | the helper commands of a test |
 //! | `tools` | programs that make text of text |
 
@@ -25,6 +27,7 @@ mod draft;
 mod expand;
 mod functions;
 mod helpers;
+mod jobs;
 mod lists;
 mod loops;
 mod outcomes;
@@ -34,6 +37,7 @@ mod scripts;
 mod simple;
 mod state;
 mod tools;
+mod traps;
 mod value;
 
 use std::collections::HashMap;
@@ -47,7 +51,7 @@ use crate::model::{Pause, Place, Step, Unknown, Why};
 use crate::read::ByteMap;
 use crate::shell::ast::Script;
 use draft::{Draft, Frame, FrameId};
-use state::{Output, State};
+use state::{Output, State, Status};
 
 pub(crate) use expand::OWN_NAME;
 pub(crate) use scripts::{File, Files};
@@ -57,6 +61,8 @@ pub(crate) use value::{Named, Naming};
 const MOST_COMMANDS: usize = 50_000;
 /// Steps of one script of a definition.
 const MOST_STEPS: usize = 10_000;
+/// Choices in one script of a definition: what a call hangs on is kept for each call.
+const MOST_CHOICES: usize = 1_000;
 /// Levels of commands within commands, functions and scripts included.
 const MOST_LEVELS: usize = 32;
 
@@ -125,12 +131,15 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         calls: 0,
         commands: 0,
         steps: 0,
+        choices: 0,
         wrapped: None,
         is_own: false,
         substituted: false,
         decided_by: None,
         wanted_key: None,
         processes: Vec::new(),
+        jobs: Vec::new(),
+        left: false,
         parsed: HashMap::new(),
     };
     let too_long = Why::TooMuch(format!("a text has more than {} KiB", state::MOST_BYTES / 1024));
@@ -141,10 +150,11 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
     let exit = follower.enter(Frame::shell());
     let end = follower.script(&script, state, &mut out);
     let exits = follower.leave();
-    if !stops {
+    let mut end = follower.meet(exits.into_iter().chain(end));
+    if !stops || end.as_ref().is_some_and(|end| end.last.is_some()) {
         out = draft::resolve(out, exit);
+        end = end.and_then(|end| follower.last_commands(end, &mut out));
     }
-    let end = follower.meet(exits.into_iter().chain(end));
     let failed = end.as_ref().is_some_and(|end| end.status.is_failure());
     let pause = end.map(|end| Pause { is_exact: false, ..end.pause }).unwrap_or_default();
     Followed { steps: draft::finish(out, exit), failed, is_own: follower.is_own, pause }
@@ -191,6 +201,7 @@ pub(crate) struct Follower<'a> {
     calls: usize,
     commands: usize,
     steps: usize,
+    choices: usize,
     /// The `lava-test-case` around the commands.
     wrapped: Option<Place>,
     is_own: bool,
@@ -202,6 +213,10 @@ pub(crate) struct Follower<'a> {
     wanted_key: Option<String>,
     /// What `<(…)` printed, by the number of its path.
     processes: Vec<Output>,
+    /// How the jobs ended, by their numbers.
+    jobs: Vec<Option<Status>>,
+    /// A shell has ended while jobs of its own, with calls, may still run.
+    left: bool,
     /// Scripts that have been read, by the index of their text.
     parsed: HashMap<usize, Rc<Script>>,
 }
@@ -236,6 +251,11 @@ impl Follower<'_> {
     fn push(&mut self, step: Draft, out: &mut Vec<Draft>) {
         self.steps += 1;
         out.push(step);
+    }
+
+    /// Whether the script is too long to be followed further; to write out loops, when `of` is 2.
+    fn is_exhausted(&self, of: usize) -> bool {
+        self.commands > MOST_COMMANDS / of || self.steps > MOST_STEPS / of || self.choices > MOST_CHOICES / of
     }
 
     /// Gives up: from here on anything may happen.

@@ -101,6 +101,7 @@ pub(super) fn choose(
     unknown: &Unknown,
     mut ways: Vec<Ended>,
     out: &mut Vec<Draft>,
+    is_outermost: bool,
 ) -> Result<Option<State>, Vec<Ended>> {
     let Some(by_failing) = of_call(unknown) else { return Err(ways) };
     if ways.len() != 2 {
@@ -111,6 +112,8 @@ pub(super) fn choose(
         if by_failing { ((no, without), (yes, with)) } else { ((yes, with), (no, without)) };
     let same = match (&after, &other) {
         (Some(one), Some(other)) => is_same(one, other),
+        // What follows is of the way of failure alone, then: in a loop that would be a round more.
+        (None, Some(_)) => is_outermost,
         _ => true,
     };
     match last(unknown, out) {

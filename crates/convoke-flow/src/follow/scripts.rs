@@ -100,7 +100,8 @@ impl Follower<'_> {
     }
 
     pub(super) fn has_file(&mut self, path: &str, state: &State) -> bool {
-        !matches!(self.file(path, state), File::Elsewhere)
+        super::helpers::name_of(path).is_some_and(|_| path.contains('/'))
+            || !matches!(self.file(path, state), File::Elsewhere)
     }
 
     /// The path under which the output of `<(…)` is read.
@@ -223,6 +224,7 @@ impl Follower<'_> {
     }
 
     fn nothing(&mut self, path: &str, span: Span, mut state: State) -> State {
+        state.runs(self.written(span), self.place(span));
         let unknown = Rc::new(self.unknown(Why::Command(base(path).to_owned()), span));
         state.print(&Value::Unknown(Rc::clone(&unknown)));
         state.status = Status::Unknown(unknown);
@@ -251,14 +253,20 @@ impl Follower<'_> {
         inner.zero = child.path.into();
         let outer = std::mem::replace(&mut self.unit, unit);
         self.calls += 1;
+        let (runs, mark) = (Arc::clone(&state.pause.runs), out.len());
         let end = self.as_child(inner, out, |follower, state, out| {
             let script = Rc::clone(&follower.unit.script);
             follower.script(&script, state, out)
         });
         self.calls -= 1;
         self.unit = outer;
-        let end = end?;
-        Some(state.after(end))
+        let mut state = state.after(end?);
+        if out.len() == mark {
+            // Whoever reads what a member does knows the script, not what is in it.
+            state.pause.runs = runs;
+            state.runs(self.written(span), self.place(span));
+        }
+        Some(state)
     }
 
     /// A script as a unit; each file is read once.

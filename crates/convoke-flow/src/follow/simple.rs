@@ -241,6 +241,10 @@ impl Follower<'_> {
         }
         if base != "sleep" {
             state.takes_time();
+            // What passes a text on runs for the program that makes it.
+            if !super::tools::is_filter(base) {
+                state.runs(self.written(span), self.place(span));
+            }
         }
         let mention = arguments.iter().find(|field| {
             field.value.known().is_some_and(super::helpers::mentions_call) && !super::tools::only_shows(base)

@@ -1,16 +1,20 @@
 //! What is known at one point of a script.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Unit;
+use super::traps::{self, Last};
 use super::value::Value;
-use crate::model::{Pause, Place, Sleep, Unknown};
+use crate::model::{Pause, Place, Run, Sleep, Unknown};
 use crate::shell::ast::Command;
 
 /// Longer texts are not kept. What every member of a large group prints on a line is well within it.
 pub(crate) const MOST_BYTES: usize = 256 * 1024;
+
+/// Programs between two calls that are told one by one.
+const MOST_RUNS: usize = 10;
 
 /// Sleeps between two calls that are told one by one.
 const MOST_SLEEPS: usize = 8;
@@ -126,10 +130,18 @@ pub(crate) struct State {
     pub(crate) waited: Option<Rc<str>>,
     /// Files that the script has written.
     pub(crate) files: HashMap<String, Output>,
+    /// Jobs with calls that this shell has started and not waited for, by number.
+    pub(crate) jobs: BTreeSet<u32>,
+    /// `$!`
+    pub(crate) last_job: Option<u32>,
+    /// What the shell runs at its end.
+    pub(crate) last: Last,
     /// What is known of a text that is too long.
     pub(crate) too_long: Rc<Unknown>,
     /// What has passed since the last call.
     pub(crate) pause: Pause,
+    /// It is within a substitution: what runs there makes a text for the script.
+    pub(crate) substituted: bool,
 }
 
 impl State {
@@ -153,8 +165,12 @@ impl State {
             locals: Vec::new(),
             waited: None,
             files: HashMap::new(),
+            jobs: BTreeSet::new(),
+            last_job: None,
+            last: None,
             too_long: Rc::new(too_long),
             pause: Pause::default(),
+            substituted: false,
         };
         for (name, value) in environment {
             state.set(name, Value::from(value.as_str()));
@@ -200,6 +216,19 @@ impl State {
             None => sleeps.push(Sleep { time, place }),
         }
         self.pause.sleeps = sleeps.into();
+    }
+
+    /// Runs a program; what only makes a text for the script is none.
+    pub(crate) fn runs(&mut self, text: &str, place: Place) {
+        let runs = &self.pause.runs;
+        if !self.substituted && runs.len() < MOST_RUNS && !runs.iter().any(|run| run.place == place) {
+            // Of a command that a test case runs, the command.
+            let (_, inner) =
+                text.split_once(" --shell ").filter(|_| text.starts_with("lava-test-case")).unwrap_or(("", text));
+            let quoted = ['"', '\''].iter().find_map(|quote| inner.trim().strip_prefix(*quote)?.strip_suffix(*quote));
+            let words: Vec<&str> = quoted.unwrap_or(inner).split_whitespace().collect();
+            self.pause.runs = runs.iter().cloned().chain([Run { text: words.join(" ").into(), place }]).collect();
+        }
     }
 
     /// Prints.
@@ -258,6 +287,11 @@ impl State {
         if self.input != other.input {
             self.input = Input::Unknown(Rc::clone(unknown));
         }
+        self.jobs.extend(other.jobs);
+        if self.last_job != other.last_job {
+            self.last_job = None;
+        }
+        self.last = traps::joined(self.last, other.last, unknown);
         if self.waited != other.waited {
             self.waited = None;
         }
@@ -283,5 +317,6 @@ impl State {
 fn either(one: Pause, other: Pause) -> Pause {
     let (one_time, other_time) = (one.time(), other.time());
     let is_exact = one.is_exact && other.is_exact && one_time == other_time;
-    Pause { is_exact, ..if other_time < one_time { other } else { one } }
+    let runs = if one.runs.is_empty() { &other.runs } else { &one.runs }.clone();
+    Pause { is_exact, runs, ..if other_time < one_time { other } else { one } }
 }

@@ -1,6 +1,7 @@
 //! Programs that make text of text, as far as scripts use them on what is known.
 
 mod awk;
+pub(super) mod printf;
 mod regex;
 mod sed;
 
@@ -11,7 +12,7 @@ use convoke_job::Span;
 use super::Follower;
 use super::expand::Field;
 use super::state::{Input, Output, State, Status};
-use super::value::{Value, has_symbol};
+use super::value::{HOME, Value, has_symbol};
 
 /// Texts longer than this are not worked on.
 const MOST_BYTES: usize = 1 << 20;
@@ -126,71 +127,6 @@ pub(super) fn key(program: &str, arguments: &[Field]) -> Option<String> {
     None
 }
 
-/// `printf`
-pub(super) fn printf(arguments: &[Field]) -> Value {
-    let mut values = Vec::with_capacity(arguments.len());
-    for field in arguments {
-        match &field.value {
-            Value::Known(text) => values.push(Rc::clone(text)),
-            Value::Unknown(unknown) => return Value::Unknown(Rc::clone(unknown)),
-        }
-    }
-    let Some((format, mut rest)) = values.split_first().map(|(format, rest)| (format, rest.iter())) else {
-        return Value::empty();
-    };
-    let mut out = String::new();
-    loop {
-        let before = rest.len();
-        let mut chars = format.chars();
-        let mut text = String::new();
-        while let Some(c) = chars.next() {
-            if c != '%' {
-                text.push(c);
-                continue;
-            }
-            out.push_str(&unescaped(&std::mem::take(&mut text)));
-            let mut flags = String::new();
-            let kind = loop {
-                match chars.next() {
-                    Some(c @ ('0'..='9' | '-' | '.' | ' ' | '+')) => flags.push(c),
-                    other => break other,
-                }
-            };
-            match kind {
-                Some('%') => out.push('%'),
-                Some(kind @ ('s' | 'd' | 'i' | 'u' | 'b' | 'c')) => {
-                    let value = rest.next().map(|value| value.to_string()).unwrap_or_default();
-                    let value = match kind {
-                        'b' => unescaped(&value),
-                        'd' | 'i' | 'u' if value.is_empty() => "0".into(),
-                        _ => value,
-                    };
-                    out.push_str(&padded(&value, &flags));
-                }
-                _ => return Value::from(format.as_ref()),
-            }
-        }
-        out.push_str(&unescaped(&text));
-        // The format is used again as long as there are arguments, and it takes any.
-        if rest.len() == 0 || rest.len() == before || out.len() > MOST_BYTES {
-            return out.into();
-        }
-    }
-}
-
-fn padded(value: &str, flags: &str) -> String {
-    let width: usize =
-        flags.trim_start_matches(['-', '0', '+', ' ']).split('.').next().unwrap_or_default().parse().unwrap_or(0);
-    let missing = width.min(1000).saturating_sub(value.chars().count());
-    if flags.starts_with('-') {
-        format!("{value}{}", " ".repeat(missing))
-    } else if flags.starts_with('0') {
-        format!("{}{value}", "0".repeat(missing))
-    } else {
-        format!("{}{value}", " ".repeat(missing))
-    }
-}
-
 /// `\n`, `\t` and `\\`.
 pub(super) fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -240,10 +176,12 @@ impl Follower<'_> {
                 Value::Known(text) if is_filter(program) => words.push(Rc::clone(text)),
                 Value::Known(_) => return None,
                 Value::Unknown(unknown) => {
-                    if !matches!(program, "seq" | "basename" | "dirname" | "expr") && !is_filter(program) {
+                    if !matches!(program, "seq" | "basename" | "dirname" | "expr" | "realpath" | "readlink")
+                        && !is_filter(program)
+                    {
                         return None;
                     }
-                    let status = if matches!(program, "seq" | "basename" | "dirname") {
+                    let status = if matches!(program, "seq" | "basename" | "dirname" | "realpath" | "readlink") {
                         Status::DONE
                     } else {
                         Status::Unknown(Rc::clone(unknown))
@@ -261,6 +199,19 @@ impl Follower<'_> {
                 let name = name.rsplit('/').next().unwrap_or(name);
                 let name = words.get(1).and_then(|end| name.strip_suffix(end)).unwrap_or(name);
                 done(format!("{name}\n"))
+            }
+            "realpath" | "readlink" => {
+                let (options, files): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with('-'));
+                let follows =
+                    program == "realpath" && options.is_empty() || matches!(options[..], ["-f" | "-e" | "-m"]);
+                let [path] = files[..] else { return None };
+                let inside = super::scripts::inside(path, state).filter(|_| follows)?;
+                let slash = if inside.is_empty() { "" } else { "/" };
+                done(format!("{HOME}{slash}{inside}\n"))
+            }
+            "which" => {
+                let [name] = words[..] else { return None };
+                done(super::helpers::path_of(super::helpers::name_of(name)?) + "\n")
             }
             "dirname" => {
                 let path = words.first()?.trim_end_matches('/');

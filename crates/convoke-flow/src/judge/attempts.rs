@@ -26,7 +26,7 @@ pub(crate) fn any(ops: &[Op]) -> bool {
         Op::Attempt { .. } => true,
         Op::Choice { ways, .. } => ways.iter().any(|way| any(way)),
         Op::Repeat { body, .. } | Op::Beside(body) | Op::Scope(body) => any(body),
-        Op::Call(..) | Op::Failed(_) | Op::Stop | Op::Opaque(_) => false,
+        Op::Call(..) | Op::Failed(_) | Op::Join | Op::Stop | Op::Opaque(_) => false,
     })
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn any_timed(ops: &[Op]) -> bool {
         Op::Attempt { timed, done, failed, .. } => *timed || any_timed(done) || any_timed(failed),
         Op::Choice { ways, .. } => ways.iter().any(|way| any_timed(way)),
         Op::Repeat { body, .. } | Op::Beside(body) | Op::Scope(body) => any_timed(body),
-        Op::Call(..) | Op::Failed(_) | Op::Stop | Op::Opaque(_) => false,
+        Op::Call(..) | Op::Failed(_) | Op::Join | Op::Stop | Op::Opaque(_) => false,
     })
 }
 
@@ -51,7 +51,7 @@ fn numbers(ops: &[Op], found: &mut HashSet<usize>) {
             }
             Op::Choice { ways, .. } => ways.iter().for_each(|way| numbers(way, found)),
             Op::Repeat { body, .. } | Op::Beside(body) | Op::Scope(body) => numbers(body, found),
-            Op::Call(..) | Op::Failed(_) | Op::Stop | Op::Opaque(_) => {}
+            Op::Call(..) | Op::Failed(_) | Op::Join | Op::Stop | Op::Opaque(_) => {}
         }
     }
 }

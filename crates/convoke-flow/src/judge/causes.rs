@@ -19,6 +19,8 @@ use crate::walk;
 
 /// Causes looked for; a job with more is told of these first.
 const MOST: usize = 40;
+/// How often the play goes on: causes that are told as one do not count as more.
+const MOST_ROUNDS: usize = 120;
 
 /// What causes are looked for in.
 pub(crate) struct Scene<'a, 's> {
@@ -37,7 +39,10 @@ impl<'a> Scene<'a, '_> {
     pub(crate) fn causes(&self, play: &mut Play<'a, '_>) -> Vec<Reason<'a>> {
         let mut reasons: Vec<Reason> = Vec::new();
         let mut shown: HashSet<(At, usize)> = HashSet::new();
-        while reasons.len() < MOST {
+        for _ in 0..MOST_ROUNDS {
+            if reasons.len() >= MOST {
+                break;
+            }
             let held = held(play, self.units);
             let rest: HashMap<At, &Vec<Edge>> = held
                 .iter()

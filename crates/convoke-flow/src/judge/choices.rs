@@ -25,7 +25,7 @@ fn count(ops: &[Op], counts: &mut Vec<usize>) {
             }
             Op::Beside(body) | Op::Scope(body) => count(body, counts),
             // What is chosen in a loop is chosen anew each time.
-            Op::Repeat { .. } | Op::Call(..) | Op::Failed(_) | Op::Stop | Op::Opaque(_) => {}
+            Op::Repeat { .. } | Op::Call(..) | Op::Join | Op::Failed(_) | Op::Stop | Op::Opaque(_) => {}
         }
     }
 }

@@ -170,7 +170,7 @@ impl Facts {
                 }
                 Op::Beside(body) => self.note(body, sure, true, syncs),
                 Op::Scope(body) => self.note(body, sure, beside, syncs),
-                Op::Failed(_) => {}
+                Op::Failed(_) | Op::Join => {}
                 Op::Stop => return,
                 Op::Opaque(_) => {
                     self.unknown = true;
@@ -216,7 +216,7 @@ fn sync_ids(ops: &[Op], ids: &mut BTreeSet<String>) {
                 sync_ids(failed, ids);
             }
             Op::Failed(_) => {}
-            Op::Call(..) | Op::Stop | Op::Opaque(_) => {}
+            Op::Call(..) | Op::Join | Op::Stop | Op::Opaque(_) => {}
             Op::Choice { ways, .. } => ways.iter().for_each(|way| sync_ids(way, ids)),
             Op::Repeat { body, .. } | Op::Beside(body) | Op::Scope(body) => sync_ids(body, ids),
         }
@@ -301,6 +301,8 @@ impl<'a> Lowering<'a, '_> {
                     self.act(thread, Act::Fork(started));
                     beside.push(started);
                 }
+                Op::Join if beside.is_empty() => {}
+                Op::Join => self.act(thread, Act::Join(std::mem::take(beside))),
                 Op::Scope(body) => self.scope(thread, body, sure),
                 Op::Stop => {}
                 Op::Opaque(unknown) => {

@@ -22,7 +22,7 @@ mod causes;
 mod choices;
 mod guests;
 mod held;
-mod lower;
+pub(crate) mod lower;
 mod play;
 mod possible;
 mod program;

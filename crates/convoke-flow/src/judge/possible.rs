@@ -49,7 +49,7 @@ impl<'a> Possible<'a> {
                 Op::Opaque(unknown) => self.floods.push(Flood { class, prefix: String::new(), kind: None, unknown }),
                 Op::Choice { ways, .. } => ways.iter().for_each(|way| self.note(class, way)),
                 Op::Repeat { body, .. } | Op::Beside(body) | Op::Scope(body) => self.note(class, body),
-                Op::Failed(_) | Op::Stop => {}
+                Op::Failed(_) | Op::Join | Op::Stop => {}
             }
         }
     }

@@ -64,6 +64,8 @@ pub(crate) enum Op<'a> {
     Beside(Vec<Op<'a>>),
     /// An attempt that has been decided: the call with this number has failed.
     Failed(usize),
+    /// Waits for every `Beside` of its scope so far.
+    Join,
     /// What `Stop` ends and `Beside` is joined at.
     Scope(Vec<Op<'a>>),
     Stop,
@@ -129,9 +131,10 @@ fn number<'a>(ops: &mut [Op<'a>], hangs: &mut Hangs<'a>, calls: &mut Vec<Made<'a
                 calls.push(Made { call, only_if: hangs.only_if.clone(), again: hangs.again.clone() });
             }
             Op::Choice { ways, unknown } => {
-                hangs.only_if.push(unknown);
+                let within = hangs.only_if.len();
+                note(unknown, &mut hangs.only_if);
                 ways.iter_mut().for_each(|way| number(way, hangs, calls));
-                hangs.only_if.pop();
+                hangs.only_if.truncate(within);
             }
             Op::Attempt { call, number: at, done, failed, unknown, .. } => {
                 *at = calls.len();
@@ -143,22 +146,25 @@ fn number<'a>(ops: &mut [Op<'a>], hangs: &mut Hangs<'a>, calls: &mut Vec<Made<'a
             }
             Op::Repeat { body, surely, unknown } => {
                 let mut within = hangs.clone();
-                within.again.push(unknown);
+                note(unknown, &mut within.again);
                 if !*surely {
-                    within.only_if.push(unknown);
+                    note(unknown, &mut within.only_if);
                 }
                 number(body, &mut within, calls);
             }
             Op::Beside(body) | Op::Scope(body) => number(body, hangs, calls),
-            Op::Failed(_) | Op::Stop | Op::Opaque(_) => {}
+            Op::Failed(_) | Op::Join | Op::Stop | Op::Opaque(_) => {}
         }
-        for unknown in stopping {
-            if !hangs.only_if.contains(&unknown) {
-                hangs.only_if.push(unknown);
-            }
-        }
+        stopping.into_iter().for_each(|unknown| note(unknown, &mut hangs.only_if));
     }
     hangs.only_if.truncate(outer);
+}
+
+/// Notes what something hangs on, once: a function that calls itself asks the same in every round.
+fn note<'a>(unknown: &'a Unknown, noted: &mut Vec<&'a Unknown>) {
+    if !noted.contains(&unknown) {
+        noted.push(unknown);
+    }
 }
 
 /// What decides whether the enclosing script ends here; nothing when it cannot.
@@ -179,7 +185,7 @@ pub(crate) fn may_stop(ops: &[Op]) -> bool {
         Op::Choice { ways, .. } => ways.iter().any(|way| may_stop(way)),
         Op::Attempt { done, failed, .. } => may_stop(done) || may_stop(failed),
         Op::Repeat { body, .. } => may_stop(body),
-        Op::Call(..) | Op::Failed(_) | Op::Beside(_) | Op::Scope(_) => false,
+        Op::Call(..) | Op::Failed(_) | Op::Join | Op::Beside(_) | Op::Scope(_) => false,
     })
 }
 
@@ -190,7 +196,7 @@ pub(crate) fn must_stop(ops: &[Op]) -> bool {
         Op::Choice { ways, .. } => ways.iter().all(|way| must_stop(way)),
         Op::Attempt { done, failed, .. } => must_stop(done) && must_stop(failed),
         Op::Repeat { body, surely, .. } => *surely && must_stop(body),
-        Op::Call(..) | Op::Failed(_) | Op::Beside(_) | Op::Scope(_) | Op::Opaque(_) => false,
+        Op::Call(..) | Op::Failed(_) | Op::Join | Op::Beside(_) | Op::Scope(_) | Op::Opaque(_) => false,
     })
 }
 
@@ -242,6 +248,7 @@ fn ops(steps: &[Step], attempts: Attempts) -> Vec<Op<'_>> {
                     ops.push(Op::Beside(inner));
                 }
             }
+            Step::Join => ops.push(Op::Join),
             Step::Read(_) => {}
             Step::Stop(_) => ops.push(Op::Stop),
             Step::Opaque(unknown) => ops.push(Op::Opaque(unknown)),
@@ -270,7 +277,7 @@ fn forks(op: &Op) -> bool {
         Op::Choice { ways, .. } => ways.iter().flatten().any(forks),
         Op::Attempt { done, failed, .. } => done.iter().chain(failed).any(forks),
         Op::Repeat { body, .. } => body.iter().any(forks),
-        Op::Call(..) | Op::Failed(_) | Op::Scope(_) | Op::Stop | Op::Opaque(_) => false,
+        Op::Call(..) | Op::Failed(_) | Op::Join | Op::Scope(_) | Op::Stop | Op::Opaque(_) => false,
     }
 }
 
@@ -336,7 +343,7 @@ fn alike(one: &[Op], other: &[Op]) -> bool {
                 one.kind == other.kind && same_text(&one.id, &other.id) && role
             }
             (Op::Beside(one), Op::Beside(other)) | (Op::Scope(one), Op::Scope(other)) => alike(one, other),
-            (Op::Stop, Op::Stop) => true,
+            (Op::Join, Op::Join) | (Op::Stop, Op::Stop) => true,
             _ => false,
         })
 }

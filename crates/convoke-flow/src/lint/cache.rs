@@ -1,8 +1,8 @@
-//! Data that is looked for in the cache file after the next wait has replaced it.
+//! Data that is looked for in the cache file after the next wait has replaced it, and data that nobody sends.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use convoke_group::CallKind;
+use convoke_group::{CallKind, nearest};
 use convoke_job::Diagnostic;
 
 use crate::judge::Judgement;
@@ -70,7 +70,7 @@ impl<'a> Looking<'a> {
                         cache.last = None;
                     }
                 }
-                Step::Call(_) | Step::Stop(_) | Step::Opaque(_) => {}
+                Step::Call(_) | Step::Join | Step::Stop(_) | Step::Opaque(_) => {}
             }
         }
     }
@@ -80,7 +80,9 @@ impl<'a> Looking<'a> {
         if self.carries(last, key) {
             return;
         }
-        let Some(from) = cache.earlier.iter().rev().find(|call| self.carries(call, key)) else { return };
+        let Some(from) = cache.earlier.iter().rev().find(|call| self.carries(call, key)) else {
+            return self.never_sent(read, last, key);
+        };
         if !self.seen.insert((read.place.text, read.place.span.start)) {
             return;
         }
@@ -98,6 +100,30 @@ impl<'a> Looking<'a> {
         let help =
             "keep what a wait brings in a variable before the next one; waiting for the same ID again brings it back";
         self.found.push(labels.warning("flow.stale-cache", path, message).help(help));
+    }
+
+    /// A key that no message under this ID has, and that is much like one that they have.
+    fn never_sent(&mut self, read: &Read, last: &Call, key: &str) {
+        let Some(id) = last.id.known() else { return };
+        let sends = self.sends.iter().filter(|send| send.id.known() == Some(id));
+        let keys: BTreeSet<&str> = sends.flat_map(|send| &send.data).filter_map(|(key, _)| key.known()).collect();
+        // A part of a key is looked for by a pattern.
+        let is_part = keys.iter().any(|known| known.contains(key) || key.contains(known));
+        // What is nothing like a key may be the name of a sender, which each line begins with.
+        let Some(near) = nearest(key, keys.iter().copied()).filter(|_| !is_part) else { return };
+        if !self.seen.insert((read.place.text, read.place.span.start)) {
+            return;
+        }
+        let mut labels = Labels::default();
+        labels.add(self.flow, &read.place, format!("looks for \"{key}\""));
+        labels.add(self.flow, &last.place, "received here");
+        for send in self.sends.iter().filter(|send| send.id.known() == Some(id)).take(1) {
+            labels.add(self.flow, &send.place, "sent here");
+        }
+        let path = block_of(self.flow, self.member, last).map(|block| block.path.clone()).unwrap_or_default();
+        let message = format!("\"{key}\" is looked for in what `{}` brings, and nobody sends it", what(last));
+        let help = format!("did you mean \"{near}\"?");
+        self.found.push(labels.warning("flow.key-never-sent", path, message).help(help));
     }
 
     /// Whether a message that satisfies this wait may have this key.

@@ -3,10 +3,12 @@
 //! Each finding is a warning with a page of its own under `docs/codes`. A finding needs certainty about what it speaks
 //! of: where a step is not known, nothing is said.
 
+mod again;
 mod cache;
 mod ends;
 mod ids;
 mod keys;
+mod work;
 mod wrapped;
 
 use convoke_job::Diagnostic;
@@ -22,6 +24,8 @@ pub fn lint(flow: &Flow, judgement: &Judgement<'_>) -> Vec<Diagnostic> {
     findings.extend(keys::find(flow, judgement));
     findings.extend(cache::find(flow, judgement));
     findings.extend(ends::find(flow, judgement));
+    findings.extend(again::find(flow, judgement));
+    findings.extend(work::find(flow, judgement));
     findings
 }
 

@@ -16,7 +16,7 @@ pub(super) fn depends(steps: &[Step]) -> bool {
         Step::Repeat(repeat) => by_name(&repeat.unknown) || depends(&repeat.body),
         Step::Beside(body) => depends(body),
         Step::Opaque(unknown) => by_name(unknown),
-        Step::Read(_) | Step::Stop(_) => false,
+        Step::Join | Step::Read(_) | Step::Stop(_) => false,
     })
 }
 

@@ -55,6 +55,8 @@ pub(crate) enum What<'a> {
     },
     /// Blocks in which nothing is called.
     Blocks(Vec<&'a str>),
+    /// Programs that it runs by itself, in words.
+    Runs(Cow<'a, str>),
     /// A script that is not known, in words.
     Script(&'a str),
     /// The member failed.
@@ -67,6 +69,7 @@ impl What<'_> {
         match self {
             What::Call { kind, .. } => *kind,
             What::Blocks(_) => Kind::Blocks,
+            What::Runs(_) => Kind::Runs,
             What::Script(_) => Kind::Script,
             What::Stopped => Kind::Stopped,
         }
@@ -82,6 +85,7 @@ impl What<'_> {
             What::Call { kind: Kind::Sync, id, .. } => format!("lava-sync {id}"),
             What::Call { .. } => "group assembly".into(),
             What::Blocks(blocks) => blocks.join(" & "),
+            What::Runs(words) => words.clone().into_owned(),
             What::Script(words) => (*words).to_owned(),
             What::Stopped => "stopped".into(),
         }

@@ -169,7 +169,7 @@ fn merge<'a>(
     let mut rest = planned;
     for &index in made {
         if let Some(at) = rest.iter().position(|cell| is_of(calls[index], cell)) {
-            for cell in rest[..at].iter().filter(|cell| cell.kind == Kind::Blocks) {
+            for cell in rest[..at].iter().filter(|cell| is_quiet(cell)) {
                 sequence.push(add(cell, End::Done, index, acts));
             }
             acts[index].place.clone_from(&rest[at].place);
@@ -191,11 +191,16 @@ fn merge<'a>(
         sequence.push(acts.len());
         acts.push(Act { what, end, notes: Vec::new(), order, limit_s: None, over_s: (None, None), place: None, came });
     }
-    let certain = |cell: &&&Cell| !matches!(cell.kind, Kind::Blocks | Kind::Script | Kind::Stopped) && !hangs(cell);
+    let certain = |cell: &&&Cell| !is_quiet(cell) && !matches!(cell.kind, Kind::Script | Kind::Stopped) && !hangs(cell);
     for cell in rest.iter().filter(certain) {
         sequence.push(add(cell, End::NotReached, usize::MAX, acts));
     }
     sequence
+}
+
+/// What a member does besides calling: it is done when the call that follows it is made.
+fn is_quiet(cell: &Cell) -> bool {
+    matches!(cell.kind, Kind::Blocks | Kind::Runs)
 }
 
 fn is_of(call: &CallMade, cell: &Cell) -> bool {
@@ -221,6 +226,7 @@ fn fits(planned: &str, made: &str) -> bool {
 fn add<'a>(cell: &'a Cell, end: End, order: usize, acts: &mut Vec<Act<'a>>) -> usize {
     let what = match cell.kind {
         Kind::Blocks => What::Blocks(cell.text.split(" & ").collect()),
+        Kind::Runs => What::Runs(Cow::Borrowed(&cell.text)),
         kind => What::Call {
             kind,
             id: Cow::Borrowed(cell.id.as_deref().unwrap_or_default()),

@@ -148,6 +148,8 @@ pub enum Kind {
     Assemble,
     /// Blocks in which nothing is called: deploy, boot.
     Blocks,
+    /// What a member runs by itself before its next call.
+    Runs,
     /// A script of which not even the calls are known.
     Script,
     /// The end of a member that failed elsewhere than in a call; only after a run.
@@ -229,7 +231,12 @@ impl Table {
 
     /// The number that people see of a row: those before the first call have none.
     pub fn number(&self, row: usize) -> Option<usize> {
-        let calls = self.cells.iter().filter(|cell| cell.kind != Kind::Blocks).map(|cell| cell.row).min()?;
+        let calls = self
+            .cells
+            .iter()
+            .filter(|cell| !matches!(cell.kind, Kind::Blocks | Kind::Runs))
+            .map(|cell| cell.row)
+            .min()?;
         (row >= calls).then(|| row - calls + 1)
     }
 }

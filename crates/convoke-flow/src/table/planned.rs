@@ -10,7 +10,7 @@ use super::acts::{Act, What, Who};
 use super::layout::lay;
 use super::{About, End, Kind, Note, Spot, Table, Tense, VERSION};
 use crate::judge::Judgement;
-use crate::model::{Call, Flow, Origin, Place, Repeat, Step, Text, Unknown, Why};
+use crate::model::{Call, Flow, Origin, Place, Repeat, Run, Step, Text, Unknown, Why};
 use crate::played::{Met, Played, PlayedCall};
 
 impl Table {
@@ -154,6 +154,11 @@ fn act<'a>(
     }
 }
 
+/// What members run by themselves is shown of those that call no more often: a longer table is for its calls.
+const MOST_CALLS: usize = 12;
+/// Characters of a command that are shown.
+const LONGEST: usize = 32;
+
 /// The acts, and who does which.
 struct Making<'a> {
     acts: Vec<Act<'a>>,
@@ -171,6 +176,9 @@ impl<'a> Making<'a> {
                 self.between(&body.others, passed..*at, order, notes, &mut sequence);
                 passed = *at + 1;
             }
+            if calls.len() <= MOST_CALLS {
+                self.runs(&played.calls[index].call.after.runs, order, notes, &mut sequence);
+            }
             order = index;
             sequence.push(index);
         }
@@ -179,6 +187,23 @@ impl<'a> Making<'a> {
             self.between(&body.others, passed..usize::MAX, order, notes, &mut sequence);
         }
         sequence
+    }
+
+    /// What a member runs before its next call: the first program, and how many more.
+    fn runs(&mut self, runs: &[Run], order: usize, notes: &Notes<'a>, sequence: &mut Vec<usize>) {
+        let Some((first, more)) = runs.split_first() else { return };
+        let mut text = first.text.to_string();
+        if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+            text.truncate(end);
+            text.push('…');
+        }
+        if !more.is_empty() {
+            text.push_str(&format!(", {} more", more.len()));
+        }
+        self.other(What::Runs(text.into()), End::Done, Vec::new(), order, sequence);
+        if let Some(act) = self.acts.last_mut() {
+            act.place = notes.spot(&first.place);
+        }
     }
 
     /// What stands at these places. Blocks that follow one another are one act.
@@ -268,7 +293,7 @@ impl<'a> Body<'a> {
                     self.others.push((self.next, Other::Script(unknown)));
                     self.next += 1;
                 }
-                Step::Read(_) | Step::Stop(_) => {}
+                Step::Join | Step::Read(_) | Step::Stop(_) => {}
             }
         }
     }

@@ -380,7 +380,8 @@ impl<'a> Way<'a> {
                     floods |= self.take(body, index);
                     self.ops.push(Op::Forked);
                 }
-                Step::Read(_) => {}
+                // Without it calls come no later, and it is the earliest time that is asked for.
+                Step::Join | Step::Read(_) => {}
                 Step::Stop(_) => self.ops.push(Op::Stop),
                 Step::Opaque(_) => {
                     floods = true;

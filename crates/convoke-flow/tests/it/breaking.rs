@@ -37,7 +37,7 @@ fn sites(flow: &Flow) -> Vec<Site<'_>> {
                 Step::Choice(choice) => choice.ways.iter().for_each(|way| walk(way, script, out)),
                 Step::Repeat(repeat) => walk(&repeat.body, script, out),
                 Step::Beside(body) => walk(body, script, out),
-                Step::Read(_) | Step::Stop(_) | Step::Opaque(_) => {}
+                Step::Join | Step::Read(_) | Step::Stop(_) | Step::Opaque(_) => {}
             }
         }
     }

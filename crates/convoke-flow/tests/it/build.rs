@@ -96,6 +96,7 @@ fn place_all(steps: &mut [Step], text: &mut String) {
                 place_all(&mut repeat.body, text);
             }
             Step::Beside(body) => place_all(body, text),
+            Step::Join => {}
             Step::Read(read) => read.place = line(text, "grep cache"),
             Step::Stop(place) => *place = line(text, "exit"),
             Step::Opaque(unknown) => unknown.place = line(text, "./script"),

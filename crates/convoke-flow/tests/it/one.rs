@@ -39,6 +39,12 @@ actions:
     )
 }
 
+/// The same group with any text as the step; characters that a block scalar cannot hold are escaped.
+pub(crate) fn document_of(script: &str) -> String {
+    let quoted = serde_json::to_string(script).unwrap();
+    document("SCRIPT", "").replace("- |2\n            SCRIPT\n", &format!("- {quoted}\n"))
+}
+
 #[track_caller]
 pub(crate) fn job(document: &str) -> (Job, Source) {
     let source = Source::new("one", document);

@@ -134,6 +134,10 @@ fn walk<'a>(steps: &'a [Step], turns: &mut Turns, acts: &mut Vec<Act<'a>>) -> Op
                 acts.push(Act::Fork(beside));
                 true
             }
+            Step::Join => {
+                acts.push(Act::Join);
+                true
+            }
             Step::Read(_) => true,
             Step::Stop(_) => false,
             Step::Opaque(_) => return None,
@@ -147,7 +151,7 @@ fn walk<'a>(steps: &'a [Step], turns: &mut Turns, acts: &mut Vec<Act<'a>>) -> Op
 
 fn matters(step: &Step) -> bool {
     match step {
-        Step::Read(_) => false,
+        Step::Join | Step::Read(_) => false,
         Step::Choice(choice) => choice.ways.iter().flatten().any(matters),
         Step::Repeat(repeat) => repeat.body.iter().any(matters),
         Step::Block(block) => block.body.iter().any(matters),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use convoke_flow::{Call, Failing, Flow, Origin, Read, Step, judge, lint, times};
+use convoke_flow::{Call, Failing, Flow, Origin, Read, Step, Text, Unknown, Why, judge, lint, times};
 
-use crate::build::{Role, block, definition, flow, known, nowhere, role, send, start, sync, wait};
+use crate::build::{Role, block, definition, either, flow, known, nowhere, repeat, role, send, start, sync, wait};
 use crate::times::after;
 
 fn told(flow: &Flow) -> String {
@@ -27,7 +27,7 @@ fn check(name: &str, roles: Vec<Role>) {
     insta::assert_snapshot!(name, told(&flow(roles)));
 }
 
-fn change(step: Step, with: impl Fn(&mut Call)) -> Step {
+pub(crate) fn change(step: Step, with: impl Fn(&mut Call)) -> Step {
     match step {
         Step::Call(mut call) => {
             with(&mut call);
@@ -37,15 +37,28 @@ fn change(step: Step, with: impl Fn(&mut Call)) -> Step {
     }
 }
 
-fn data(step: Step, key: &str) -> Step {
+pub(crate) fn data(step: Step, key: &str) -> Step {
     change(step, |call| call.data.push((known(key), known("1"))))
+}
+
+fn shown(value: &str) -> Text {
+    let why = Why::Command(value.to_owned());
+    Text::Unknown { shown: value.into(), unknown: Unknown { why, place: nowhere() } }
+}
+
+fn unknown(step: Step, key: &str) -> Step {
+    change(step, |call| call.data.push((known(key), shown("$n"))))
+}
+
+pub(crate) fn codes(flow: &Flow) -> Vec<&'static str> {
+    lint(flow, &judge(flow)).iter().map(|finding| finding.code).collect()
 }
 
 fn limit(minutes: u64, step: Step) -> Step {
     change(step, |call| call.limit = Duration::from_secs(60 * minutes))
 }
 
-fn read(key: &str) -> Step {
+pub(crate) fn read(key: &str) -> Step {
     Step::Read(Read { key: Some(key.into()), place: nowhere() })
 }
 
@@ -94,6 +107,61 @@ fn data_that_the_next_wait_has_replaced() {
             role("careful", vec![wait("address"), read("ip"), wait("ready"), sync("end")]),
         ],
     );
+}
+
+#[test]
+fn a_key_that_nobody_sends() {
+    let server = || role("server", vec![data(send("ready"), "size"), data(send("bare"), "x"), sync("end")]);
+    check("key_never_sent", vec![server(), role("client", vec![wait("ready"), read("sise"), sync("end")])]);
+    // A part of a key is a pattern; what is nothing like one is the name of a sender.
+    for key in ["siz", "size", "panda-01"] {
+        let flow = flow(vec![server(), role("client", vec![wait("ready"), read(key), sync("end")])]);
+        assert!(codes(&flow).is_empty(), "{key}");
+    }
+}
+
+#[test]
+fn an_id_that_is_sent_again() {
+    let rounds = || vec![wait("go"), sync("a"), wait("go")];
+    check(
+        "sent_again",
+        vec![
+            role("server", vec![send("go"), data(send("size"), "n"), sync("a"), send("go"), data(send("size"), "m")]),
+            role("client", rounds()),
+            role("looping", vec![repeat(0, vec![unknown(send("count"), "n")]), sync("a")]),
+        ],
+    );
+    // The same again does no harm when nobody waits again, nor does one of two ways.
+    check(
+        "sent_once",
+        vec![
+            role(
+                "server",
+                vec![
+                    send("go"),
+                    sync("a"),
+                    send("go"),
+                    either(vec![vec![data(send("x"), "a")], vec![data(send("x"), "b")]]),
+                ],
+            ),
+            role("client", vec![wait("go"), sync("a"), repeat(0, vec![data(send("same"), "k")])]),
+        ],
+    );
+}
+
+#[test]
+fn work_in_a_call() {
+    let sends = |value: &str| change(send("ready"), |call| call.data.push((known("k"), shown(value))));
+    for work in ["$(df / | tail -n 1)", "`./space.sh`", "a$(cd /tmp; ls)", "$(python3 space.py)"] {
+        let flow = flow(vec![role("server", vec![sends(work)]), role("client", vec![wait("ready")])]);
+        assert_eq!(codes(&flow), ["flow.work-in-call"], "{work}");
+    }
+    for plain in
+        ["$(lava-echo-ipv4 eth0)", "$SPACE", "$(cat /etc/hostname)", "$(test -e x && echo yes || echo no)", "a|b"]
+    {
+        let flow = flow(vec![role("server", vec![sends(plain)]), role("client", vec![wait("ready")])]);
+        assert!(codes(&flow).is_empty(), "{plain}");
+    }
 }
 
 #[test]

@@ -97,3 +97,38 @@ fn members_of_a_role_share_their_steps() {
     assert!(share("for p in $(lava-group | cut -f 1); do [ $p != $(lava-self) ] && ping $p; done; lava-sync a"));
     assert!(!share("for p in $(lava-group client); do [ $p = $(lava-self) ] && lava-send a-$p; done; lava-sync a"));
 }
+
+/// Members are read one by one where a trace of the own name is left, up to 100 of a role; in a larger one it is unknown what
+/// hangs on the name, and no more than that.
+#[test]
+fn own_names_are_known_in_roles_of_up_to_a_hundred() {
+    let script = "for p in $(lava-group client); do
+if [ $p = $(lava-self) ]; then lava-send turn-$p; else lava-wait turn-$p; fi
+done
+lava-sync \"end-$(lava-group client | wc -l)\"";
+    for (count, is_known) in [(100, true), (101, false)] {
+        let document = one::document(script, "").replace("count: 2", &format!("count: {count}"));
+        let (job, source) = one::job(&document);
+        let flow = convoke_flow::read(&job, &source, &convoke_flow::Repositories::new());
+        let members = flow.members.iter().enumerate().filter(|(_, member)| member.role.as_str() == "client");
+        for (index, member) in members {
+            let steps = one::steps(&flow, index);
+            assert_eq!(steps.len(), count + 1, "a turn for each of them, and the end");
+            let sends = |step: &convoke_flow::Step| match step {
+                convoke_flow::Step::Call(call) => call.kind == convoke_group::CallKind::Send,
+                _ => false,
+            };
+            let own: Vec<usize> = (0..count).filter(|at| sends(&steps[*at])).collect();
+            assert_eq!(own, if is_known { vec![member.number as usize - 1] } else { Vec::new() });
+            let mut last = String::new();
+            show::steps(&flow, &steps[count..], 0, &mut last);
+            assert!(last.starts_with(&format!("sync end-{count} ")), "{last}");
+        }
+        let verdict = convoke_flow::judge(&flow).verdict;
+        let expected = if is_known { convoke_flow::Verdict::CanEnd } else { convoke_flow::Verdict::Unknown };
+        assert_eq!(verdict, expected, "{count}");
+        // The others of a large role share what they do.
+        let shares = |member: usize| std::sync::Arc::ptr_eq(&flow.members[1].steps, &flow.members[member].steps);
+        assert_eq!(shares(2), !is_known);
+    }
+}

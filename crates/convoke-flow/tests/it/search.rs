@@ -80,7 +80,7 @@ fn names(steps: &[Step], ids: &mut BTreeSet<String>) {
             Step::Choice(choice) => choice.ways.iter().for_each(|way| names(way, ids)),
             Step::Repeat(repeat) => names(&repeat.body, ids),
             Step::Beside(body) => names(body, ids),
-            Step::Read(_) | Step::Stop(_) | Step::Opaque(_) => {}
+            Step::Join | Step::Read(_) | Step::Stop(_) | Step::Opaque(_) => {}
         }
     }
 }
@@ -178,6 +178,7 @@ fn ways(step: &Step, ids: &BTreeSet<String>) -> Vec<(Vec<Do>, bool)> {
             })
             .collect(),
         Step::Beside(body) => go_on(scope(body, ids).into_iter().map(|body| vec![Do::Fork(body)]).collect()),
+        Step::Join => go_on(vec![vec![Do::Join, Do::Begin]]),
         Step::Read(_) => go_on(vec![Vec::new()]),
         Step::Stop(_) => vec![(Vec::new(), true)],
         Step::Opaque(_) => {

@@ -57,6 +57,7 @@ pub(crate) fn steps(flow: &Flow, list: &[Step], level: usize, out: &mut String) 
                 writeln!(out, "{pad}beside").unwrap();
                 steps(flow, body, level + 1, out);
             }
+            Step::Join => writeln!(out, "{pad}joins").unwrap(),
             Step::Read(read) => {
                 let key = read.key.as_deref().unwrap_or("?");
                 writeln!(out, "{pad}reads {key} @{}", place(flow, &read.place)).unwrap();

@@ -1,7 +1,9 @@
 //! The flow table as people see it.
 
-use convoke_flow::table::{CallMade, Kind, Look, Outcome, Table, Taker, svg, text};
+use convoke_flow::judge;
+use convoke_flow::table::{CallMade, End, Kind, Look, Outcome, Table, Taker, svg, text};
 
+use crate::one;
 use crate::scene::{flow, play};
 
 const LOOK: Look = Look { width: 110, unicode: true, colour: false };
@@ -143,4 +145,61 @@ fn a_table_is_the_same_after_it_was_written_and_read() {
         let written = serde_json::to_string(&table).unwrap();
         assert_eq!(serde_json::from_str::<Table>(&written).unwrap(), table);
     }
+}
+
+/// What the first member of a script runs by itself, row by row.
+fn runs(script: &str) -> Vec<String> {
+    let flow = one::flow(script);
+    let table = Table::judged("example", &flow, &judge(&flow));
+    let own = table.cells.iter().filter(|cell| cell.kind == Kind::Runs && cell.column == 0);
+    own.map(|cell| cell.text.clone()).collect()
+}
+
+#[test]
+fn what_members_run_by_themselves_stands_before_their_next_call() {
+    for (script, shown) in [
+        ("iperf3 --server --daemon\napt-get install -y x\nlava-sync a", &["iperf3 --server --daemon, 1 more"][..]),
+        ("lava-test-case up --shell \"iperf3  -c host\"\nlava-sync a", &["iperf3 -c host"]),
+        ("cat >t.sh <<'E'\nmake all\nmake check\nE\nsh t.sh\nlava-sync a", &["sh t.sh"]),
+        ("cat >t.sh <<'E'\nmake all\nlava-sync a\nmake check\nE\nsh t.sh\nlava-sync b", &["make all", "make check"]),
+        ("if grep -q x /proc/cpuinfo; then make; fi\nlava-sync a", &["make"]),
+        ("for i in 1 2 3; do ping -c 1 host; done\nlava-sync a", &["ping -c 1 host"]),
+        ("make with-a-target-whose-name-is-far-too-long\nlava-sync a", &["make with-a-target-whose-name-is…"]),
+        ("lava-test-case up --shell \"iperf3 -c host > out\"\nlava-sync a", &["iperf3 -c host > out"]),
+        ("iperf3 -c host | tee out | grep sender\nlava-sync a", &["iperf3 -c host"]),
+        // A text for the script, the shell's own, and what comes after the last call.
+        ("A=$(df -h /)\necho $A\nsleep 1\n[ -n \"$A\" ]\nlava-sync a\nmake", &[]),
+    ] {
+        assert_eq!(runs(script), shown, "{script}");
+    }
+    // A member that calls often has no rows for that.
+    let often = |calls: usize| format!("for i in $(seq {calls}); do make; lava-send done-$i; done");
+    assert_eq!((runs(&often(12)).len(), runs(&often(13)).len()), (12, 0));
+}
+
+#[test]
+fn what_was_run_before_a_call_that_came_is_done() {
+    let flow = one::flow("make\nlava-sync a\nmake check\nlava-sync b");
+    let plan = Table::judged("example", &flow, &judge(&flow));
+    let taker = Taker { sub_id: 0, role: "server".into(), label: "server".into(), stopped: None };
+    let call = CallMade {
+        member: 0,
+        kind: Kind::Sync,
+        id: "a".into(),
+        role: None,
+        action: None,
+        limit_s: None,
+        at_s: 1.0,
+        missing: Vec::new(),
+        outcome: Outcome::Done { after_s: 0.1 },
+    };
+    let table = Table::happened("example", &[taker], &[call], Some(&plan));
+    let cells: Vec<(&str, End)> = table.cells.iter().map(|cell| (cell.text.as_str(), cell.end)).collect();
+    let wanted = [
+        ("deploy & boot", End::Done),
+        ("make", End::Done),
+        ("lava-sync a", End::Done),
+        ("lava-sync b", End::NotReached),
+    ];
+    assert_eq!(cells, wanted);
 }

@@ -15,7 +15,7 @@ use crate::build::{block, definition, either, flow, maybe, nowhere, repeat, role
 pub(crate) fn after(seconds: u64, mut step: Step) -> Step {
     if let Step::Call(call) = &mut step {
         let sleep = Sleep { time: Duration::from_secs(seconds), place: nowhere() };
-        call.after = Arc::new(Pause { sleeps: [sleep].into(), is_exact: true });
+        call.after = Arc::new(Pause { sleeps: [sleep].into(), is_exact: true, ..Pause::default() });
     }
     step
 }

@@ -133,6 +133,7 @@ pub(crate) fn group(
             let hosts: Vec<_> = actions.iter().filter(|action| action.runs_for(host.name.as_str())).collect();
             guests::authorized(role, host, &hosts, findings);
             guests::same_prompts(&mine, &hosts, findings);
+            guests::packages(role, &mine, findings);
         }
     }
     if complete {

@@ -37,6 +37,26 @@ pub(crate) fn authorized(
     }
 }
 
+/// Packages that guests install: all of them at once, on one system.
+pub(crate) fn packages(guest: &DraftRole<'_>, mine: &[&DraftAction<'_>], findings: &mut Findings) {
+    for action in mine {
+        let Some(definitions) = action.at.get("definitions") else { continue };
+        for definition in definitions.items() {
+            let install = definition.get("repository").and_then(|repository| repository.get("install"));
+            let Some(deps) = install.and_then(|install| install.get("deps")) else { continue };
+            if deps.node.as_list().is_none_or(<[_]>::is_empty) {
+                continue;
+            }
+            let message =
+                format!("guests of role {:?} install packages on the system of their host", guest.name.as_str());
+            let finding = deps.warning_at_name("guest.install", message);
+            if !findings.0.iter().any(|known| known.code == "guest.install" && known.path == finding.path) {
+                findings.push(finding.help("name them under `install: deps` of the host's test definition"));
+            }
+        }
+    }
+}
+
 /// Rule 44a: a guest's shell is its host's shell.
 pub(crate) fn same_prompts(mine: &[&DraftAction<'_>], hosts: &[&DraftAction<'_>], findings: &mut Findings) {
     let prompts = |action: &DraftAction<'_>| match &action.block.kind {

@@ -35,6 +35,7 @@ use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
 use crate::job::{Group, Job, JobAction, JobKind, Role, RoleKind};
+use crate::kind::Kind;
 use crate::member::Block;
 use crate::node::Node;
 use crate::source::Source;
@@ -67,6 +68,9 @@ pub struct Checked {
 /// Reads and checks a job from YAML.
 pub fn read(source: &Source, options: &Options) -> Checked {
     let (root, diagnostics) = yaml::parse(source, options.limits);
+    if let Some(kind) = Kind::of(source, root.as_ref()).filter(|kind| *kind != Kind::Job) {
+        return Checked { job: None, diagnostics: vec![kind.instead_of(Kind::Job, source, root.as_ref())] };
+    }
     match root {
         Some(root) => check(&root, diagnostics, options),
         None => Checked { job: None, diagnostics },

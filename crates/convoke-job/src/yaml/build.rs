@@ -162,6 +162,17 @@ impl<'text> Builder<'text> {
         let at = self.offset(error.marker().index());
         let (line, column) = (error.marker().line(), error.marker().col() + 1);
         let info = error.info().trim();
+        // The scanner may stop at the end of the line before, or after it.
+        let line_at = self.text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let indents = self.text[line_at..].split_inclusive('\n').scan(line_at, |start, line| {
+            let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+            *start += line.len();
+            Some(indent.find('\t').map(|tab| Span::new(*start - line.len() + tab, *start - line.len() + indent.len())))
+        });
+        if let Some(tab) = indents.take(2).flatten().next() {
+            let finding = Diagnostic::error("yaml.syntax", "", tab, format!("line {line}, column {column}: {info}"));
+            return Stop(finding.help("YAML is indented with blanks: replace this tab"));
+        }
         let help = if info.contains("recursion") || info.contains("nest") {
             return self.too_deep(Span::new(at, at));
         } else if self.text[..at].lines().next_back().is_some_and(|line| line.contains('\t')) {

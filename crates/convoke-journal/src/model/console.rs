@@ -103,7 +103,10 @@ fn clean(line: &[u8]) -> String {
 
 /// Not empty, no signal, and not the end of a trace.
 fn says_something(line: &str) -> bool {
-    !line.contains("<LAVA") && line != "+ set +x" && !printable(line).is_empty()
+    // Most lines have nothing that would have to be left out.
+    let is_plain = line.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let is_empty = || if is_plain { line.trim().is_empty() } else { printable(line).is_empty() };
+    !line.contains("<LAVA") && line != "+ set +x" && !is_empty()
 }
 
 fn signal(line: &str) -> Option<(bool, String)> {

@@ -61,13 +61,18 @@ impl Wait {
 
     /// When the log tells of it; none when it has.
     fn due(&self) -> Option<u64> {
-        let after = match self.limit_s {
-            Some(limit) if ns(limit) <= SOONEST_NS => return None,
-            Some(limit) => (ns(limit) / SHARE).max(SOONEST_NS),
-            None => UNLIMITED_NS,
-        };
-        (!self.told).then(|| self.since_ns.saturating_add(after))
+        due(self.since_ns, self.limit_s).filter(|_| !self.told)
     }
+}
+
+/// When the log tells of a wait since then with this limit.
+fn due(since_ns: u64, limit_s: Option<f64>) -> Option<u64> {
+    let after = match limit_s {
+        Some(limit) if ns(limit) <= SOONEST_NS => return None,
+        Some(limit) => (ns(limit) / SHARE).max(SOONEST_NS),
+        None => UNLIMITED_NS,
+    };
+    Some(since_ns.saturating_add(after))
 }
 
 impl RunModel {
@@ -119,6 +124,13 @@ impl RunModel {
     /// Waits that are due to be told up to `now_ns`: when, and the text. They are told once.
     pub(super) fn long_waits(&mut self, now_ns: u64) -> Vec<(u64, String)> {
         if self.stopped.is_some() {
+            return Vec::new();
+        }
+        // Asked before every event: what is put together below is wanted when one of the calls itself is due, hardly ever.
+        let is_due = |call: &Call| {
+            call.waiting && !call.told && due(call.since_ns, call.limit_s).is_some_and(|due| due <= now_ns)
+        };
+        if !self.members.iter().any(|member| member.calls.values().any(is_due)) {
             return Vec::new();
         }
         let due = |wait: Wait| wait.due().filter(|due| *due <= now_ns).map(|due| (due, wait));

@@ -9,7 +9,7 @@ use convoke_device::Dictionary;
 use convoke_device::template::TemplateFault;
 use convoke_job::diagnostic::Label;
 use convoke_job::legacy::{LegacyMap, Template};
-use convoke_job::{DeviceName, DeviceType, Diagnostic, Node, Source, Span, Tag, yaml};
+use convoke_job::{DeviceName, DeviceType, Diagnostic, Kind, Node, Source, Span, Tag, yaml};
 use convoke_schedule::{Health, WorkerEntry, nearest};
 use serde_json::{Map, Value};
 
@@ -41,6 +41,10 @@ pub(super) const TEMPLATE: &[&str] = &["deploy", "image", "image_arg", "boot"];
 
 pub(super) fn read(source: &Source) -> (Option<Lab>, Vec<Diagnostic>) {
     let folder = Path::new(source.name()).parent().unwrap_or(Path::new("")).to_owned();
+    let (root, _) = yaml::parse(source, yaml::Limits::default());
+    if let Some(kind) = Kind::of(source, root.as_ref()).filter(|kind| *kind != Kind::Lab) {
+        return (None, vec![kind.instead_of(Kind::Lab, source, root.as_ref())]);
+    }
     document(source, |root, findings| {
         let templates = templates(root, &folder, findings);
         Some(lab(root, &Files { folder, templates }, findings))

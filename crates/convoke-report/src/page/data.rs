@@ -1,16 +1,18 @@
 //! What the scripts read: the story and the log as JSON. Times are whole microseconds since the run started; members are
 //! places in the list of members.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use convoke_journal::{Failure, RunModel};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::html;
 use crate::story::{Lane, Line, Story};
 
 /// The story.
-pub(super) fn story(story: &Story, lines: &[Line]) -> String {
+pub(super) fn story(story: &Story, lines: &[Cow<'_, Line>]) -> String {
     let place = |sub_id: u32| story.lanes.iter().position(|lane| lane.sub_id == sub_id);
     let mut sets = Sets::default();
     let calls: Vec<Value> = story
@@ -58,7 +60,7 @@ pub(super) fn story(story: &Story, lines: &[Line]) -> String {
     }))
 }
 
-fn member(story: &Story, lane: &Lane, lines: &[Line]) -> Value {
+fn member(story: &Story, lane: &Lane, lines: &[Cow<'_, Line>]) -> Value {
     let member = story.run.member(lane.sub_id);
     let failure = member.and_then(|member| member.failure.as_ref());
     json!({
@@ -109,22 +111,27 @@ impl Sets {
 }
 
 /// The log as columns: times since the line before, members, a letter a level, texts.
-pub(super) fn log(lines: &[Line], run: &RunModel) -> String {
+pub(super) fn log(lines: &[Cow<'_, Line>], run: &RunModel) -> String {
+    #[derive(Serialize)]
+    struct Columns<'a> {
+        t: Vec<i64>,
+        m: Vec<Option<usize>>,
+        l: String,
+        x: Vec<&'a str>,
+    }
     let places: HashMap<u32, usize> =
         run.members.iter().enumerate().map(|(place, member)| (member.info.sub_id, place)).collect();
     let mut before = 0;
-    let times: Vec<i64> = lines
-        .iter()
-        .map(|line| {
-            let now = i64::try_from(us(line.at_ns)).unwrap_or(i64::MAX);
-            now - std::mem::replace(&mut before, now)
-        })
-        .collect();
-    let members: Vec<Option<usize>> =
-        lines.iter().map(|line| line.member.and_then(|member| places.get(&member).copied())).collect();
-    let levels: String = lines.iter().map(|line| if is_signal(line) { 'p' } else { letter(line.level) }).collect();
-    let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
-    html::json(&json!({"t": times, "m": members, "l": levels, "x": texts}))
+    let since = |line: &Cow<'_, Line>| {
+        let now = i64::try_from(us(line.at_ns)).unwrap_or(i64::MAX);
+        now - std::mem::replace(&mut before, now)
+    };
+    html::json(&Columns {
+        t: lines.iter().map(since).collect(),
+        m: lines.iter().map(|line| line.member.and_then(|member| places.get(&member).copied())).collect(),
+        l: lines.iter().map(|line| if is_signal(line) { 'p' } else { letter(line.level) }).collect(),
+        x: lines.iter().map(|line| line.text.as_str()).collect(),
+    })
 }
 
 /// What the helpers and the dispatcher say to each other over the console (device-side.md, links and signals): few want to read it.

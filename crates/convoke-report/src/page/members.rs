@@ -6,6 +6,9 @@ use super::head;
 use super::html::{self, span};
 use crate::story::Story;
 
+/// More members are laid out when their table comes near the window.
+const FAR: usize = 30;
+
 /// The section.
 pub(super) fn section(story: &Story) -> String {
     // Waits of one member may overlap; each is counted by itself in the call table, here together.
@@ -13,8 +16,9 @@ pub(super) fn section(story: &Story) -> String {
     for call in story.calls.iter().filter(|call| !call.waited_for.is_empty()) {
         waited.entry(call.member).or_default().push((call.made_ns, call.made_ns + call.took_ns(story.end_ns)));
     }
-    let mut out = String::from(
-        "<section id=\"members\" aria-label=\"Members\">\n<h2>Members</h2>\n<div class=\"scroll\"><table class=\"members\">\n<thead><tr><th scope=\"col\">member</th>\
+    let far = if story.run.members.len() > FAR { " class=\"far\"" } else { "" };
+    let mut out = format!(
+        "<section id=\"members\"{far} aria-label=\"Members\">\n<h2>Members</h2>\n<div class=\"scroll\"><table class=\"members\">\n<thead><tr><th scope=\"col\">member</th>\
          <th scope=\"col\">device</th><th scope=\"col\">verdict</th><th scope=\"col\">took</th><th scope=\"col\">of it waiting</th>\
          <th scope=\"col\">tests</th><th scope=\"col\">files</th></tr></thead>\n<tbody>\n",
     );

@@ -14,6 +14,9 @@ const WIDE: usize = 6;
 /// Cells in all tables together; beyond, only rows that did not pass.
 const CELLS: usize = 12_000;
 
+/// A table with more cells is laid out when it comes near the window.
+const FAR: usize = 200;
+
 /// A suite of all members that ran it.
 struct Suite<'a> {
     name: &'a str,
@@ -91,12 +94,13 @@ fn table(story: &Story, suite: &Suite<'_>, room: &mut usize) -> String {
     let bad = counts.fail + counts.unknown > 0;
     let open = if suite.name != "lava" && (bad || suite.cells.len() <= 400) { " open" } else { "" };
     let wide = suite.members.len() > WIDE;
+    let far = if suite.cells.len() > FAR { " far" } else { "" };
     let members = match &suite.members[..] {
         [only] => html::text(&story.label(*only)),
         more => format!("{} members", more.len()),
     };
     let mut out = format!(
-        "<details class=\"suite\"{open}><summary><b>{}</b> <span class=\"quiet\">{members}</span> {}</summary>\n<div class=\"scroll\"><table class=\"cases{}\">\n",
+        "<details class=\"suite{far}\"{open}><summary><b>{}</b> <span class=\"quiet\">{members}</span> {}</summary>\n<div class=\"scroll\"><table class=\"cases{}\">\n",
         html::text(suite.name),
         head::counts(counts),
         match suite.members.len() {

@@ -3,6 +3,7 @@
 //! What people and members said is kept. Of consoles that together print more than the limit, the middle of the longest
 //! one is left out, again and again; where lines are missing it says so. Which lines are kept depends on the lines alone.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use convoke_journal::LogLine;
@@ -68,19 +69,21 @@ impl Log {
         self.next
     }
 
-    pub(super) fn push(&mut self, line: &LogLine) {
+    pub(super) fn push(&mut self, line: LogLine) {
         let number = self.next;
         self.next += 1;
-        let text = match &line.content {
-            Content::Target { text, .. } if line.connection.is_some() => {
-                let connection = line.connection.as_deref().unwrap_or_default();
-                cut(&format!("[{connection}] {text}"))
-            }
-            Content::Text(_, text) | Content::Input(text) | Content::Target { text, .. } => cut(text),
-            Content::Result { record, .. } => result(record),
+        let (level, member) = (line.level(), line.member);
+        let of_console = matches!(line.content, Content::Target { .. } | Content::Input(_));
+        let text = match line.content {
+            Content::Target { text, .. } => match &line.connection {
+                Some(connection) => cut(format!("[{connection}] {text}")),
+                None => cut(text),
+            },
+            Content::Text(_, text) | Content::Input(text) => cut(text),
+            Content::Result { record, .. } => result(&record),
         };
-        let kept = Line { number, at_ns: line.elapsed_ns, member: line.member, level: line.level(), text };
-        let (Some(member), Content::Target { .. } | Content::Input(_)) = (line.member, &line.content) else {
+        let kept = Line { number, at_ns: line.elapsed_ns, member, level, text };
+        let Some(member) = member.filter(|_| of_console) else {
             self.kept.push(kept);
             return;
         };
@@ -117,14 +120,14 @@ impl Log {
     }
 
     /// The lines that are kept, in order, and lines of level `gap` that say where some are missing.
-    pub fn lines(&self) -> Vec<Line> {
-        let mut lines: Vec<Line> = self.kept.clone();
+    pub fn lines(&self) -> Vec<Cow<'_, Line>> {
+        let mut lines: Vec<Cow<'_, Line>> = self.kept.iter().map(Cow::Borrowed).collect();
         for (member, console) in &self.consoles {
-            lines.extend(console.tail.iter().cloned());
+            lines.extend(console.tail.iter().map(Cow::Borrowed));
             if let Some((_, last, count)) = console.left_out {
                 let at_ns = console.tail.front().map_or(0, |line| line.at_ns);
                 let text = format!("{count} lines of this console are left out here; its log.yaml has them all");
-                lines.push(Line { number: last, at_ns, member: Some(*member), level: "gap", text });
+                lines.push(Cow::Owned(Line { number: last, at_ns, member: Some(*member), level: "gap", text }));
             }
         }
         lines.sort_by_key(|line| line.number);
@@ -132,9 +135,9 @@ impl Log {
     }
 }
 
-fn cut(text: &str) -> String {
+fn cut(text: String) -> String {
     if text.len() <= LINE {
-        return text.to_owned();
+        return text;
     }
     let mut end = LINE;
     while !text.is_char_boundary(end) {

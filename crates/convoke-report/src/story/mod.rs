@@ -113,7 +113,7 @@ impl Teller {
     /// Takes the next event of the journal.
     pub fn event(&mut self, event: &Event) {
         for line in self.run.apply(event) {
-            self.log.push(&line);
+            self.log.push(line);
         }
         let now = event.elapsed_ns;
         if let Some(sub_id) = event.member {
@@ -176,7 +176,7 @@ impl Teller {
     /// The journal has no more events.
     pub fn end(mut self) -> Story {
         for line in self.run.finish() {
-            self.log.push(&line);
+            self.log.push(line);
         }
         let end_ns = self.run.elapsed_ns;
         self.unstick(end_ns);

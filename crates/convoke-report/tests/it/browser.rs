@@ -1,6 +1,7 @@
 //! A real Chromium, driven over the DevTools protocol.
 //!
-//! It ends with the test: when the value is dropped, and by the kernel when the test is killed.
+//! It ends with the test: when the value is dropped, and by the kernel when the test is killed. What it writes, also what it
+//! leaves behind, is in a folder that goes with it.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
@@ -37,17 +38,20 @@ pub(crate) struct Browser {
     next: u64,
     events: VecDeque<Value>,
     child: Child,
-    _profile: TempDir,
+    folder: TempDir,
 }
 
 impl Browser {
     pub(crate) fn start() -> Browser {
-        let profile = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--mute-audio"])
             .args(["--disable-dev-shm-usage", "--remote-debugging-port=0", "about:blank"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+            // Sockets and folders of its own, which it does not always remove.
+            .env("TMPDIR", folder.path())
+            .env("HOME", folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -66,7 +70,7 @@ impl Browser {
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
         }
         let events = VecDeque::new();
-        let mut browser = Browser { socket, session: None, next: 0, events, child, _profile: profile };
+        let mut browser = Browser { socket, session: None, next: 0, events, child, folder };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached = browser.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
@@ -182,6 +186,24 @@ impl Browser {
         self.call("Input.dispatchTouchEvent", json!({"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}));
         self.call("Input.dispatchTouchEvent", json!({"type": "touchEnd", "touchPoints": []}));
         self.settle();
+    }
+
+    /// Two fingers around a place, from so far apart to so far.
+    pub(crate) fn pinch(&mut self, (x, y): (f64, f64), from: f64, to: f64) {
+        let points =
+            |apart: f64| json!([{"x": x - apart / 2.0, "y": y, "id": 0}, {"x": x + apart / 2.0, "y": y, "id": 1}]);
+        self.call("Input.dispatchTouchEvent", json!({"type": "touchStart", "touchPoints": points(from)}));
+        for step in 1..=8 {
+            let apart = from + (to - from) * f64::from(step) / 8.0;
+            self.call("Input.dispatchTouchEvent", json!({"type": "touchMove", "touchPoints": points(apart)}));
+        }
+        self.call("Input.dispatchTouchEvent", json!({"type": "touchEnd", "touchPoints": []}));
+        self.settle();
+    }
+
+    /// Where it keeps its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A picture of what is in view, as PNG.

@@ -14,7 +14,25 @@ const SERVERS: u32 = 2;
 const ROUNDS: u64 = 10;
 /// The client that fails, and before which round.
 const BROKEN: (u32, u64) = (17, 8);
-const LINES_A_STEP: u64 = 166;
+
+/// How large.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) members: u32,
+    /// Console lines of a member while it boots, and in each round.
+    pub(crate) lines: (u64, u64),
+}
+
+/// What the report is measured with.
+pub(crate) const LARGE: Size = Size { members: MEMBERS, lines: (350, 166) };
+
+/// As many members and calls, hardly a line.
+#[allow(dead_code)] // of the benchmark
+pub(crate) const QUIET: Size = Size { members: MEMBERS, lines: (2, 1) };
+
+/// Larger than it is made for: 200 members, 1,000,000 lines.
+#[allow(dead_code)] // of the tests
+pub(crate) const HUGE: Size = Size { members: 200, lines: (500, 455) };
 
 /// Numbers that look random.
 struct Numbers(u64);
@@ -31,6 +49,7 @@ struct Script {
     events: Vec<(u64, Option<u32>, Body)>,
     numbers: Numbers,
     calls: u64,
+    size: Size,
 }
 
 const MS: u64 = 1_000_000;
@@ -133,9 +152,9 @@ fn info(member: u32) -> MemberInfo {
     }
 }
 
-/// The events of the run.
-pub(crate) fn events() -> Vec<Event> {
-    let mut script = Script { events: Vec::new(), numbers: Numbers(7), calls: 0 };
+/// The events of a run of this size.
+pub(crate) fn events(size: Size) -> Vec<Event> {
+    let mut script = Script { events: Vec::new(), numbers: Numbers(7), calls: 0, size };
     let started = Body::RunStarted {
         version: VERSION,
         program: "convoke 0.1.0".to_owned(),
@@ -143,12 +162,12 @@ pub(crate) fn events() -> Vec<Event> {
         job_name: "fifty members".to_owned(),
         group: "large".to_owned(),
         rehearsal: false,
-        members: (0..MEMBERS).map(info).collect(),
+        members: (0..size.members).map(info).collect(),
         secrets: 0,
     };
     script.events.push((0, None, started));
     let mut ready: Vec<u64> = Vec::new();
-    for member in 0..MEMBERS {
+    for member in 0..size.members {
         let start = 10 * MS + script.numbers.below(40) * MS;
         let device = Body::DeviceAllocated {
             device: format!("qemu-{member:02}"),
@@ -162,7 +181,7 @@ pub(crate) fn events() -> Vec<Event> {
         script.stage(deployed, member, Stage::Boot);
         let booted = deployed + (3000 + script.numbers.below(5000)) * MS;
         script.action(deployed, booted, member, "2", "boot-qemu-image");
-        script.console(deployed, booted, member, 350);
+        script.console(deployed, booted, member, size.lines.0);
         script.stage(booted, member, Stage::Test(0));
         script.at(booted + MS, member, Body::SuiteStarted { suite: suite(member).to_owned() });
         ready.push(booted + 2 * MS);
@@ -183,10 +202,10 @@ fn suite(member: u32) -> &'static str {
 /// A round: work, a message of the servers, results, a sync of all.
 fn steps(script: &mut Script, ready: &mut [u64], round: u64, gone: &mut Option<u64>) {
     let mut sent = Vec::new();
-    for member in 0..MEMBERS {
+    for member in 0..script.size.members {
         let from = ready[member as usize];
         let worked = from + (300 + script.numbers.below(1500)) * MS;
-        script.console(from, worked, member, LINES_A_STEP);
+        script.console(from, worked, member, script.size.lines.1);
         for case in 0..4 {
             let result = if script.numbers.below(97) == 0 { ResultValue::Fail } else { ResultValue::Pass };
             let at = from + (worked - from) * (case + 1) / 5;
@@ -206,7 +225,7 @@ fn steps(script: &mut Script, ready: &mut [u64], round: u64, gone: &mut Option<u
     }
     let is_over = |member: u32| gone.is_some() && member == BROKEN.0;
     let all_sent = sent.iter().copied().max().unwrap_or_default();
-    for member in (SERVERS..MEMBERS).filter(|member| !is_over(*member)) {
+    for member in (SERVERS..script.size.members).filter(|member| !is_over(*member)) {
         let made = ready[member as usize];
         let call = script.call(made, member, "wait_all", &format!("data-{round}"), Some("server"));
         for (place, _) in sent.iter().enumerate().filter(|(_, at)| **at > made) {
@@ -219,8 +238,10 @@ fn steps(script: &mut Script, ready: &mut [u64], round: u64, gone: &mut Option<u
         script.answer(done, member, call, None, messages.collect());
         ready[member as usize] = done + (20 + script.numbers.below(300)) * MS;
     }
-    let mut arrivals: Vec<(u64, u32)> =
-        (0..MEMBERS).filter(|member| !is_over(*member)).map(|member| (ready[member as usize], member)).collect();
+    let mut arrivals: Vec<(u64, u32)> = (0..script.size.members)
+        .filter(|member| !is_over(*member))
+        .map(|member| (ready[member as usize], member))
+        .collect();
     arrivals.sort_unstable();
     let last = arrivals.last().map_or(0, |(at, _)| *at);
     let released = gone.map_or(last, |gone| last.max(gone)) + MS;
@@ -252,7 +273,7 @@ fn finish(script: &mut Script, ready: &[u64], gone: Option<u64>) -> Vec<Event> {
         reason: None,
         consequence: false,
     };
-    for member in 0..MEMBERS {
+    for member in 0..script.size.members {
         let (at, ended) = match gone.filter(|_| member == BROKEN.0) {
             Some(gone) => (gone, Body::MemberEnded { health: Health::Incomplete, failure: Some(failure.clone()) }),
             None => (ready[member as usize], Body::MemberEnded { health: Health::Complete, failure: None }),
@@ -287,9 +308,9 @@ fn finish(script: &mut Script, ready: &[u64], gone: Option<u64>) -> Vec<Event> {
 
 /// The journal of the run, one event a line.
 #[allow(dead_code)] // of the benchmark
-pub(crate) fn journal() -> String {
+pub(crate) fn journal(size: Size) -> String {
     let mut text = String::new();
-    for event in events() {
+    for event in events(size) {
         text.push_str(&serde_json::to_string(&event).unwrap());
         text.push('\n');
     }
@@ -298,12 +319,11 @@ pub(crate) fn journal() -> String {
 
 #[test]
 fn it_is_as_large_as_it_says_and_the_same_every_time() {
-    let (events, again) = (events(), events());
-    let story = convoke_report::Story::of(&events);
+    assert_eq!(events(QUIET), events(QUIET));
+    let story = convoke_report::Story::of(&events(LARGE));
     assert_eq!(story.lanes.len(), MEMBERS as usize);
     let lines = story.log.lines().len();
     assert!((100_000..105_000).contains(&lines), "{lines}");
-    assert_eq!(events, again);
     let first = story.first_failure.unwrap();
     assert_eq!(first.member, BROKEN.0);
 }

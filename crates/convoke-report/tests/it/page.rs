@@ -339,6 +339,37 @@ fn a_phone_shows_all_of_it_without_scrolling_sideways() {
     assert_eq!(page.browser.complaints(), [""; 0]);
 }
 
+#[test]
+fn a_pinch_zooms_around_the_fingers() {
+    let mut page = Page::small(PHONE);
+    let place = page.eval(&format!("convoke.where('call:{}')", place_of(5)));
+    let (x, y) = (place["x"].as_f64().unwrap(), place["y"].as_f64().unwrap());
+    let whole = page.now("to").as_f64().unwrap() - page.now("from").as_f64().unwrap();
+    page.browser.pinch((x, y), 60.0, 180.0);
+    let width = page.now("to").as_f64().unwrap() - page.now("from").as_f64().unwrap();
+    assert!((0.25..0.45).contains(&(width / whole)), "three times as large: {width} of {whole}");
+    let after = page.eval(&format!("convoke.where('call:{}').x", place_of(5))).as_f64().unwrap();
+    assert!((after - x).abs() < 12.0, "what is between the fingers stays there: {x} {after}");
+    page.browser.pinch((x, y), 180.0, 60.0);
+    let back = page.now("to").as_f64().unwrap() - page.now("from").as_f64().unwrap();
+    assert!((back / whole - 1.0).abs() < 0.1, "{back} of {whole}");
+    // Neither did the page itself zoom, nor did the fingers choose anything.
+    fits_a_phone(&mut page);
+    assert!(page.now("pick").is_null() && page.now("cursor").is_null());
+    assert_eq!(page.browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn what_the_browser_writes_goes_with_it() {
+    let mut page = Page::small(DESK);
+    let folder = page.browser.folder().to_owned();
+    // Its folders and sockets are there, not beside it.
+    assert!(std::fs::read_dir(&folder).unwrap().count() > 1);
+    page.browser.pdf();
+    drop(page);
+    assert!(!folder.exists());
+}
+
 #[track_caller]
 fn fits_a_phone(page: &mut Page) {
     assert_eq!(page.eval("document.documentElement.scrollWidth <= innerWidth"), true);
@@ -385,7 +416,7 @@ fn without_scripts_it_still_tells_the_run() {
 
 #[test]
 fn fifty_members_and_a_hundred_thousand_lines_are_drawn_a_screenful_at_a_time() {
-    let mut page = Page::of(&large::events());
+    let mut page = Page::of(&large::events(large::LARGE));
     page.open("", DESK);
     assert_eq!(page.now("lanes"), large::MEMBERS);
     assert!(page.now("lines").as_u64().unwrap() >= 100_000);

@@ -170,7 +170,8 @@ fn of_a_flood_the_middle_of_the_console_is_left_out_and_it_says_so() {
     }
     let mut teller = Teller::with_log_limit(50_000);
     journal.0.iter().for_each(|event| teller.event(event));
-    let lines = teller.end().log.lines();
+    let story = teller.end();
+    let lines = story.log.lines();
     let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
     assert!(text.iter().any(|line| line.starts_with("flood 00000")), "the beginning is kept");
     assert!(text.iter().any(|line| line.starts_with("flood 04999")), "the end is kept");
@@ -195,7 +196,8 @@ fn a_line_without_end_is_cut() {
         0,
         Body::Console { text: Some(format!("{}\n", "é".repeat(50_000))), base64: None, connection: None },
     );
-    let lines = Story::of(&journal.0).log.lines();
+    let story = Story::of(&journal.0);
+    let lines = story.log.lines();
     let line = lines.iter().find(|line| line.level == "target").unwrap();
     assert!(line.text.len() < 4100 && line.text.ends_with("(line cut, 100000 bytes in all)"), "{}", line.text.len());
 }

@@ -41,6 +41,8 @@ impl Line {
                 while self.bytes.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
             }
             (Escape::No, 0x15) => self.bytes.clear(),
+            // Ctrl-D: there is no more.
+            (Escape::No, 0x04) if self.bytes.is_empty() => return Some(String::new()),
             (Escape::No, 0..=0x1f) => {}
             (Escape::No, byte) => self.bytes.push(byte),
         }
@@ -63,6 +65,12 @@ mod tests {
         assert_eq!(typed(b"12\x7f3\rx"), (vec!["13".into()], "x".into()));
         assert_eq!(typed("aé\x7f\x7f\x7fb\n".as_bytes()), (vec!["b".into()], String::new()));
         assert_eq!(typed(b"abc\x15d\r"), (vec!["d".into()], String::new()));
+    }
+
+    #[test]
+    fn the_end_is_an_empty_line() {
+        assert_eq!(typed(b"\x04"), (vec![String::new()], String::new()));
+        assert_eq!(typed(b"a\x04b\r"), (vec!["ab".into()], String::new()));
     }
 
     #[test]

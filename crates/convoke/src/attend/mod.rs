@@ -59,11 +59,14 @@ pub(crate) async fn attend(
 async fn values(ask: &Ask, stage: &Stage, cancel: &CancellationToken) -> Option<Vec<(String, String)>> {
     let keys = Keys::take().ok()?;
     let paint = Paint::for_stdout();
-    let (mut line, mut note, mut values) = (Line::default(), String::new(), Vec::<(String, String)>::new());
+    let (mut line, mut note, mut values) = (Line::default(), String::new(), ask.known.clone());
     loop {
         let what = format!("{} waits for {}, which {} would send", ask.waiter, ask.message_id, ask.sender);
         let mut lines = vec![paint.odd(&safe(&what))];
         lines.extend(values.iter().map(|(key, value)| format!("  {}={}", safe(key), safe(value))));
+        let open = ask.wanted.iter().filter(|(key, _)| values.iter().all(|(given, _)| given != key));
+        lines
+            .extend(open.map(|(key, shown)| format!("  {} is not known: in the job it is {}", safe(key), safe(shown))));
         lines.push("its values as KEY=VALUE, an empty line when there are no more; no limit runs meanwhile".into());
         if !note.is_empty() {
             lines.push(paint.bad(&safe(&note)));
@@ -80,7 +83,10 @@ async fn values(ask: &Ask, stage: &Stage, cancel: &CancellationToken) -> Option<
             note.clear();
             match text.trim().split_once('=') {
                 _ if text.trim().is_empty() => return Some(values),
-                Some((key, value)) if !key.is_empty() => values.push((key.to_owned(), value.to_owned())),
+                Some((key, value)) if !key.is_empty() => {
+                    values.retain(|(given, _)| given != key);
+                    values.push((key.to_owned(), value.to_owned()));
+                }
                 _ => note = format!("{text:?} is no KEY=VALUE"),
             }
         }

@@ -13,8 +13,10 @@ use crate::failure::Failure;
 use crate::{output, report};
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
-    if let Some(code) = &arguments.explain {
-        return explain(code);
+    match &arguments.explain {
+        Some(Some(code)) => return explain(code),
+        Some(None) => return list(),
+        None => {}
     }
     let mut worst = ExitCode::SUCCESS;
     for path in &arguments.jobs {
@@ -66,11 +68,33 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<ExitCode, Failure> {
 /// Prints the page of a code.
 fn explain(code: &str) -> Result<ExitCode, Failure> {
     let Some(page) = convoke_job::explain(code) else {
-        let near = convoke_group::nearest(code, convoke_job::codes());
-        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        return Err(Failure::User(format!("no finding has the code `{code}`{near}")));
+        let family = code.split('.').next().unwrap_or_default();
+        let near = match convoke_group::nearest(code, convoke_job::codes()) {
+            Some(near) => format!("did you mean `{near}`? "),
+            None => {
+                let same = convoke_job::codes().filter(|known| known.split('.').next() == Some(family));
+                let same: Vec<String> = same.map(|known| format!("`{known}`")).collect();
+                if same.is_empty() { String::new() } else { format!("of this family: {}; ", same.join(", ")) }
+            }
+        };
+        let what = format!("no finding has the code `{code}`; {near}`convoke check --explain` lists all codes");
+        return Err(Failure::User(what));
     };
     output::print(page)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints every code with the first sentence of its page.
+fn list() -> Result<ExitCode, Failure> {
+    let width = convoke_job::codes().map(str::len).max().unwrap_or(0);
+    let mut text = String::new();
+    for code in convoke_job::codes() {
+        let page = convoke_job::explain(code).unwrap_or_default();
+        let body = page.split("\n\n").nth(1).unwrap_or_default().replace('\n', " ");
+        let sentence = body.split_inclusive(". ").next().unwrap_or_default().trim_end();
+        text.push_str(&format!("{code:width$}  {sentence}\n"));
+    }
+    output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -18,11 +18,11 @@ mod status;
 
 use std::process::ExitCode;
 
-use clap::CommandFactory;
-
 use crate::arguments::{Arguments, Command, CoordinatorCommand, LabCommand};
 use crate::failure::Failure;
 use crate::output;
+pub(crate) use job::{Loaded, load};
+pub(crate) use outlook::flow;
 
 /// Runs the command that the arguments name.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -41,8 +41,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Lab(LabCommand::List(arguments)) => lab::list(&arguments),
         Command::Lab(LabCommand::Check(arguments)) => lab::check(&arguments),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "convoke", &mut script);
+            let script = crate::complete::script(shell).unwrap_or_default();
             output::print(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }

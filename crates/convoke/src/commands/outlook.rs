@@ -37,6 +37,11 @@ impl<'a> Outlook<'a> {
         Outlook { flow, judgement: judge(flow) }
     }
 
+    /// Whether it can end, and why not.
+    pub(crate) fn judgement(&self) -> &Judgement<'a> {
+        &self.judgement
+    }
+
     /// Whether nothing that the job does can bring it to its end.
     pub(crate) fn is_hopeless(&self) -> bool {
         self.judgement.verdict == Verdict::CannotEnd

@@ -5,8 +5,10 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use convoke_flow::Flow;
+use convoke_flow::foresight::{Waits, waits_for};
 use convoke_job::Diagnostic;
-use convoke_run::{FolderError, NoPlan, Outcome, Play, Replay, RunError, RunFolder, RunOptions, Stops};
+use convoke_run::{FolderError, NoPlan, Outcome, Plan, Play, Replay, RunError, RunFolder, RunOptions, Script, Stops};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -31,17 +33,6 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     if !arguments.breaks.is_empty() && !can_ask {
         let what = "--break asks at a terminal what to do: run it at one, without --format, or leave --break out";
         return Err(Failure::User(what.into()));
-    }
-    if !arguments.only.is_empty() && arguments.replay.is_none() {
-        if arguments.answers.is_empty() && !can_ask {
-            let what = "--only asks at a terminal for the values of messages: run it at one, without --format, or give an \
-                        earlier run with --replay DIR, or the values with --answer ID:KEY=VALUE";
-            return Err(Failure::User(what.into()));
-        }
-        if !arguments.breaks.is_empty() {
-            let what = "--break stops a group that runs by itself: with --only, replay an earlier run (--replay DIR)";
-            return Err(Failure::User(what.into()));
-        }
     }
     let replay = arguments.replay.as_deref().map(Replay::read).transpose();
     let replay = replay.map_err(|error| Failure::User(error.to_string()))?;
@@ -68,8 +59,14 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
     if !arguments.breaks.is_empty() && job.size() < 2 {
         return Err(Failure::User("--break stops a group, and this job has a single device and no group".into()));
     }
+    breaks(&arguments.breaks, flow.as_ref())?;
     let plan = convoke_run::plan(&job, &lab, &group, arguments.first_id, arguments.rehearse, &arguments.only)
         .map_err(no_plan)?;
+    let script = flow.as_ref().zip(outlook.as_ref()).map(|(flow, outlook)| Script::of(flow, outlook.judgement()));
+    let script = script.unwrap_or_default();
+    if replay.is_none() && arguments.answers.is_empty() && !can_ask {
+        values_are_known(&script, &plan)?;
+    }
     let folder = match &arguments.output {
         Some(path) => RunFolder::create(path),
         None => RunFolder::create_default(Path::new(RUNS), &job.name, jiff::Timestamp::now()),
@@ -86,7 +83,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
             drop(ask);
             Play::Replay(replay)
         }
-        None => Play::Improvise { answers: answers(arguments.answers), ask: can_ask.then_some(ask) },
+        None => Play::Improvise { script, answers: answers(arguments.answers), ask: can_ask.then_some(ask) },
     };
     let options = RunOptions {
         job_file: arguments.job.display().to_string(),
@@ -109,6 +106,42 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode, Failure> {
         }
         Ok(exit_code(&outcome))
     })
+}
+
+/// That the group can stop at each of these IDs, as far as is known.
+fn breaks(ids: &[String], flow: Option<&Flow>) -> Result<(), Failure> {
+    for (id, flow) in ids.iter().zip(flow.into_iter().cycle()) {
+        let meant = |near: Option<String>| near.map(|near| format!("; did you mean {near}?"));
+        match waits_for(flow, id) {
+            Waits::Known => {}
+            Waits::Possible { unknown, near } => {
+                let meant = meant(near).unwrap_or_default();
+                let what = unknown.first().map(String::as_str).unwrap_or_default();
+                output::eprint(&format!("warning: --break {id}: nobody is known to wait for it, but {what}{meant}\n"));
+            }
+            Waits::Never { sent, near, ids } => {
+                let sent = if sent { "it is sent, but nobody waits for it" } else { "nobody waits for it" };
+                let all = if ids.is_empty() {
+                    "; nobody waits for anything".into()
+                } else {
+                    format!("; what is waited for is {}", ids.join(", "))
+                };
+                return Err(Failure::User(format!("--break {id}: {sent}{}", meant(near).unwrap_or(all))));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// That nobody need be asked for what played members send.
+fn values_are_known(script: &Script, plan: &Plan) -> Result<(), Failure> {
+    let Some((id, keys)) = script.lacks(plan) else { return Ok(()) };
+    let key = keys.first().copied().unwrap_or("KEY");
+    Err(Failure::User(format!(
+        "--only: the job does not say what {} of {id} is: run it at a terminal, without --format, to be asked; or give it with \
+         --answer {id}:{key}=VALUE, or an earlier run with --replay DIR",
+        keys.join(", ")
+    )))
 }
 
 /// The values of each message, in the order given.

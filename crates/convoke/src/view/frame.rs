@@ -1,14 +1,14 @@
-//! The status block of the live view: a title, a line a member, and below them what is waited for.
+//! The status block of the live view: a title, what is waited for and who is missing, and a line a member.
 //!
 //! Pure: model, size and time in, lines out. No line is wider than the terminal.
 //!
 //! ```text
 //! ── two members ── 00:12 ── 3 pass, 1 fail ────────────────────────
+//! lava-wait server-ready  12 s of 60 s  nobody has sent it; client.1 waits
+//!   server  0_serve  after bind pass  9 s ago: Serving HTTP on 0.0.0.0
 //! server    sandbox-0  test 0  0_serve: python3 -m http.server
 //! client.1  sandbox-1  test 0  waits 12 s: lava-wait server-ready, for server
 //! client.2  sandbox-2  Complete, 2 pass
-//! lava-wait server-ready  12 s of 60 s  nobody has sent it; client.1 waits
-//!   server  0_serve  after bind pass  9 s ago: Serving HTTP on 0.0.0.0
 //! ```
 
 use convoke_journal::model::{Counts, Member};
@@ -38,6 +38,12 @@ pub(crate) fn block(model: &RunModel, (rows, columns): (u16, u16), now_ns: u64, 
     let mut shown: Vec<&Member> = model.members.iter().collect();
     let room = room.saturating_sub(waits.lines.len()).max(1);
     if shown.len() > room {
+        // Of those that wait in a call that stands above, that is all there is to say.
+        shown.retain(|member| {
+            waits.missing.contains(&member.info.sub_id) || !waits.waiting.contains(&member.info.sub_id)
+        });
+    }
+    if shown.len() > room {
         // Who still runs is more interesting, and most of all whom others wait for; the order stays.
         let finished = |member: &Member| member.state == MemberState::Finished;
         let key =
@@ -53,6 +59,7 @@ pub(crate) fn block(model: &RunModel, (rows, columns): (u16, u16), now_ns: u64, 
     let devices = if width < NARROW { 0 } else { column(&device, 16) };
     let stages = column(&stage, 14);
     let mut lines = vec![title(model, now_ns, width, paint)];
+    lines.extend(waits.lines);
     for member in &shown {
         let label = paint.member(member.info.sub_id, &pad(&cut(&member.label, labels), labels));
         let device = if devices == 0 { String::new() } else { pad(&cut(&device(member), devices), devices + 2) };
@@ -69,7 +76,6 @@ pub(crate) fn block(model: &RunModel, (rows, columns): (u16, u16), now_ns: u64, 
     if shown.len() < model.members.len() {
         lines.push(cut(&paint.dim(&rest(model, &shown)), width));
     }
-    lines.extend(waits.lines);
     lines
 }
 

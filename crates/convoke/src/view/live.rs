@@ -5,6 +5,7 @@
 //! when the view is dropped, the block is wiped. A question to the user stands below the block; while a device has the
 //! terminal, what is to be shown waits.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use convoke_journal::{Event, View};
 
 use super::frame;
 use super::plain::Log;
-use super::style::cut;
+use super::style::{cut, to_ascii};
 use super::{Level, Out, Paint};
 use crate::attend::Stage;
 
@@ -21,6 +22,9 @@ use crate::attend::Stage;
 const FRAME: Duration = Duration::from_millis(100);
 /// Log lines of one frame; of more, only the last ones are shown.
 const BURST: usize = 400;
+
+/// Log lines kept for a terminal that changes its size.
+const RECENT: usize = 200;
 
 /// Where to draw.
 pub(crate) trait Screen: io::Write + Send {
@@ -42,11 +46,17 @@ pub(crate) struct Live<S: Screen> {
     /// Log lines for the next frame.
     lines: Vec<String>,
     left_out: usize,
+    /// The newest of those that are on the screen.
+    recent: VecDeque<String>,
     /// The block as it stands on the screen.
     shown: Vec<String>,
+    /// The screen for which that was drawn.
+    size: (u16, u16),
     drawn: Option<Instant>,
     summary: Option<String>,
     stage: Stage,
+    /// The terminal shows ASCII only.
+    ascii: bool,
 }
 
 impl<S: Screen> Live<S> {
@@ -59,11 +69,24 @@ impl<S: Screen> Live<S> {
             paint,
             lines: Vec::new(),
             left_out: 0,
+            recent: VecDeque::new(),
             shown: Vec::new(),
+            size: (0, 0),
             drawn: None,
             summary,
             stage: Stage::default(),
+            ascii: false,
         }
+    }
+
+    /// On a terminal that may show ASCII only.
+    pub(crate) fn in_ascii(mut self, ascii: bool) -> Self {
+        self.ascii = ascii;
+        self
+    }
+
+    fn write(&mut self, text: &str) {
+        if self.ascii { self.out.write(to_ascii(text).as_bytes()) } else { self.out.write(text.as_bytes()) }
     }
 
     /// On a terminal that is shared with whoever asks the user something.
@@ -94,32 +117,39 @@ impl<S: Screen> Live<S> {
         let mut block = frame::block(&self.log.model, (rows, size.1), now_ns, self.paint);
         let width = usize::from(size.1).saturating_sub(1);
         block.extend(question.iter().map(|line| cut(line, width)));
-        if self.lines.is_empty() && block == self.shown {
+        if self.lines.is_empty() && block == self.shown && size == self.size {
             return;
         }
-        let text = self.frame(&block, size.1);
-        self.out.write(text.as_bytes());
+        let text = self.frame(&block, size);
+        self.write(&text);
         self.shown = block;
     }
 
     /// What to send: over the old block the new log lines, then the new block. Begins and ends a synchronised update,
     /// which terminals that do not know it ignore.
-    fn frame(&mut self, block: &[String], columns: u16) -> String {
+    fn frame(&mut self, block: &[String], size: (u16, u16)) -> String {
         let mut text = String::from("\x1b[?2026h\r");
-        let up = self.rows(columns);
-        if up > 0 {
-            text.push_str(&format!("\x1b[{up}A"));
+        let resized = std::mem::replace(&mut self.size, size) != size;
+        if resized && !self.shown.is_empty() {
+            // Where the terminal has put what it wrapped anew nobody knows: all of the screen is drawn again.
+            text.push_str("\x1b[H\x1b[J");
+            self.restore(&mut text, block.len(), size);
+        } else if !self.shown.is_empty() {
+            text.push_str(&format!("\x1b[{}A", self.shown.len()));
         }
         if self.left_out > 0 {
             let left_out = format!("… {} lines left out here; the members' log.yaml has them", self.left_out);
             text.push_str(&format!("{}\x1b[K\n", self.paint.dim(&left_out)));
             self.left_out = 0;
         }
-        for line in self.lines.drain(..) {
+        for line in std::mem::take(&mut self.lines) {
             // A long line wraps; what stood behind its end is wiped on every row it takes.
             text.push_str(&line.replace('\n', "\x1b[K\n"));
             text.push_str("\x1b[K\n");
+            self.recent.push_back(line);
         }
+        let surplus = self.recent.len().saturating_sub(RECENT);
+        self.recent.drain(..surplus);
         // The cursor rests below the block, where a message from elsewhere (a panic) does not run into it.
         for line in block {
             text.push_str(line);
@@ -129,10 +159,25 @@ impl<S: Screen> Live<S> {
         text
     }
 
-    /// Rows the old block takes, also when the terminal has become narrower and wraps it.
-    fn rows(&self, columns: u16) -> usize {
+    /// The newest lines of the log, as many as have room above the block.
+    fn restore(&self, text: &mut String, block: usize, (rows, columns): (u16, u16)) {
         let columns = usize::from(columns).max(1);
-        self.shown.iter().map(|line| console::measure_text_width(line).div_ceil(columns).max(1)).sum()
+        let mut room = usize::from(rows).saturating_sub(block + 1);
+        let taken = |line: &str| -> usize {
+            line.lines().map(|line| console::measure_text_width(line).div_ceil(columns).max(1)).sum()
+        };
+        let fits = |line: &&String| match room.checked_sub(taken(line)) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        };
+        let lines: Vec<&String> = self.recent.iter().rev().take_while(fits).collect();
+        for line in lines.into_iter().rev() {
+            text.push_str(line);
+            text.push('\n');
+        }
     }
 
     /// Writes what is left of the log and wipes the block, unless the terminal is somebody else's.
@@ -140,9 +185,9 @@ impl<S: Screen> Live<S> {
         if self.stage.is_given() || self.shown.is_empty() && self.lines.is_empty() {
             return;
         }
-        let columns = self.out.to.size().1;
-        let text = self.frame(&[], columns);
-        self.out.write(text.as_bytes());
+        let size = self.out.to.size();
+        let text = self.frame(&[], size);
+        self.write(&text);
         self.shown.clear();
     }
 }
@@ -175,7 +220,8 @@ impl<S: Screen> View for Live<S> {
         self.stage.end();
         self.wipe();
         if let Some(dir) = &self.summary {
-            self.out.write(self.log.summary(dir).as_bytes());
+            let summary = self.log.summary(dir);
+            self.write(&summary);
         }
         self.out.outcome()
     }

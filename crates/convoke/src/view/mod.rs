@@ -93,9 +93,9 @@ pub(crate) fn chosen(format: Format, level: Level, dir: &Path, stage: &Stage) ->
     match format {
         Format::Json => Box::new(Json::new(io::stdout())),
         Format::Lava => Box::new(Lava::new(io::stdout())),
-        Format::Auto if is_live() => {
-            Box::new(Live::new(console::Term::stdout(), level, paint, Some(dir)).on(stage.clone()))
-        }
+        Format::Auto if is_live() => Box::new(
+            Live::new(console::Term::stdout(), level, paint, Some(dir)).on(stage.clone()).in_ascii(style::is_ascii()),
+        ),
         Format::Auto | Format::Plain => Box::new(Plain::new(io::stdout(), level, paint, Some(dir))),
     }
 }

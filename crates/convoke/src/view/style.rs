@@ -67,6 +67,32 @@ pub(crate) fn can_draw() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term != "dumb" && !term.is_empty())
 }
 
+/// Whether the locale says that the terminal shows ASCII only. One that says nothing is taken for UTF-8, as containers have
+/// none.
+pub(crate) fn is_ascii() -> bool {
+    let named = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| std::env::var(name).ok());
+    let locale = named.into_iter().find(|locale| !locale.is_empty());
+    locale.is_some_and(|locale| !["utf-8", "utf8"].iter().any(|name| locale.to_lowercase().contains(name)))
+}
+
+/// Text of the same width in ASCII.
+pub(crate) fn to_ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '─' | '–' => out.push('-'),
+            '…' => out.push('~'),
+            '·' | '•' => out.push('*'),
+            _ if character.is_ascii() => out.push(character),
+            _ => {
+                let width = console::measure_text_width(character.encode_utf8(&mut [0; 4]));
+                out.extend(std::iter::repeat_n('?', width));
+            }
+        }
+    }
+    out
+}
+
 /// Text from a device for a terminal: escape sequences are left out, of a line that was drawn over itself (a progress
 /// bar) the last state counts, other control characters are shown as `^X`.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {

@@ -12,14 +12,17 @@ use super::style::{cut, pad, safe};
 const SHORT_NS: u64 = 1_000_000_000;
 /// Missing members of one wait that are shown before the rest is only named.
 const MISSING: usize = 6;
+/// Members of a role that are named one by one.
+const FEW: usize = 4;
 /// Columns below which a member's place is left to its own line.
 const NARROW: usize = 64;
 
-/// Lines, and who is missing in any wait.
+/// Lines, who is missing in any wait, and who waits in one that is shown.
 #[derive(Default)]
 pub(super) struct Waits {
     pub(super) lines: Vec<String>,
     pub(super) missing: Vec<u32>,
+    pub(super) waiting: Vec<u32>,
 }
 
 /// At most `room` lines, none wider than `width`.
@@ -27,7 +30,8 @@ pub(super) fn lines(model: &RunModel, room: usize, width: usize, now_ns: u64, pa
     let time = model.waiting_time(now_ns);
     let shown = |wait: &Wait| model.stopped.is_some() || wait.lasted_ns(time) >= SHORT_NS;
     let waits: Vec<Wait> = model.waits().into_iter().filter(shown).collect();
-    let mut out = Waits { lines: Vec::new(), missing: waits.iter().flat_map(|wait| wait.missing.clone()).collect() };
+    let missing = waits.iter().flat_map(|wait| wait.missing.clone()).collect();
+    let mut out = Waits { missing, ..Waits::default() };
     // First a line for each wait, then the missing members share what is left.
     let mut left = room.saturating_sub(waits.len());
     for (index, wait) in waits.iter().enumerate() {
@@ -39,6 +43,7 @@ pub(super) fn lines(model: &RunModel, room: usize, width: usize, now_ns: u64, pa
         }
         let head = if width < NARROW { short(wait, time, paint) } else { head(model, wait, time, paint) };
         out.lines.push(cut(&head, width));
+        out.waiting.extend(&wait.waiting);
         let mut missing: Vec<&Member> = wait.missing.iter().filter_map(|id| model.member(*id)).collect();
         let count = missing.len().min(MISSING).min(left);
         left -= count;
@@ -54,7 +59,7 @@ pub(super) fn lines(model: &RunModel, room: usize, width: usize, now_ns: u64, pa
 
 /// `lava-sync end  12 s of 60 s  2 of 3 arrived: server, client.1`
 fn head(model: &RunModel, wait: &Wait, time: u64, paint: Paint) -> String {
-    let labels = |members: &[u32]| members.iter().map(|id| model.label(*id)).collect::<Vec<_>>().join(", ");
+    let labels = |members: &[u32]| labels(model, members);
     let mut text = format!("{}  {}  {}", paint.odd(&safe(&wait.command)), wait.lasted(time), paint.bold(&wait.count()));
     match wait.call.as_str() {
         "wait" => {
@@ -65,6 +70,23 @@ fn head(model: &RunModel, wait: &Wait, time: u64, paint: Paint) -> String {
         _ => {}
     }
     text
+}
+
+/// Names of members in their order; of a role whose members are all there, its name.
+fn labels(model: &RunModel, members: &[u32]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for member in model.members.iter().filter(|member| members.contains(&member.info.sub_id)) {
+        let of_role = || model.members.iter().filter(|other| other.info.role == member.info.role);
+        let all = of_role().all(|other| members.contains(&other.info.sub_id));
+        let name = match of_role().count() {
+            count @ FEW.. if all => format!("{} (all {count})", member.info.role),
+            _ => member.label.clone(),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(", ")
 }
 
 /// `sync end  2 of 3  12 s`, where there is no room for more.

@@ -67,6 +67,45 @@ fn not_yaml() {
 }
 
 #[test]
+fn tabs() {
+    refused_text("job_name: x\n\tactions: []\n", &["yaml.syntax", "replace this tab"]);
+    refused_text("job_name: x\ntimeouts:\n\tjob: {minutes: 1}\n", &["yaml.syntax", "replace this tab"]);
+}
+
+/// One finding that says what the file is, whatever its keys are.
+#[test]
+fn another_kind_of_file() {
+    let place = Place::new(User::Ordinary);
+    place.write("lab.yaml", "devices:\n- {name: x, type: sandbox}\nworkers: {}\n");
+    place.write("test.yaml", "metadata: {format: Lava-Test Test Definition 1.0, name: t}\nrun: {steps: [ls]}\n");
+    place.write(
+        "device.yaml",
+        "hostname: x\ncommands: {connect: telnet x 1}\nactions: {boot: {methods: {minimal: }}}\n",
+    );
+    place.write("device.jinja2", "{% extends 'qemu.jinja2' %}\n{% set memory = 512 %}\n");
+    place.write("job.yaml", job(1, &["true"], 5));
+    for (arguments, words) in [
+        (&["check", "lab.yaml"][..], &["this is a lab file, not a job", "convoke lab check --lab lab.yaml"][..]),
+        (&["run", "lab.yaml"], &["this is a lab file, not a job"]),
+        (&["flow", "lab.yaml"], &["this is a lab file, not a job"]),
+        (&["check", "test.yaml"], &["this is a test definition, not a job", "with a job that runs it"]),
+        (&["check", "device.yaml"], &["this is the configuration of a device, not a job", "lab check"]),
+        (&["check", "device.jinja2"], &["this is a Jinja2 template, not a job", "rendered first"]),
+        (&["lab", "check", "--lab", "job.yaml"], &["this is a job, not a lab file", "convoke check job.yaml"]),
+        (&["check", "job.yaml", "--lab", "job.yaml"], &["this is a job, not a lab file"]),
+        (&["lab", "check", "--lab", "device.yaml"], &["not a lab file", "dictionary: device.yaml"]),
+        (&["lab", "check", "--lab", "device.jinja2"], &["not a lab file"]),
+        (&["lab", "check", "--lab", "test.yaml"], &["this is a test definition, not a lab file"]),
+    ] {
+        let ended = place.convoke(arguments);
+        let folded = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {folded}");
+        assert!(words.iter().all(|word| folded.contains(word)), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(folded.matches("×").count(), 1, "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn not_a_mapping() {
     refused_text("- just\n- a list\n", &["mapping"]);
 }

@@ -168,9 +168,9 @@ fn report_renders_the_same_files_again() {
 #[test]
 fn completions_and_help_for_every_command() {
     let place = Place::new(User::Ordinary);
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ended = place.convoke(&["completions", shell]);
-        assert!(ended.code == Some(0) && ended.stdout.contains("rehearse"));
+        assert!(ended.code == Some(0) && ended.stdout.contains("CONVOKE_COMPLETE"), "{shell}: {}", ended.stdout);
     }
     for command in ["run", "check", "flow", "split", "convert", "report", "completions"] {
         let ended = place.convoke(&[command, "--help"]);

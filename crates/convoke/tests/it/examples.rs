@@ -176,6 +176,17 @@ fn machines_measure_their_network() {
     example.run.has("client", "upload", "pass", 1).has("client", "download", "pass", 1);
 }
 
+/// Whoever copies one gets a job that works, and nothing to wonder about.
+#[test]
+fn no_example_has_a_finding() {
+    let place = Place::new(User::Ordinary);
+    for path in crate::flow::jobs(&repository().join("examples")) {
+        let ended = place.convoke(&["check".as_ref(), path.as_os_str()]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", path.display());
+        assert!(ended.stdout.contains("no findings; the job can end"), "{}", ended.stdout);
+    }
+}
+
 #[test]
 fn no_example_is_forgotten() {
     let tested = include_str!("examples.rs");

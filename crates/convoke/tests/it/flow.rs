@@ -218,6 +218,14 @@ fn check_explains_a_code() {
     let unknown = place.convoke(&["check", "--explain", "flow.never-send"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(2), ""));
     assert!(unknown.stderr.contains("did you mean `flow.never-sent`"), "{}", unknown.stderr);
+    for (code, words) in [("flow.nope", "`flow.cycle`, "), ("nope.code", "`convoke check --explain` lists all codes")] {
+        let unknown = place.convoke(&["check", "--explain", code]);
+        assert!(unknown.code == Some(2) && unknown.stderr.contains(words), "{}", unknown.stderr);
+    }
+    let list = place.convoke(&["check", "--explain"]);
+    assert_eq!((list.code, list.stderr.as_str()), (Some(0), ""));
+    assert_eq!(list.stdout.lines().count(), convoke_job::codes().count());
+    assert!(list.stdout.lines().all(|line| line.ends_with('.')), "{}", list.stdout);
 }
 
 #[test]

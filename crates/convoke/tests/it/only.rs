@@ -95,8 +95,9 @@ fn others_are_played_with_the_answers_given() {
     let wrong = run(&place, "wrong", &["--only", "client", "--answer", "ready:port=81"]);
     wrong.expect(1).has("client", "port", "fail", 2);
     let none = run(&place, "none", &["--only", "client", "--answer", "other"]);
-    none.expect(1);
-    assert!(none.ended.stdout.contains("--answer ready:KEY=VALUE"), "{}", none.ended.stdout);
+    // What the job says is sent all the same.
+    none.expect(0).has("client", "port", "pass", 2);
+    assert!(none.ended.stdout.contains("--answer ready:ip=VALUE"), "{}", none.ended.stdout);
 }
 
 #[test]
@@ -107,14 +108,42 @@ fn at_a_terminal_the_values_are_asked_for_once() {
     let mut terminal = Terminal::start(&place.command(&arguments), (30, 100));
     let before = terminal.settings();
     let at = terminal.until(0, "waits for ready, which 1001 (server) would send");
+    let at = terminal.until(at, "port=80");
+    let at = terminal.until(at, "ip is not known: in the job it is $(lava-target-ip)");
     let at = terminal.until(at, "> ");
     terminal.press("nonsense\r");
     let at = terminal.until(at, "is no KEY=VALUE");
-    terminal.press("port=80\r");
-    let at = terminal.until(at, "port=80");
-    terminal.press("\r");
+    terminal.press("ip=10.1.2.3\r");
+    let at = terminal.until(at, "ip=10.1.2.3");
+    terminal.press("\x04");
     terminal.until(at, "Complete after");
     assert_eq!(format!("{before:?}"), format!("{:?}", terminal.settings()));
+    let (status, stdout) = terminal.end();
+    let run = Run { ended: Ended { code: status.code(), stdout, stderr: String::new() }, dir: place.path("run") };
+    run.expect(0).has("client", "port", "pass", 2);
+}
+
+/// A message whose values stand in the job needs nobody to be asked; and the stop of a group whose others are played.
+#[test]
+fn what_the_job_says_is_sent_and_the_group_stops_too() {
+    let place = Place::new(User::Ordinary);
+    let text = std::fs::read_to_string(job(&place)).unwrap();
+    place.write("job.yaml", text.replace(" ip=$(lava-target-ip)", ""));
+    let job = place.path("job.yaml");
+    let arguments = ["run", job.to_str().unwrap(), "--output", "quiet", "--only", "client"];
+    let quiet = Run { ended: place.convoke(&arguments), dir: place.path("quiet") };
+    quiet.expect(0).has("client", "port", "pass", 2);
+    let arguments = [&arguments[..3], &["run", "--only", "client", "--break", "ready"]].concat();
+    let mut terminal = Terminal::start(&place.command(&arguments), (30, 100));
+    let at = terminal.until(0, "stopped at ready");
+    let mut at = terminal.until(at, "> ");
+    for client in ["client.1", "client.2"] {
+        terminal.press(&format!("{client}\r"));
+        at = terminal.until(at, "~# ");
+        terminal.press("\x1d");
+        at = terminal.until(at, "> ");
+    }
+    terminal.press("a\r");
     let (status, stdout) = terminal.end();
     let run = Run { ended: Ended { code: status.code(), stdout, stderr: String::new() }, dir: place.path("run") };
     run.expect(0).has("client", "port", "pass", 2);

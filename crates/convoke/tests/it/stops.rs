@@ -72,15 +72,47 @@ fn devices_are_entered_and_the_test_goes_on_as_an_ordinary_user() {
 #[test]
 fn it_goes_on_to_the_end_when_told_so() {
     let place = Place::new(User::Ordinary);
-    let steps = ["lava-sync go", "lava-sync go", "lava-sync go"];
-    let mut terminal = start(&place, &steps, &["--break", "go", "--break", "nowhere"]);
+    let steps = ["lava-sync go", "lava-sync go", "lava-sync go", "lava-sync end"];
+    let mut terminal = start(&place, &steps, &["--break", "go", "--break", "end"]);
     let at = terminal.until(0, "> ");
     terminal.press("a\r");
     terminal.until(at, "Complete after");
     let run = finished(&place, terminal);
     run.expect(0).has("node", "multinode-sync-go", "pass", 6);
+    assert!(!run.ended.stdout.contains("was never stopped"), "{}", run.ended.stdout);
+}
+
+#[test]
+fn a_stop_that_is_never_reached_is_said() {
+    let place = Place::new(User::Ordinary);
+    // Whether it comes to that is known on the device only.
+    let steps = ["lava-sync go", "test ! -e /nowhere || lava-sync nowhere"];
+    let terminal = start(&place, &steps, &["--break", "nowhere"]);
+    let run = finished(&place, terminal);
+    run.expect(0);
     let text = &run.ended.stdout;
     assert!(text.contains("no wait or sync of nowhere was satisfied"), "{text}");
+}
+
+/// Before a device is touched.
+#[test]
+fn an_id_that_nobody_waits_for_is_refused_with_the_one_that_was_meant() {
+    let place = Place::new(User::Ordinary);
+    let steps = ["lava-send told", "lava-sync server-ready"];
+    for (id, words) in [
+        ("server-redy", "nobody waits for it; did you mean server-ready?"),
+        ("told", "it is sent, but nobody waits for it; what is waited for is server-ready"),
+    ] {
+        let run = finished(&place, start(&place, &steps, &["--break", id]));
+        run.expect(2);
+        assert!(run.ended.stdout.contains(words), "{}", run.ended.stdout);
+        assert!(!place.path("run").exists());
+    }
+    // What a script does that is not at hand cannot be known.
+    let steps = ["lava-sync go", "sh /no/such/script || true"];
+    let mut terminal = start(&place, &steps, &["--break", "og"]);
+    terminal.until(0, "warning: --break og: nobody is known to wait for it, but");
+    finished(&place, terminal).expect(0);
 }
 
 #[test]

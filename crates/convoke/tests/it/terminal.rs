@@ -38,7 +38,14 @@ impl Terminal {
                 None => started.env_remove(name),
             };
         }
-        started.current_dir(command.get_current_dir().unwrap()).env("TERM", "xterm").env("NO_COLOR", "1");
+        started
+            .current_dir(command.get_current_dir().unwrap())
+            .env("TERM", "xterm")
+            .env("NO_COLOR", "1")
+            .env("LC_ALL", "C.UTF-8");
+        if let Some(locale) = command.get_envs().find(|(name, _)| *name == "LC_ALL").and_then(|(_, value)| value) {
+            started.env("LC_ALL", locale);
+        }
         let child: Child = started.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         Terminal { master: master.into(), slave, program: Running(child), shown: String::new() }
     }
@@ -60,6 +67,11 @@ impl Terminal {
             assert!(count > 0, "{text:?} has not come in:\n{}", self.shown);
             self.shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
+    }
+
+    /// The window gets another size.
+    pub(crate) fn resize(&self, (rows, columns): (u16, u16)) {
+        tcsetwinsize(&self.master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     }
 
     pub(crate) fn press(&mut self, keys: &str) {

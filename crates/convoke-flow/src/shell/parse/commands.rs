@@ -1,8 +1,11 @@
 //! Lists, pipelines and simple commands.
 
+use convoke_job::Span;
+
 use super::{Parser, Result, ends_word, is_name, is_name_start};
 use crate::shell::ast::{
-    Assigned, Assignment, Command, Item, Joint, Kind, List, Piece, Pipeline, Redirect, RedirectKind, Word,
+    Assigned, Assignment, Command, Item, Joint, Kind, List, Operation, Parameter, Piece, Pipeline, Redirect,
+    RedirectKind, Word,
 };
 
 /// Words that end a list where a command could begin.
@@ -136,7 +139,15 @@ impl Parser<'_, '_> {
                 }
                 // `declare a=(1 2)`, `local x=(…)`: an array where a word was.
                 if self.peek() == Some(b'(') && self.text[..self.at].ends_with('=') && words.len() > 1 {
+                    let start = self.at;
                     self.array()?;
+                    // What it holds is not kept: the value of a parameter that nobody can set.
+                    let (name, span) = ("=()".to_owned(), self.span_from(start));
+                    let parameter = Parameter { name, index: None, operation: Operation::Value, span };
+                    if let Some(word) = words.last_mut() {
+                        word.span = Span::new(word.span.start, span.end);
+                        word.pieces.push(Piece::Parameter(Box::new(parameter)));
+                    }
                 }
             } else {
                 break;
@@ -149,7 +160,7 @@ impl Parser<'_, '_> {
         // Blanks and comments after the last word are not part of it.
         let text = self.text[start..end].trim_end();
         let end = start + text.len();
-        let span = convoke_job::Span::new(self.origin(start), self.origin(end));
+        let span = Span::new(self.origin(start), self.origin(end));
         Ok(Command { kind: Kind::Simple { assignments, words }, redirects, span })
     }
 

@@ -1,6 +1,6 @@
 //! Here-documents: announced in a command, read after the end of its line.
 
-use super::{Origin, Parser, Result};
+use super::{Parser, Result};
 use crate::shell::ast::{Piece, Word};
 
 /// A document whose text is still to come.
@@ -84,16 +84,7 @@ impl Parser<'_, '_> {
         if pending.quoted {
             return Ok(Word { pieces: vec![Piece::Quoted(text)], span });
         }
-        let level = self.level;
-        let pieces = self.deeper(|outer| {
-            let mut inner = Parser {
-                text: &text,
-                at: 0,
-                origin: Origin::Table(table),
-                level: level + 1,
-                pending: Vec::new(),
-                documents: outer.documents,
-            };
+        let pieces = self.within(&text, table, |inner| {
             let mut pieces = Vec::new();
             while inner.peek().is_some() {
                 inner.quoted_piece(&mut pieces, b"")?;

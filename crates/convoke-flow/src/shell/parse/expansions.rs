@@ -1,7 +1,7 @@
 //! What begins with `$` or a back quote.
 
 use super::words::push;
-use super::{Origin, Parser, Result, is_name, is_name_start};
+use super::{Parser, Result, is_name, is_name_start};
 use crate::shell::ast::{Index, List, Operation, Parameter, Piece, Word};
 
 impl Parser<'_, '_> {
@@ -212,8 +212,8 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// A command in back quotes: its text is unescaped, then read as a script of its own.
-    pub(super) fn backquoted(&mut self) -> Result<Piece> {
+    /// A command in back quotes: its text is unescaped, within double quotes these too, then read as a script of its own.
+    pub(super) fn backquoted(&mut self, quoted: bool) -> Result<Piece> {
         let start = self.at;
         self.at += 1;
         let (mut text, mut table) = (String::new(), Vec::new());
@@ -230,6 +230,7 @@ impl Parser<'_, '_> {
                     break;
                 }
                 Some(b'\\') if matches!(self.peek_at(1), Some(b'`' | b'\\' | b'$')) => self.at += 1,
+                Some(b'\\') if quoted && self.peek_at(1) == Some(b'"') => self.at += 1,
                 Some(_) => {}
             }
             let character = self.character().unwrap_or_default().to_owned();
@@ -239,16 +240,7 @@ impl Parser<'_, '_> {
             text.push_str(&character);
         }
         let span = self.span_from(start);
-        let level = self.level;
-        let list = self.deeper(|outer| {
-            let mut inner = Parser {
-                text: &text,
-                at: 0,
-                origin: Origin::Table(table),
-                level: level + 1,
-                pending: Vec::new(),
-                documents: outer.documents,
-            };
+        let list = self.within(&text, table, |inner| {
             let mut list = List::default();
             inner.items(&mut list)?;
             inner.end()?;

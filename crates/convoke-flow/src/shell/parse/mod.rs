@@ -121,6 +121,20 @@ impl Parser<'_, '_> {
         parsed
     }
 
+    /// Reads a text within the script that had to be unescaped first; `table` says where its bytes stand, and its end.
+    fn within<T>(
+        &mut self,
+        text: &str,
+        table: Vec<usize>,
+        parse: impl FnOnce(&mut Parser<'_, '_>) -> Result<T>,
+    ) -> Result<T> {
+        let level = self.level + 1;
+        self.deeper(|outer| {
+            let origin = Origin::Table(table);
+            parse(&mut Parser { text, at: 0, origin, level, pending: Vec::new(), documents: outer.documents })
+        })
+    }
+
     /// Blanks, continued lines and a comment, up to the end of the line.
     fn blanks(&mut self) {
         loop {

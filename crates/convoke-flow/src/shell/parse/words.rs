@@ -70,7 +70,7 @@ impl Parser<'_, '_> {
                 pieces.push(Piece::Double(inner));
             }
             Some(b'$') => self.dollar(pieces, false)?,
-            Some(b'`') => pieces.push(self.backquoted()?),
+            Some(b'`') => pieces.push(self.backquoted(false)?),
             Some(b'{') => match self.braces() {
                 Some(length) => {
                     let (start, text) = (self.at, self.rest()[..length].to_owned());
@@ -147,7 +147,7 @@ impl Parser<'_, '_> {
             }
             Some(b'$') => self.dollar(pieces, true)?,
             Some(b'`') => {
-                let piece = self.backquoted()?;
+                let piece = self.backquoted(escapable.contains(&b'"'))?;
                 pieces.push(piece);
             }
             _ => {
@@ -156,6 +156,13 @@ impl Parser<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// The character of the digits that come next, of which there may be `most`.
+    fn coded(&mut self, radix: u32, most: usize) -> Option<char> {
+        let digits: String = self.rest().chars().take(most).take_while(|c| c.is_digit(radix)).collect();
+        self.at += digits.len();
+        u32::from_str_radix(&digits, radix).ok().and_then(char::from_u32)
     }
 
     /// `$'…'` of bash.
@@ -172,6 +179,13 @@ impl Parser<'_, '_> {
                     Some('t') => text.push('\t'),
                     Some('r') => text.push('\r'),
                     Some('e' | 'E') => text.push('\u{1b}'),
+                    Some('x') => text.extend(self.coded(16, 2)),
+                    Some('u') => text.extend(self.coded(16, 4)),
+                    Some('U') => text.extend(self.coded(16, 8)),
+                    Some('0'..='7') => {
+                        self.at -= 1;
+                        text.extend(self.coded(8, 3));
+                    }
                     Some(c @ ('\\' | '\'' | '"' | '?')) => text.push(c),
                     Some(c) => text.extend(['\\', c]),
                     None => {}

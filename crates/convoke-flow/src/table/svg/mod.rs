@@ -140,7 +140,7 @@ impl Picture<'_> {
         let class = match (cell.end, cell.kind) {
             (End::Never, _) => "cf-never",
             (End::NotReached, _) => "cf-missed",
-            (_, Kind::Blocks) => "cf-blocks",
+            (_, Kind::Blocks | Kind::Runs) => "cf-blocks",
             (_, Kind::Script | Kind::Stopped) => "cf-script",
             (_, Kind::Send) => "cf-send",
             (_, Kind::Sync) => "cf-sync",

@@ -189,7 +189,7 @@ fn title(table: &Table, look: Look) -> String {
 fn content(table: &Table, cell: &Cell, marks: &Marks) -> Vec<Word> {
     let paint = match (cell.end, cell.kind) {
         (End::Never, _) => Paint::Bad,
-        (End::NotReached, _) | (_, Kind::Blocks) => Paint::Dim,
+        (End::NotReached, _) | (_, Kind::Blocks | Kind::Runs) => Paint::Dim,
         (_, Kind::Send) => Paint::Send,
         (_, Kind::Wait | Kind::WaitAll | Kind::Assemble) => Paint::Wait,
         (_, Kind::Sync) => Paint::Sync,

@@ -3,10 +3,12 @@
 
 const lanesBox = byId("lanes");
 const canvas = byId("canvas");
+/** What follows the pointer lies over the lanes, so that they need not be drawn again for it. */
+const over = byId("over");
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif";
 const SMALL_FONT = FONT.replace("12px", "11px");
 
-const layout = { lanes: [], height: 0, axis: 26, strip: 0, gutter: 0, width: 0, view: 0, size: null };
+const layout = { lanes: [], scroll: 0, height: 0, axis: 26, strip: 0, gutter: 0, width: 0, view: 0, size: null };
 
 const SIZES = {
   large: { pad: 7, bar: 19, call: 17, mark: 6, gap: 2, text: 12 },
@@ -40,11 +42,12 @@ function measure() {
   layout.height = y;
   byId("lanes-room").style.height = `${layout.top + y + 4}px`;
   layout.view = lanesBox.clientHeight;
+  layout.scroll = lanesBox.scrollTop;
   const scale = devicePixelRatio || 1;
   const [wide, high] = [Math.round(layout.width * scale), Math.round(layout.view * scale)];
   if (canvas.width !== wide || canvas.height !== high) {
-    canvas.width = wide;
-    canvas.height = high;
+    canvas.width = over.width = wide;
+    canvas.height = over.height = high;
     canvas.style.height = `${layout.view}px`;
   }
 }
@@ -68,7 +71,7 @@ const plotWidth = () => layout.width - layout.gutter - 10;
 const xOf = (us) => layout.gutter + ((us - state.from) / (state.to - state.from)) * plotWidth();
 const timeAt = (x) => state.from + ((x - layout.gutter) / plotWidth()) * (state.to - state.from);
 const laneOf = (place) => layout.lanes.find((lane) => lane.place === place);
-const yOf = (lane) => layout.top + lane.y - lanesBox.scrollTop;
+const yOf = (lane) => layout.top + lane.y - layout.scroll;
 
 /** The middle of the row in which a call stands. */
 function callMiddle(call) {

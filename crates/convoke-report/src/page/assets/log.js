@@ -23,13 +23,14 @@ let fits = null;
 let query = "";
 let onlyMatches = false;
 let atLine = -1;
+/** The window of the log when its rows were drawn. */
+const seen = { top: 0, height: 0 };
 
 function startLog() {
   const longest = members.reduce((most, member) => Math.max(most, member.label.length), 5);
   logBox.style.setProperty("--who", `${clamp(longest * 7.4 + 22, 70, 200)}px`);
   logBox.addEventListener("scroll", () => {
-    drawRows();
-    changed("scroll");
+    changed("rows");
   }, { passive: true });
   logBox.addEventListener("click", (event) => {
     const row = event.target.closest(".row");
@@ -60,7 +61,7 @@ function startLog() {
     event.target.setAttribute("aria-pressed", String(onlyMatches));
     filterLog();
   });
-  new ResizeObserver(drawRows).observe(logBox);
+  new ResizeObserver(() => changed("rows")).observe(logBox);
   startResize();
   filterLog();
 }
@@ -105,8 +106,7 @@ function filterLog() {
   sayFound();
   logBox.scrollTop = Math.max(placeOf(atLine >= 0 ? atLine : keep), 0) * ROW - (atLine >= 0 ? logBox.clientHeight / 3 : 0);
   if (fits && matches.length) showPlace(matches[match]);
-  drawRows();
-  changed("log");
+  changed("rows", "log");
 }
 
 function sayFound() {
@@ -174,26 +174,28 @@ function showPlace(place) {
   const [top, bottom] = [logBox.scrollTop, logBox.scrollTop + logBox.clientHeight];
   const y = place * ROW;
   if (y < top + ROW || y > bottom - 2 * ROW) logBox.scrollTop = y - logBox.clientHeight / 3;
-  drawRows();
+  changed("rows");
 }
 
 /** First and last instant of the lines in view. */
 function logSpan() {
   if (!shown.length) return [null, null];
-  const first = clamp(Math.floor(logBox.scrollTop / ROW), 0, shown.length - 1);
-  const last = clamp(Math.floor((logBox.scrollTop + logBox.clientHeight) / ROW) - 1, first, shown.length - 1);
+  const first = clamp(Math.floor(seen.top / ROW), 0, shown.length - 1);
+  const last = clamp(Math.floor((seen.top + seen.height) / ROW) - 1, first, shown.length - 1);
   return [log.times[shown[first]], log.times[shown[last]]];
 }
 
 function drawRows() {
   const rows = byId("log-rows");
+  seen.top = logBox.scrollTop;
+  seen.height = logBox.clientHeight;
   if (!shown.length) {
     rows.style.transform = "";
     rows.replaceChildren(make("div", { className: "log-empty", textContent: "No line passes the filters." }));
     return;
   }
-  const first = clamp(Math.floor(logBox.scrollTop / ROW) - 4, 0, shown.length - 1);
-  const last = clamp(Math.ceil((logBox.scrollTop + logBox.clientHeight) / ROW) + 4, first, shown.length - 1);
+  const first = clamp(Math.floor(seen.top / ROW) - 4, 0, shown.length - 1);
+  const last = clamp(Math.ceil((seen.top + seen.height) / ROW) + 4, first, shown.length - 1);
   rows.style.transform = `translateY(${first * ROW}px)`;
   const here = shown[placeOf(atLine)] === atLine ? atLine : shown[placeOf(atLine) - 1];
   const out = [];

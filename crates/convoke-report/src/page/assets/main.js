@@ -4,15 +4,13 @@ document.documentElement.classList.add("live");
 byId("work").hidden = false;
 startTheme();
 
-function relayout() {
-  measure();
-  drawLanes();
-  drawOverview();
-}
-
-view(["layout", "theme"], relayout);
-view(["view", "cursor", "pick", "scroll", "log"], drawLanes);
-view(["view", "cursor", "log"], drawOverview);
+// In this order: what is drawn stands where it was measured.
+view(["layout", "theme"], measure);
+view(["rows"], drawRows);
+view(["layout", "theme", "view", "pick", "lit", "scroll"], drawLanes);
+view(["layout", "theme", "view", "cursor", "hover", "rows", "log"], drawInstants);
+view(["layout", "theme"], drawGroundOfOverview);
+view(["layout", "theme", "view", "cursor", "log"], drawOverview);
 view(["cursor", "pick"], drawDetail);
 
 startLog();
@@ -20,12 +18,16 @@ startMenus();
 startPointer();
 startOverview();
 startKeys();
-new ResizeObserver(() => changed("layout")).observe(lanesBox);
+new ResizeObserver(() => {
+  // It also tells of the size it begins with, which has been measured.
+  if (lanesBox.clientWidth !== layout.width || lanesBox.clientHeight !== layout.view) changed("layout");
+}).observe(lanesBox);
 addEventListener("hashchange", () => {
   if (recall()) byId("work").scrollIntoView({ block: "start", behavior: calm.matches ? "auto" : "smooth" });
 });
-relayout();
-drawDetail();
+// Once, in the first frame: what follows only needs to know where things are.
+measure();
+changed("layout", "cursor");
 if (recall()) byId("work").scrollIntoView({ block: "start", behavior: "instant" });
 // Whoever opens the report of a failure looks for it in the log first.
 else if (story.first && story.first.at !== null) showInstant(story.first.at, null, story.first.m);

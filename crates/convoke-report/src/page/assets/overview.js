@@ -1,20 +1,22 @@
 // The whole run in a strip: stages, waits and failures of all members, lines that fit the search, and the part in view.
 
 const overview = byId("overview");
+/** The run as it is drawn once; only what is over it moves. */
+const ground = make("canvas");
+let space = 1;
 
 // Aligned with the lanes when they show everything.
-const overviewWidth = () => Math.max(overview.clientWidth - layout.gutter - 10, 1);
-const overviewX = (us) => layout.gutter + (us / end) * overviewWidth();
-const overviewTime = (x) => ((x - layout.gutter) / overviewWidth()) * end;
+const overviewX = (us) => layout.gutter + (us / end) * space;
+const overviewTime = (x) => ((x - layout.gutter) / space) * end;
 
-function drawOverview() {
+/** Draws what does not change while the reader moves: when it has another size, other members or other colours. */
+function drawGroundOfOverview() {
   const [width, height] = [overview.clientWidth, overview.clientHeight];
   const scale = devicePixelRatio || 1;
-  if (overview.width !== Math.round(width * scale)) {
-    overview.width = Math.round(width * scale);
-    overview.height = Math.round(height * scale);
-  }
-  const context = overview.getContext("2d");
+  space = Math.max(width - layout.gutter - 10, 1);
+  overview.width = ground.width = Math.round(width * scale);
+  overview.height = ground.height = Math.round(height * scale);
+  const context = ground.getContext("2d");
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.fillStyle = colours.bg;
   context.fillRect(0, 0, width, height);
@@ -41,6 +43,15 @@ function drawOverview() {
     context.fillStyle = colours.fail;
     context.fillRect(overviewX(at) - 1.5, top + row * each - 1, 3, Math.max(each, 3) + 1);
   });
+}
+
+function drawOverview() {
+  const [width, height] = [overview.clientWidth, overview.clientHeight];
+  const scale = devicePixelRatio || 1;
+  const context = overview.getContext("2d");
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.drawImage(ground, 0, 0);
+  context.setTransform(scale, 0, 0, scale, 0, 0);
   drawMatches(context, height);
   drawWindow(context, width, height);
 }
@@ -81,7 +92,7 @@ function drawWindow(context, width, height) {
 function startOverview() {
   let grip = null;
   const at = (event) => overviewTime(event.clientX - overview.getBoundingClientRect().left);
-  const reach = () => (8 / overviewWidth()) * end;
+  const reach = () => (8 / space) * end;
   overview.addEventListener("pointerdown", (event) => {
     overview.setPointerCapture(event.pointerId);
     const now = at(event);

@@ -73,9 +73,10 @@ function startPointer() {
   lanesBox.addEventListener("pointerup", done);
   lanesBox.addEventListener("pointercancel", done);
   lanesBox.addEventListener("pointerleave", () => {
+    if (state.hover) changed("lit");
     [state.hover, state.hoverAt] = [null, null];
     hideTip();
-    changed("cursor");
+    changed("hover");
   });
   lanesBox.addEventListener("dblclick", (event) => {
     const [x, y] = point(event);
@@ -95,7 +96,10 @@ function startPointer() {
       pan((((event.deltaX || event.deltaY) * 1.2) / plotWidth()) * (state.to - state.from));
     }
   }, { passive: false });
-  lanesBox.addEventListener("scroll", () => changed("scroll"), { passive: true });
+  lanesBox.addEventListener("scroll", () => {
+    layout.scroll = lanesBox.scrollTop;
+    changed("scroll");
+  }, { passive: true });
 }
 
 function spread(touches) {
@@ -131,9 +135,10 @@ function hoverAt(x, y, type) {
   if (type === "touch") return;
   const { lane, pick, label } = hit(x, y);
   state.hoverAt = x >= layout.gutter ? timeAt(x) : null;
+  if (state.hover !== pick) changed("lit");
   state.hover = pick;
   lanesBox.style.cursor = pick || label ? "pointer" : "";
-  changed("cursor");
+  changed("hover");
   if (pick) showTip(x, y, ...describe(pick));
   else if (label) showTip(x, y, members[lane].label, `${members[lane].device ?? ""} ${members[lane].health ?? ""}`.trim());
   else hideTip();

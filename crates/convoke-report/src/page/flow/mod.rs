@@ -12,6 +12,9 @@ use planned::Plan;
 /// More columns than this are put together where members of one role did the same.
 const COLUMNS: usize = 8;
 
+/// A longer flow is laid out when it comes near the window.
+const FAR: usize = 30;
+
 /// The section; nothing when nobody called.
 pub(super) fn section(story: &Story) -> String {
     let flow = story.flow();
@@ -19,7 +22,8 @@ pub(super) fn section(story: &Story) -> String {
     if flow.rows.is_empty() && plan.is_none() {
         return String::new();
     }
-    let mut out = String::from("<section id=\"flow\" aria-label=\"Flow\">\n<h2>Flow</h2>\n<div class=\"flows\">\n");
+    let far = if flow.rows.len() > FAR { " class=\"far\"" } else { "" };
+    let mut out = format!("<section id=\"flow\"{far} aria-label=\"Flow\">\n<h2>Flow</h2>\n<div class=\"flows\">\n");
     if let Some(plan) = &plan {
         out.push_str(&format!("<figure><figcaption>Planned</figcaption>\n{}</figure>\n", plan.table()));
     }

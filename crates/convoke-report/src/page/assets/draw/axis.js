@@ -30,14 +30,6 @@ function drawAxis(context, { step, list }) {
   }
   context.textAlign = "left";
   if (layout.strip) drawStrip(context);
-  const [first, last] = logSpan();
-  if (first !== null && last >= state.from && first <= state.to) {
-    const left = Math.max(xOf(first), layout.gutter);
-    context.fillStyle = colours.accent;
-    context.globalAlpha = 0.55;
-    context.fillRect(left, layout.top - 3, Math.max(Math.min(xOf(last), layout.width) - left, 2), 3);
-    context.globalAlpha = 1;
-  }
 }
 
 /** The names of syncs and of the first failure, where they do not hide each other. */
@@ -64,7 +56,21 @@ function drawStrip(context) {
   }
 }
 
-function drawInstants(context) {
+/** Over the lanes: the instant under the pointer, the chosen one, the time span that is measured, that of the log in view. */
+function drawInstants() {
+  const context = over.getContext("2d");
+  const scale = devicePixelRatio || 1;
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.clearRect(0, 0, layout.width, layout.view);
+  context.textBaseline = "middle";
+  const [first, last] = logSpan();
+  if (first !== null && last >= state.from && first <= state.to) {
+    const left = Math.max(xOf(first), layout.gutter);
+    context.fillStyle = colours.accent;
+    context.globalAlpha = 0.55;
+    context.fillRect(left, layout.top - 3, Math.max(Math.min(xOf(last), layout.width) - left, 2), 3);
+    context.globalAlpha = 1;
+  }
   const line = (at, colour, bubble) => {
     if (at === null || at < state.from || at > state.to) return;
     const x = Math.round(xOf(at));

@@ -27,7 +27,6 @@ function drawLanes() {
   for (const lane of seen) drawLabel(context, lane);
   context.restore();
   drawAxis(context, steps);
-  drawInstants(context);
 }
 
 function drawGround(context, seen, steps) {

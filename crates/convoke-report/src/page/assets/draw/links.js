@@ -17,6 +17,8 @@ function drawBarriers(context) {
   }
 }
 
+const MOST_LINES = 1500;
+
 /** The line of a message on the screen; null when an end is out of sight for good. */
 function curve(message) {
   if (!message.send) return null;
@@ -60,6 +62,9 @@ function drawMessages(context) {
     if (!line || !inSight(line)) continue;
     (concerns(message) ? chosen : seen).push(line);
   }
+  // More lines than this are a surface, and take long: an even choice of them looks the same. Those of what is chosen are all there.
+  const each = Math.ceil(seen.length / MOST_LINES);
+  const drawn = each > 1 ? seen.filter((_, place) => place % each === 0) : seen;
   const draw = (lines, width, alpha) => {
     if (lines.length === 0) return;
     context.globalAlpha = alpha;
@@ -74,6 +79,6 @@ function drawMessages(context) {
     context.globalAlpha = 1;
   };
   const quiet = chosen.length > 0 ? 0.5 : 1;
-  draw(seen, 1.2, quiet * (seen.length > 600 ? 0.12 : seen.length > 120 ? 0.35 : 0.85));
+  draw(drawn, 1.2, quiet * (seen.length > 600 ? 0.12 : seen.length > 120 ? 0.35 : 0.85));
   draw(chosen, 2.2, 1);
 }
