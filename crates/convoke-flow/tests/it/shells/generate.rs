@@ -14,7 +14,10 @@ struct Tape<'a> {
 struct Place {
     level: usize,
     is_loop: bool,
+    /// Functions call none: a script ends.
     is_function: bool,
+    /// In a function, but in no shell of its own, which `return` would end in different ways.
+    may_return: bool,
 }
 
 const VARIABLES: [&str; 4] = ["a", "b", "PARAM", "FROM_JOB"];
@@ -25,13 +28,13 @@ pub(super) fn script(numbers: &[u16]) -> String {
     for name in ["first", "second"] {
         if tape.pick(2) == 1 {
             writeln!(out, "{name}() {{").unwrap();
-            tape.commands(Place { level: 1, is_loop: false, is_function: true }, &mut out);
+            tape.commands(Place { level: 1, is_loop: false, is_function: true, may_return: true }, &mut out);
             out.push_str("}\n");
         } else {
             writeln!(out, "{name}() {{ lava-sync {name}-$1; }}").unwrap();
         }
     }
-    tape.commands(Place { level: 0, is_loop: false, is_function: false }, &mut out);
+    tape.commands(Place { level: 0, is_loop: false, is_function: false, may_return: false }, &mut out);
     out.push_str("lava-sync end\n");
     out
 }
@@ -121,7 +124,7 @@ impl Tape<'_> {
             5 if !place.is_function => writeln!(out, "first {}", self.word()),
             6 if !place.is_function => writeln!(out, "second {} || {}", self.word(), self.call()),
             7 if place.is_loop => writeln!(out, "{} && {}", self.condition(1), ["break", "continue"][self.pick(2)]),
-            8 if place.is_function => {
+            8 if place.may_return => {
                 let status = self.pick(3);
                 writeln!(out, "if {}; then return {status}; fi", self.condition(1))
             }
@@ -168,7 +171,7 @@ impl Tape<'_> {
             }
             15 => {
                 out.push_str("(\n");
-                self.block(Place { is_loop: false, is_function: false, ..place }, out);
+                self.block(Place { is_loop: false, may_return: false, ..place }, out);
                 writeln!(out, "{}) || {}", ["", "exit 3\n", "exit 0\n"][self.pick(3)], self.call())
             }
             16 => {
@@ -178,7 +181,7 @@ impl Tape<'_> {
             }
             17 => {
                 writeln!(out, "printf '%s\\n' one {} three | while read -r {variable}; do", self.word()).unwrap();
-                self.block(Place { is_loop: true, is_function: false, ..place }, out);
+                self.block(Place { is_loop: true, may_return: false, ..place }, out);
                 writeln!(out, "done")
             }
             18 => {
