@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use convoke_flow::{Call, Flow, Member, Origin, Place, Step, Text, judge};
+use convoke_flow::{Call, Failing, Flow, Member, Origin, Place, Step, Text, judge};
 use convoke_group::{CallKind, RoleName};
 use convoke_job::{Source, Span, SubId};
 
@@ -45,7 +45,7 @@ fn sync(id: &str) -> Step {
         id: Text::Known(id.into()),
         role: None,
         data: Vec::new(),
-        origin: Origin::Helper { wrapped: None, tested: false },
+        origin: Origin::Helper { wrapped: None, failing: Failing::Ends, timed: false },
         limit: Duration::from_secs(60),
         after: Arc::default(),
         place: Place { text: 0, span: Span::default(), from: None },

@@ -34,7 +34,8 @@ pub use judge::reason::{Cause, Link, Near, Reason, Verdict, Waiting};
 pub use judge::{Judgement, judge};
 pub use lint::lint;
 pub use model::{
-    Block, Call, Choice, Definition, Flow, Member, Origin, Pause, Place, Read, Repeat, Sleep, Step, Text, Unknown, Why,
+    Block, Call, Choice, Definition, Failing, Flow, Member, Origin, Pause, Place, Read, Repeat, Sleep, Step, Text,
+    Unknown, Why,
 };
 pub use played::{Met, Played, PlayedCall};
 pub use read::read;

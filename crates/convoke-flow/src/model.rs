@@ -5,8 +5,8 @@
 //! what depends on the device is kept as a [`Choice`], a [`Repeat`] or an opaque step, each with the reason and the place.
 //! Nothing is guessed silently.
 //!
-//! It assumes that a call which is satisfied succeeds, and that other commands may do either: whatever hangs on the exit
-//! status of a call takes the way of success, whatever hangs on the status of another command is a [`Choice`].
+//! It assumes that a call which is satisfied succeeds, and that other commands may do either. Whatever hangs on the exit
+//! status of either is a [`Choice`], which says whether it is a call that decides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,8 +161,10 @@ pub enum Origin {
     Helper {
         /// It is wrapped in `lava-test-case … --shell`: the place of that command.
         wrapped: Option<Place>,
-        /// The script looks at its status (`||`, `if`): it may have a way of its own for a call that fails.
-        tested: bool,
+        /// What its script does when it fails.
+        failing: Failing,
+        /// The script says itself how long it waits (`timeout`).
+        timed: bool,
     },
     /// A request of a pipeline action (`protocols` in a block, job-definition.md §6).
     Request {
@@ -177,6 +179,25 @@ pub enum Origin {
     Interactive,
 }
 
+/// What a script does when a call in it fails.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Failing {
+    /// It ends, as `set -e` has it.
+    #[default]
+    Ends,
+    /// It goes on, by the second way of a choice right after the call where there is one ([`Choice::of_call`]).
+    GoesOn,
+    /// It goes on in a way that was not followed.
+    Unknown(Box<Unknown>),
+}
+
+impl Call {
+    /// Whether the script goes on when it fails.
+    pub fn is_tested(&self) -> bool {
+        matches!(&self.origin, Origin::Helper { failing, .. } if *failing != Failing::Ends)
+    }
+}
+
 /// One of several ways.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
@@ -184,6 +205,8 @@ pub struct Choice {
     pub ways: Vec<Vec<Step>>,
     /// What decides, and why it is unknown.
     pub unknown: Unknown,
+    /// The call right before it decides: the first way is taken when it succeeds, the second when it fails.
+    pub of_call: bool,
 }
 
 /// A body that runs an unknown number of times.
@@ -252,6 +275,13 @@ pub struct Unknown {
 pub enum Why {
     /// It depends on what a command does or prints on the device.
     Command(String),
+    /// It depends on whether a call succeeds.
+    Outcome {
+        /// The call as written.
+        call: String,
+        /// What depends on it is true when the call fails.
+        failed: bool,
+    },
     /// It depends on a variable whose value is not known.
     Variable(String),
     /// It depends on data that another member sends.

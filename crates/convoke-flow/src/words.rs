@@ -109,6 +109,7 @@ pub(crate) fn unknowns(flow: &Flow, all: &[&Unknown]) -> String {
 pub(crate) fn why(why: &Why) -> String {
     match why {
         Why::Command(command) => format!("what `{command}` does on the device"),
+        Why::Outcome { call, .. } => format!("whether `{call}` succeeds"),
         Why::Variable(variable) => format!("the value of ${}", variable.trim_start_matches('$')),
         Why::Received(what) => format!("data that another member sends ({what})"),
         Why::Assignment(what) => format!("which devices are given ({what})"),

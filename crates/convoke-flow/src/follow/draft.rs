@@ -16,6 +16,8 @@ pub(crate) enum Draft {
     Choice {
         ways: Vec<Vec<Draft>>,
         unknown: Unknown,
+        /// As in [`Choice`].
+        of_call: bool,
     },
     Repeat {
         body: Vec<Draft>,
@@ -91,9 +93,9 @@ pub(crate) fn resolve(list: Vec<Draft>, to: FrameId) -> Vec<Draft> {
     while let Some(draft) = rest.next() {
         match draft {
             Draft::Jump(frame, _) if frame == to => return out,
-            Draft::Choice { ways, unknown } if ways.iter().any(|way| jumps(way, to)) => {
+            Draft::Choice { ways, unknown, of_call } if ways.iter().any(|way| jumps(way, to)) => {
                 let rest: Vec<Draft> = rest.collect();
-                out.extend(split(ways, unknown, rest, to));
+                out.extend(if of_call { split_call(ways, unknown, rest, to) } else { split(ways, unknown, rest, to) });
                 return out;
             }
             Draft::Repeat { body, least, unknown } if jumps(&body, to) => {
@@ -141,6 +143,23 @@ fn split(ways: Vec<Vec<Draft>>, unknown: Unknown, rest: Vec<Draft>, to: FrameId)
     Vec::from_iter(choice(ways, unknown))
 }
 
+/// The same of two ways between which a call decides, in their order.
+fn split_call(ways: Vec<Vec<Draft>>, unknown: Unknown, rest: Vec<Draft>, to: FrameId) -> Vec<Draft> {
+    let both = ways.iter().all(|way| falls_through(way)) && is_longer(&rest, MOST_COPIED);
+    let way = |mut way: Vec<Draft>| {
+        if falls_through(&way) && !both {
+            way.extend(rest.iter().cloned());
+        }
+        resolve(way, to)
+    };
+    let ways = ways.into_iter().map(way).collect();
+    let mut out = vec![Draft::Choice { ways, unknown: unknown.clone(), of_call: true }];
+    if both {
+        out.extend(choice(vec![resolve(rest, to), Vec::new()], unknown));
+    }
+    out
+}
+
 /// Whether there are more steps in it than `most`, at all levels.
 fn is_longer(list: &[Draft], most: usize) -> bool {
     fn count(list: &[Draft], left: &mut usize) -> bool {
@@ -162,7 +181,7 @@ pub(crate) fn choice(ways: Vec<Vec<Draft>>, unknown: Unknown) -> Option<Draft> {
     if ways.iter().all(Vec::is_empty) {
         return None;
     }
-    Some(Draft::Choice { ways, unknown })
+    Some(Draft::Choice { ways, unknown, of_call: false })
 }
 
 /// The steps of a whole script; jumps to its end are stops.
@@ -171,10 +190,10 @@ pub(crate) fn finish(list: Vec<Draft>, exit: FrameId) -> Vec<Step> {
     for draft in list {
         match draft {
             Draft::Step(step) => out.push(*step),
-            Draft::Choice { ways, unknown } => {
+            Draft::Choice { ways, unknown, of_call } => {
                 let ways: Vec<_> = ways.into_iter().map(|way| finish(way, exit)).collect();
                 if ways.len() > 1 && !ways.iter().all(Vec::is_empty) {
-                    out.push(Step::Choice(Choice { ways, unknown }));
+                    out.push(Step::Choice(Choice { ways, unknown, of_call }));
                 } else {
                     out.extend(ways.into_iter().flatten());
                 }

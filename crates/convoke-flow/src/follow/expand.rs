@@ -420,7 +420,10 @@ impl Follower<'_> {
             "?" => {
                 return Ok(Some(match &state.status {
                     Status::Known(status) => status.to_string().into(),
-                    Status::Unknown(unknown) => Value::Unknown(Rc::clone(unknown)),
+                    Status::Unknown(unknown) => match super::outcomes::looked_at(unknown, out) {
+                        Some(status) => status.into(),
+                        None => Value::Unknown(Rc::clone(unknown)),
+                    },
                 }));
             }
             "!" => {

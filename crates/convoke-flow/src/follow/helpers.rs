@@ -12,7 +12,7 @@ use super::expand::Field;
 use super::functions::Arguments;
 use super::state::{Output, State, Status};
 use super::value::{HOME, Value, by_name, has_symbol, same};
-use crate::model::{Call, Origin, Pause, Read, Step, Text, Unknown, Why};
+use crate::model::{Call, Failing, Origin, Pause, Read, Step, Text, Unknown, Why};
 
 /// The file in which a wait leaves what it received.
 const CACHE: &str = "/tmp/lava_multi_node_cache.txt";
@@ -243,12 +243,24 @@ impl Follower<'_> {
         if matches!(kind, CallKind::Wait | CallKind::WaitAll) {
             state.waited = Some(id.shown().into());
         }
-        let origin = Origin::Helper { wrapped: self.wrapped.clone(), tested: self.looked_at > 0 };
+        // Unless the group ends the script of one who waits in vain.
+        let goes_on = kind != CallKind::Send && (self.goes_on || self.timed);
+        let tested = goes_on && (self.looked_at > 0 || !state.errexit);
+        let origin = Origin::Helper { wrapped: self.wrapped.clone(), failing: Failing::Ends, timed: self.timed };
         let after = std::mem::replace(&mut state.pause, Pause { is_exact: true, ..Pause::default() });
         let after = Arc::new(after);
         let call = Call { kind, id, role, data, origin, limit: self.limit, after, place: self.place(span) };
-        self.push(Draft::Step(Box::new(Step::Call(call))), out);
         state.status = Status::DONE;
+        let mut call = call;
+        if tested {
+            let unknown = self.unknown(Why::Outcome { call: crate::words::what(&call), failed: false }, span);
+            if let Origin::Helper { failing, .. } = &mut call.origin {
+                // Until what the script does then has been followed.
+                *failing = Failing::Unknown(Box::new(unknown.clone()));
+            }
+            state.status = Status::Unknown(Rc::new(unknown));
+        }
+        self.push(Draft::Step(Box::new(Step::Call(call))), out);
     }
 
     /// `broadcast` is a send, `collect` a wait-all (device-side.md §6.4).
@@ -367,7 +379,10 @@ impl Follower<'_> {
         });
         self.wrapped = outer;
         Some(match end {
-            Some(end) => State { status: Status::DONE, ..state.after(end) },
+            Some(end) => {
+                super::outcomes::goes_on(&end.status, out);
+                State { status: Status::DONE, ..state.after(end) }
+            }
             None => state,
         })
     }

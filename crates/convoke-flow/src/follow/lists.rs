@@ -6,6 +6,7 @@ use std::sync::Arc;
 use convoke_job::Span;
 
 use super::draft::{self, Draft, Frame, FrameKind};
+use super::outcomes;
 use super::state::{Input, Output, State, Status};
 use super::{Follower, MOST_LEVELS};
 use crate::model::{Pause, Place, Step, Unknown, Why};
@@ -52,7 +53,8 @@ impl Decision {
     pub(super) fn negated(self) -> Decision {
         let with =
             |way: Option<Way>, status| way.map(|way| Way { steps: way.steps, state: State { status, ..way.state } });
-        Decision { yes: with(self.no, Status::DONE), no: with(self.yes, Status::FAILED), unknown: self.unknown }
+        let unknown = self.unknown.map(|unknown| outcomes::opposite(&unknown));
+        Decision { yes: with(self.no, Status::DONE), no: with(self.yes, Status::FAILED), unknown }
     }
 }
 
@@ -92,6 +94,7 @@ impl Follower<'_> {
 
     fn links(&mut self, rest: &[(Joint, Pipeline)], mut state: State, out: &mut Vec<Draft>) -> Option<State> {
         for (at, (joint, pipeline)) in rest.iter().enumerate() {
+            state.status = outcomes::of_last_call_only(state.status, out);
             match state.status.clone() {
                 Status::Known(status) => {
                     if (*joint == Joint::And) == (status == 0) {
@@ -121,6 +124,9 @@ impl Follower<'_> {
             }
             _ => false,
         };
+        if !state.errexit && self.looked_at == 0 {
+            outcomes::goes_on(&state.status, out);
+        }
         if !state.errexit || self.tested > 0 || is_compound {
             return Some(state);
         }
@@ -183,6 +189,11 @@ impl Follower<'_> {
         ways: impl IntoIterator<Item = (Vec<Draft>, Option<State>)>,
         out: &mut Vec<Draft>,
     ) -> Option<State> {
+        let ways: Vec<_> = ways.into_iter().collect();
+        let ways = match outcomes::choose(unknown, ways, out, self.frames.len() == 1) {
+            Ok(end) => return end,
+            Err(ways) => ways,
+        };
         self.decided_by = Some(Rc::clone(unknown));
         let (steps, states): (Vec<_>, Vec<_>) = ways.into_iter().unzip();
         let choice = draft::choice(steps, unknown.as_ref().clone());
@@ -216,6 +227,8 @@ impl Follower<'_> {
         let mut states = states.into_iter();
         let first = states.next()?;
         let Some(second) = states.next() else { return Some(first) };
+        let known = |state: State| State { status: outcomes::succeeded(state.status.clone()), ..state };
+        let (first, second) = (known(first), known(second));
         let unknown = match (&first.status, &second.status) {
             (Status::Unknown(unknown), _) | (_, Status::Unknown(unknown)) => Rc::clone(unknown),
             _ => match &self.decided_by {
@@ -257,6 +270,7 @@ impl Follower<'_> {
         }
         let mut decision = self.decide_pipeline(&item.first, state, out);
         for (joint, pipeline) in &item.rest {
+            decision = outcomes::assumed(decision);
             let is_and = *joint == Joint::And;
             let side = if is_and { decision.yes.take() } else { decision.no.take() };
             let Some(Way { mut steps, state }) = side else { continue };
@@ -264,7 +278,7 @@ impl Follower<'_> {
                 decision = self.decide_pipeline(pipeline, state, out);
                 continue;
             };
-            let next = self.decide_pipeline(pipeline, state, &mut steps);
+            let next = outcomes::assumed(self.decide_pipeline(pipeline, state, &mut steps));
             let (on, off) = if is_and { (next.yes, next.no) } else { (next.no, next.yes) };
             let after = |way: Way| Way { steps: steps.iter().cloned().chain(way.steps).collect(), state: way.state };
             let (on, off) = (on.map(after), off.map(after));
@@ -281,17 +295,21 @@ impl Follower<'_> {
             [Command { kind: Kind::Group(list), redirects, .. }] if redirects.is_empty() => {
                 self.condition(list, state, out)
             }
-            commands => Decision::of(self.commands(commands, state, out)),
+            commands => Decision::of(
+                self.commands(commands, state, out)
+                    .map(|state| State { status: outcomes::of_last_call_only(state.status.clone(), out), ..state }),
+            ),
         };
         if pipeline.negated { decision.negated() } else { decision }
     }
 
     fn pipeline(&mut self, pipeline: &Pipeline, state: State, out: &mut Vec<Draft>) -> Option<State> {
         let mut state = self.commands(&pipeline.commands, state, out)?;
-        if pipeline.negated
-            && let Status::Known(status) = state.status
-        {
-            state.status = Status::of(status != 0);
+        if pipeline.negated {
+            state.status = match state.status {
+                Status::Known(status) => Status::of(status != 0),
+                Status::Unknown(unknown) => Status::Unknown(outcomes::opposite(&unknown)),
+            };
         }
         Some(state)
     }

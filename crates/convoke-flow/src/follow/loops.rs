@@ -72,7 +72,7 @@ impl Follower<'_> {
             // A loop ends with the status of its last command, which the condition is not.
             let status = if rounds == 0 { Status::DONE } else { state.status.clone() };
             let decision = self.ask(condition, state.clone(), &mut steps);
-            let Decision { yes, no, unknown } = decision;
+            let Decision { yes, no, unknown } = super::outcomes::assumed(decision);
             if unknown.is_some() {
                 steps.truncate(mark);
                 break self.unknown_rounds(condition, body, next, state, &mut steps, id);
@@ -185,7 +185,7 @@ impl Follower<'_> {
         for pass in 1.. {
             let breaks = self.frames.iter().find(|frame| frame.id == id).map_or(0, |frame| frame.states.len());
             let mut before = Vec::new();
-            let Decision { yes, no, .. } = self.ask(condition, known.clone(), &mut before);
+            let Decision { yes, no, .. } = super::outcomes::assumed(self.ask(condition, known.clone(), &mut before));
             let mut steps = Vec::new();
             let mut end = None;
             if let Some(Way { steps: more, state }) = yes {

@@ -11,6 +11,7 @@
 //! | `value` | what is known of a text |
 //! | `state` | what is known at one point of a script |
 //! | `lists`, `compound`, `loops`, `functions` | the parts of the language |
+//! | `outcomes` | what a script does when a call fails |
 //! | `expand`, `arithmetic`, `pattern`, `conditions` | words to values |
 //! | `simple`, `builtins`, `programs`, `scripts` | commands |
 //! | `jobs` | what runs beside the script |
@@ -29,6 +30,7 @@ mod helpers;
 mod jobs;
 mod lists;
 mod loops;
+mod outcomes;
 mod pattern;
 mod programs;
 mod scripts;
@@ -78,6 +80,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) limit: Duration,
     /// What has passed before it.
     pub(crate) pause: Pause,
+    /// A call that fails returns to the script.
+    pub(crate) goes_on: bool,
     /// It is `run.sh`, which is ended by a command that fails, and whose end is that of the definition; not `install.sh`.
     pub(crate) errexit: bool,
 }
@@ -119,6 +123,8 @@ pub(crate) fn follow(given: Given<'_>, setting: Setting<'_>) -> Followed {
         naming: setting.naming,
         files: setting.files,
         limit: setting.limit,
+        goes_on: setting.goes_on,
+        timed: false,
         frames: Vec::new(),
         next_frame: 0,
         tested: 0,
@@ -183,6 +189,9 @@ pub(crate) struct Follower<'a> {
     naming: &'a Naming,
     files: &'a mut dyn Files,
     limit: Duration,
+    goes_on: bool,
+    /// Within `timeout`.
+    timed: bool,
     frames: Vec<Frame>,
     next_frame: usize,
     /// Conditions one stands in: `set -e` means nothing there.

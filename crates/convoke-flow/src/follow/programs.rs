@@ -112,9 +112,12 @@ impl Follower<'_> {
             inner.takes_time();
         }
         let (limit, mark) = (self.limit, out.len());
-        self.limit = own_limit.map_or(limit, |own| limit.min(own));
+        let timed = self.timed;
+        if let Some(own) = own_limit.filter(|own| *own < limit) {
+            (self.limit, self.timed) = (own, true);
+        }
         let end = self.subshell(inner, out, |follower, state, out| follower.dispatch(rest, span, state, out));
-        self.limit = limit;
+        (self.limit, self.timed) = (limit, timed);
         Ok(end.map(|mut end| {
             if program == "timeout" {
                 // It may be over before what it runs would be.

@@ -272,7 +272,8 @@ impl State {
         if self.arguments != other.arguments {
             self.arguments = Err(Rc::clone(unknown));
         }
-        if self.status != other.status {
+        self.status = super::outcomes::succeeded(self.status);
+        if self.status != super::outcomes::succeeded(other.status) {
             self.status = Status::Unknown(Rc::clone(unknown));
         }
         self.errexit &= other.errexit;

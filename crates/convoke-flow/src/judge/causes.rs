@@ -93,7 +93,7 @@ impl<'a> Scene<'a, '_> {
         let reason = |(hard, call, at): (&Hard<'a>, Option<&GroupCall>, Vec<At>)| {
             let waits: Vec<Waiting<'a>> = at.iter().filter_map(|at| self.waiting_at(play, *at)).collect();
             let cause = self.cause(hard, call, &waits, at[0].0);
-            (Reason { cause, waits: joined(waits), behind: Vec::new() }, at)
+            (Reason { cause, waits: joined(waits), behind: Vec::new(), provided: false }, at)
         };
         groups.into_iter().take(MOST).map(reason).collect()
     }
@@ -249,7 +249,7 @@ impl<'a> Scene<'a, '_> {
         };
         let granted = held.iter().map(|(at, _)| *at).filter(same).collect();
         let waits = links.iter().map(|link| link.waiting.clone()).collect();
-        Some((Reason { cause: Cause::Cycle(links), waits, behind: Vec::new() }, granted))
+        Some((Reason { cause: Cause::Cycle(links), waits, behind: Vec::new(), provided: false }, granted))
     }
 
     /// Puts those who are only held up by others behind the nearest cause.

@@ -16,9 +16,16 @@ fn count(ops: &[Op], counts: &mut Vec<usize>) {
                 counts.push(ways.len());
                 ways.iter().for_each(|way| count(way, counts));
             }
+            Op::Attempt { done, failed, timed, .. } => {
+                if *timed {
+                    counts.push(2);
+                }
+                count(done, counts);
+                count(failed, counts);
+            }
             Op::Beside(body) | Op::Scope(body) => count(body, counts),
             // What is chosen in a loop is chosen anew each time.
-            Op::Repeat { .. } | Op::Call(..) | Op::Join | Op::Stop | Op::Opaque(_) => {}
+            Op::Repeat { .. } | Op::Call(..) | Op::Join | Op::Failed(_) | Op::Stop | Op::Opaque(_) => {}
         }
     }
 }
@@ -35,6 +42,18 @@ pub(crate) fn decide<'a>(ops: &[Op<'a>], decisions: &mut impl Iterator<Item = us
                     if number == taken {
                         decided.extend(way);
                     }
+                }
+            }
+            Op::Attempt { call, number, done, failed, unknown, timed } => {
+                // One that may be too late is so, or it fails like the others: when what it waits for does not come.
+                let late = *timed && decisions.next() == Some(1);
+                let (done, failed) = (decide(done, decisions), decide(failed, decisions));
+                if late {
+                    decided.push(Op::Failed(*number));
+                    decided.extend(failed);
+                } else {
+                    let (call, number, unknown) = (*call, *number, *unknown);
+                    decided.push(Op::Attempt { call, number, done, failed, unknown, timed: false });
                 }
             }
             Op::Beside(body) => decided.push(Op::Beside(decide(body, decisions))),

@@ -26,6 +26,11 @@
 //! most the waits that hold it up in `Least`. So **a play of `Least` that ends proves that the job can end, whatever the
 //! unknown turns out to be.**
 //!
+//! *Attempts.* A call whose failure does not end its script (`lava-wait x || …`) is satisfied in a course or fails in it, and
+//! then its member goes another way. So an attempt is a choice between its two ways, and its call a wait that may be made. In
+//! `Least` it has to be satisfied: while it waits for its time to be over, others may give up whose scripts end then.
+//! `attempts` decides attempts one by one where nothing else is unknown.
+//!
 //! Two syncs of one ID that may be open at once on one member are the one thing in the rules that is not monotone (see
 //! `convoke_group`); such an ID is loose, too.
 
@@ -82,6 +87,10 @@ pub(crate) enum Act<'a> {
     },
     /// Is reached, and no more is known.
     Pass {
+        from: usize,
+    },
+    /// Has been made in vain.
+    Fail {
         from: usize,
     },
     /// Nothing is certain beyond.
@@ -149,13 +158,19 @@ impl Facts {
                     self.unknown = true;
                     ways.iter().for_each(|way| self.note(way, false, beside, syncs));
                 }
+                Op::Attempt { call, done, failed, .. } => {
+                    self.unknown = true;
+                    self.note_call(call, false, beside, syncs);
+                    self.note(done, false, beside, syncs);
+                    self.note(failed, false, beside, syncs);
+                }
                 Op::Repeat { body, .. } => {
                     self.unknown = true;
                     self.note(body, false, beside, syncs);
                 }
                 Op::Beside(body) => self.note(body, sure, true, syncs),
                 Op::Scope(body) => self.note(body, sure, beside, syncs),
-                Op::Join => {}
+                Op::Failed(_) | Op::Join => {}
                 Op::Stop => return,
                 Op::Opaque(_) => {
                     self.unknown = true;
@@ -195,6 +210,12 @@ fn sync_ids(ops: &[Op], ids: &mut BTreeSet<String>) {
     for op in ops {
         match op {
             Op::Call(call, _) if call.kind == CallKind::Sync => ids.extend(call.id.known().map(str::to_owned)),
+            Op::Attempt { call, done, failed, .. } => {
+                ids.extend(call.id.known().filter(|_| call.kind == CallKind::Sync).map(str::to_owned));
+                sync_ids(done, ids);
+                sync_ids(failed, ids);
+            }
+            Op::Failed(_) => {}
             Op::Call(..) | Op::Join | Op::Stop | Op::Opaque(_) => {}
             Op::Choice { ways, .. } => ways.iter().for_each(|way| sync_ids(way, ids)),
             Op::Repeat { body, .. } | Op::Beside(body) | Op::Scope(body) => sync_ids(body, ids),
@@ -266,6 +287,12 @@ impl<'a> Lowering<'a, '_> {
                         }
                     }
                 }
+                Op::Attempt { call, number, done, failed, .. } => {
+                    self.call(thread, call, *number, false);
+                    self.walk(thread, done, false, beside);
+                    self.walk(thread, failed, false, beside);
+                }
+                Op::Failed(number) => self.act(thread, Act::Fail { from: *number }),
                 Op::Repeat { body, surely, .. } => self.walk(thread, body, sure && *surely, beside),
                 Op::Beside(body) => {
                     let started = self.threads.len();

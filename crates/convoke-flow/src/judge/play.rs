@@ -44,6 +44,8 @@ pub(crate) struct Play<'a, 'u> {
     first: HashMap<(usize, MessageId), usize>,
     open: Vec<usize>,
     flooded: bool,
+    /// The attempts that have failed.
+    pub(crate) failed: Vec<CallAt>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -96,6 +98,7 @@ impl<'a, 'u> Play<'a, 'u> {
             first: HashMap::new(),
             open: vec![0; units.len()],
             flooded: false,
+            failed: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -119,6 +122,15 @@ impl<'a, 'u> Play<'a, 'u> {
             }
         }
         stuck
+    }
+
+    /// The calls at which threads are held up.
+    pub(crate) fn held_calls(&self) -> Vec<CallAt> {
+        let call = |at: At| match self.ahead(at).first() {
+            Some(Act::Ask { from, .. }) => Some((at.0, *from)),
+            _ => None,
+        };
+        self.stuck().into_iter().filter_map(call).collect()
     }
 
     /// The act at which a thread is, and those after it.
@@ -210,6 +222,10 @@ impl<'a, 'u> Play<'a, 'u> {
                     if let Some(from) = from {
                         self.events.push(Event { call: (unit, *from), by: None });
                     }
+                }
+                Act::Fail { from } => {
+                    self.failed.push((unit, *from));
+                    self.events.push(Event { call: (unit, *from), by: None });
                 }
                 Act::Pass { from } => self.events.push(Event { call: (unit, *from), by: None }),
                 Act::Halt { .. } => {

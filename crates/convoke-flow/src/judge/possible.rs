@@ -6,7 +6,7 @@ use convoke_group::CallKind;
 
 use crate::judge::lower::prefix;
 use crate::judge::program::{Class, Op};
-use crate::model::{Text, Unknown};
+use crate::model::{Call, Text, Unknown};
 
 /// A call: index of the class, number of the call in its program.
 pub(crate) type Which = (usize, usize);
@@ -40,24 +40,31 @@ impl<'a> Possible<'a> {
     fn note(&mut self, class: usize, ops: &[Op<'a>]) {
         for op in ops {
             match op {
-                Op::Call(call, number) => {
-                    let ids = match call.kind {
-                        CallKind::Send => &mut self.sends,
-                        CallKind::Sync => &mut self.syncs,
-                        CallKind::Wait | CallKind::WaitAll | CallKind::Assemble => continue,
-                    };
-                    match &call.id {
-                        Text::Known(id) => ids.entry(id.as_ref()).or_default().push((class, *number)),
-                        Text::Unknown { unknown, .. } => {
-                            let prefix = prefix(&call.id);
-                            self.floods.push(Flood { class, prefix, kind: Some(call.kind), unknown });
-                        }
-                    }
+                Op::Call(call, number) => self.note_call(class, call, *number),
+                Op::Attempt { call, number, done, failed, .. } => {
+                    self.note_call(class, call, *number);
+                    self.note(class, done);
+                    self.note(class, failed);
                 }
                 Op::Opaque(unknown) => self.floods.push(Flood { class, prefix: String::new(), kind: None, unknown }),
                 Op::Choice { ways, .. } => ways.iter().for_each(|way| self.note(class, way)),
                 Op::Repeat { body, .. } | Op::Beside(body) | Op::Scope(body) => self.note(class, body),
-                Op::Join | Op::Stop => {}
+                Op::Failed(_) | Op::Join | Op::Stop => {}
+            }
+        }
+    }
+
+    fn note_call(&mut self, class: usize, call: &'a Call, number: usize) {
+        let ids = match call.kind {
+            CallKind::Send => &mut self.sends,
+            CallKind::Sync => &mut self.syncs,
+            CallKind::Wait | CallKind::WaitAll | CallKind::Assemble => return,
+        };
+        match &call.id {
+            Text::Known(id) => ids.entry(id.as_ref()).or_default().push((class, number)),
+            Text::Unknown { unknown, .. } => {
+                let prefix = prefix(&call.id);
+                self.floods.push(Flood { class, prefix, kind: Some(call.kind), unknown });
             }
         }
     }

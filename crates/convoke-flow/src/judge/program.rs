@@ -2,13 +2,14 @@
 //!
 //! Blocks and definitions that change nothing are taken away. A choice whose ways make the same calls is none, and what
 //! all its ways begin or end with is taken out of it. A loop whose calls may be repeated at will (sends and waits:
-//! messages stay) is its body once, or a choice of once and never.
+//! messages stay) is its body once, or a choice of once and never. A call whose failure does not end its script is an
+//! attempt, unless all calls are taken to succeed.
 
 use std::sync::Arc;
 
 use convoke_group::{CallKind, RoleName};
 
-use crate::model::{Call, Flow, Step, Text, Unknown};
+use crate::model::{Call, Choice, Failing, Flow, Origin, Step, Text, Unknown};
 
 /// Members that do the same.
 #[derive(Debug)]
@@ -43,6 +44,17 @@ pub(crate) enum Op<'a> {
         ways: Vec<Vec<Op<'a>>>,
         unknown: &'a Unknown,
     },
+    /// A call that may fail without ending its script: what is done when it succeeds, and when not.
+    Attempt {
+        call: &'a Call,
+        number: usize,
+        done: Vec<Op<'a>>,
+        failed: Vec<Op<'a>>,
+        /// On whether it succeeds; none when nothing hangs on that.
+        unknown: Option<&'a Unknown>,
+        /// The script itself says how long it waits: it may fail though what it waits for comes.
+        timed: bool,
+    },
     Repeat {
         body: Vec<Op<'a>>,
         /// The body runs once at least.
@@ -50,6 +62,8 @@ pub(crate) enum Op<'a> {
         unknown: &'a Unknown,
     },
     Beside(Vec<Op<'a>>),
+    /// An attempt that has been decided: the call with this number has failed.
+    Failed(usize),
     /// Waits for every `Beside` of its scope so far.
     Join,
     /// What `Stop` ends and `Beside` is joined at.
@@ -58,8 +72,20 @@ pub(crate) enum Op<'a> {
     Opaque(&'a Unknown),
 }
 
+/// What becomes of calls that may fail without ending their script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    /// They succeed, as all others.
+    Succeed,
+    /// They may fail; for one that the script itself gives a time to end in, to be late is no more than a failure where it
+    /// only ends the script, as any does, and is not looked into.
+    MayFail,
+    /// They may fail, and those be late whatever the script does then.
+    MayBeLate,
+}
+
 /// The members of a flow by what they do, in the order of their first members.
-pub(crate) fn classes(flow: &Flow) -> Vec<Class<'_>> {
+pub(crate) fn classes(flow: &Flow, attempts: Attempts) -> Vec<Class<'_>> {
     let mut classes: Vec<Class> = Vec::new();
     for (index, member) in flow.members.iter().enumerate() {
         let same = |class: &&mut Class| {
@@ -74,7 +100,7 @@ pub(crate) fn classes(flow: &Flow) -> Vec<Class<'_>> {
             None => classes.push(Class {
                 members: vec![index],
                 role: member.role.clone(),
-                program: program(ops(&member.steps)),
+                program: program(ops(&member.steps, attempts)),
             }),
         }
     }
@@ -110,6 +136,14 @@ fn number<'a>(ops: &mut [Op<'a>], hangs: &mut Hangs<'a>, calls: &mut Vec<Made<'a
                 ways.iter_mut().for_each(|way| number(way, hangs, calls));
                 hangs.only_if.truncate(within);
             }
+            Op::Attempt { call, number: at, done, failed, unknown, .. } => {
+                *at = calls.len();
+                calls.push(Made { call, only_if: hangs.only_if.clone(), again: hangs.again.clone() });
+                hangs.only_if.extend(*unknown);
+                number(done, hangs, calls);
+                number(failed, hangs, calls);
+                hangs.only_if.truncate(hangs.only_if.len() - usize::from(unknown.is_some()));
+            }
             Op::Repeat { body, surely, unknown } => {
                 let mut within = hangs.clone();
                 note(unknown, &mut within.again);
@@ -119,7 +153,7 @@ fn number<'a>(ops: &mut [Op<'a>], hangs: &mut Hangs<'a>, calls: &mut Vec<Made<'a
                 number(body, &mut within, calls);
             }
             Op::Beside(body) | Op::Scope(body) => number(body, hangs, calls),
-            Op::Join | Op::Stop | Op::Opaque(_) => {}
+            Op::Failed(_) | Op::Join | Op::Stop | Op::Opaque(_) => {}
         }
         stopping.into_iter().for_each(|unknown| note(unknown, &mut hangs.only_if));
     }
@@ -138,6 +172,7 @@ fn stoppers<'a>(op: &Op<'a>) -> Vec<&'a Unknown> {
     match op {
         Op::Opaque(unknown) => vec![unknown],
         Op::Choice { ways, unknown } if ways.iter().any(|way| may_stop(way)) => vec![unknown],
+        Op::Attempt { done, failed, unknown: Some(unknown), .. } if may_stop(done) || may_stop(failed) => vec![unknown],
         Op::Repeat { body, unknown, .. } if may_stop(body) => vec![unknown],
         _ => Vec::new(),
     }
@@ -148,8 +183,9 @@ pub(crate) fn may_stop(ops: &[Op]) -> bool {
     ops.iter().any(|op| match op {
         Op::Stop | Op::Opaque(_) => true,
         Op::Choice { ways, .. } => ways.iter().any(|way| may_stop(way)),
+        Op::Attempt { done, failed, .. } => may_stop(done) || may_stop(failed),
         Op::Repeat { body, .. } => may_stop(body),
-        Op::Call(..) | Op::Beside(_) | Op::Join | Op::Scope(_) => false,
+        Op::Call(..) | Op::Failed(_) | Op::Join | Op::Beside(_) | Op::Scope(_) => false,
     })
 }
 
@@ -158,27 +194,56 @@ pub(crate) fn must_stop(ops: &[Op]) -> bool {
     ops.iter().any(|op| match op {
         Op::Stop => true,
         Op::Choice { ways, .. } => ways.iter().all(|way| must_stop(way)),
+        Op::Attempt { done, failed, .. } => must_stop(done) && must_stop(failed),
         Op::Repeat { body, surely, .. } => *surely && must_stop(body),
-        Op::Call(..) | Op::Beside(_) | Op::Join | Op::Scope(_) | Op::Opaque(_) => false,
+        Op::Call(..) | Op::Failed(_) | Op::Join | Op::Beside(_) | Op::Scope(_) | Op::Opaque(_) => false,
     })
 }
 
-fn ops(steps: &[Step]) -> Vec<Op<'_>> {
+fn ops(steps: &[Step], attempts: Attempts) -> Vec<Op<'_>> {
     let mut ops = Vec::new();
-    for step in steps {
+    let mut rest = steps.iter().peekable();
+    while let Some(step) = rest.next() {
         match step {
-            Step::Block(block) => scope(self::ops(&block.body), &mut ops),
-            Step::Definition(definition) => scope(self::ops(&definition.body), &mut ops),
-            Step::Call(call) => ops.push(Op::Call(call, 0)),
-            Step::Choice(choice) => {
-                choose(choice.ways.iter().map(|way| self::ops(way)).collect(), &choice.unknown, &mut ops);
+            Step::Block(block) => scope(self::ops(&block.body, attempts), &mut ops),
+            Step::Definition(definition) => scope(self::ops(&definition.body, attempts), &mut ops),
+            Step::Call(call) => {
+                let decided = rest.next_if(|step| matches!(step, Step::Choice(choice) if choice.of_call));
+                let (mut ways, unknown) = match decided {
+                    Some(Step::Choice(choice)) => (ways_of(choice, attempts), Some(&choice.unknown)),
+                    _ => (Vec::new(), None),
+                };
+                let failed = if ways.len() > 1 { ways.swap_remove(1) } else { Vec::new() };
+                let done = ways.pop().unwrap_or_default();
+                match &call.origin {
+                    Origin::Helper { failing, timed, .. }
+                        if attempts != Attempts::Succeed && *failing != Failing::Ends =>
+                    {
+                        let failed = match failing {
+                            Failing::Unknown(unknown) => vec![Op::Opaque(unknown)],
+                            Failing::Ends | Failing::GoesOn => failed,
+                        };
+                        let only_ends = match failed.as_slice() {
+                            [] => done.is_empty(),
+                            [Op::Stop] => attempts == Attempts::MayFail,
+                            _ => false,
+                        };
+                        let timed = *timed && !only_ends;
+                        ops.push(Op::Attempt { call, number: 0, done, failed, unknown, timed });
+                    }
+                    _ => {
+                        ops.push(Op::Call(call, 0));
+                        ops.extend(done);
+                    }
+                }
             }
+            Step::Choice(choice) => choose(ways_of(choice, attempts), &choice.unknown, &mut ops),
             Step::Repeat(repeat) => {
-                again(self::ops(&repeat.body), repeat.least > 0, &repeat.unknown, &mut ops);
+                again(self::ops(&repeat.body, attempts), repeat.least > 0, &repeat.unknown, &mut ops);
             }
             Step::Beside(body) => {
                 let mut inner = Vec::new();
-                scope(self::ops(body), &mut inner);
+                scope(self::ops(body, attempts), &mut inner);
                 if !inner.is_empty() {
                     ops.push(Op::Beside(inner));
                 }
@@ -195,6 +260,10 @@ fn ops(steps: &[Step]) -> Vec<Op<'_>> {
     ops
 }
 
+fn ways_of(choice: &Choice, attempts: Attempts) -> Vec<Vec<Op<'_>>> {
+    choice.ways.iter().map(|way| ops(way, attempts)).collect()
+}
+
 fn scope<'a>(mut body: Vec<Op<'a>>, ops: &mut Vec<Op<'a>>) {
     if matches!(body.last(), Some(Op::Stop)) {
         body.pop();
@@ -206,8 +275,9 @@ fn forks(op: &Op) -> bool {
     match op {
         Op::Beside(_) => true,
         Op::Choice { ways, .. } => ways.iter().flatten().any(forks),
+        Op::Attempt { done, failed, .. } => done.iter().chain(failed).any(forks),
         Op::Repeat { body, .. } => body.iter().any(forks),
-        Op::Call(..) | Op::Join | Op::Scope(_) | Op::Stop | Op::Opaque(_) => false,
+        Op::Call(..) | Op::Failed(_) | Op::Join | Op::Scope(_) | Op::Stop | Op::Opaque(_) => false,
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Reason<'a> {
     pub waits: Vec<Waiting<'a>>,
     /// What is only held up by those.
     pub behind: Vec<Waiting<'a>>,
+    /// The scripts of those who wait go on all the same.
+    pub provided: bool,
 }
 
 /// A call, and who makes it.

@@ -36,7 +36,7 @@ pub(crate) fn played<'a>(
     }
     // What holds nobody up in the play of what may happen, and is not satisfied there, never is.
     let in_vain = most.in_vain();
-    let vain: HashSet<&CallAt> = in_vain.iter().collect();
+    let vain: HashSet<&CallAt> = in_vain.iter().chain(&most.failed).collect();
     for call in &in_vain {
         places.entry(*call).or_insert_with(|| {
             order.push(*call);

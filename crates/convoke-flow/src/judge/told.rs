@@ -199,6 +199,9 @@ impl Reason<'_> {
                 unknown(flow, first.only_if[0])
             ));
         }
+        if self.provided {
+            help.push_str("\nwhen it fails, the script goes on");
+        }
         if !self.behind.is_empty() {
             let line = |wait: &Waiting| {
                 format!("{} in `{}` ({})", who(flow, &wait.members), what(wait.call), place(flow, &wait.call.place))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use convoke_group::CallKind;
 use convoke_job::job::{JobAction, Role};
-use convoke_job::member::{BlockKind, Request, RequestCall, TestKind};
+use convoke_job::member::{BlockKind, OnSyncTimeout, Request, RequestCall, TestKind};
 use convoke_job::pipeline::{self, DeviceLimits, PlannedAction};
 use convoke_job::{Job, MemberJob, Node, Source, Span};
 
@@ -206,7 +206,10 @@ impl BlockReader<'_, '_> {
                 let limit = limit(None, self.member, planned.limit);
                 let nodes = self.node.and_then(|node| node.get("definitions")?.as_list()).unwrap_or_default();
                 let (member, naming, span) = (self.member, self.naming, self.action.span);
-                let mut reader = tests_block::Reader { scene: self.scene, member, naming, limit, is_own: false };
+                let goes_on =
+                    member.group.as_ref().is_none_or(|group| group.on_sync_timeout == OnSyncTimeout::Continue);
+                let mut reader =
+                    tests_block::Reader { scene: self.scene, member, naming, limit, goes_on, is_own: false };
                 let definition = |(at, given)| Step::Definition(reader.definition(given, nodes.get(at), span));
                 let steps = definitions.iter().enumerate().map(definition).collect();
                 self.is_own |= reader.is_own;

@@ -22,6 +22,8 @@ pub(super) struct Reader<'a, 'b> {
     pub(super) naming: &'a Naming,
     /// Of a call from the test shell.
     pub(super) limit: Duration,
+    /// A call that fails returns to the script.
+    pub(super) goes_on: bool,
     /// Something depends on which member of its role it is.
     pub(super) is_own: bool,
 }
@@ -120,6 +122,7 @@ impl Reader<'_, '_> {
                 parameters,
                 limit: self.limit,
                 pause: std::mem::take(pause),
+                goes_on: self.goes_on,
                 errexit,
             },
         );

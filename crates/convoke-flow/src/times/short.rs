@@ -8,7 +8,7 @@ use convoke_job::Diagnostic;
 
 use super::earliest::{Earliest, earliest};
 use super::{Allowed, times};
-use crate::model::{Block, Flow, Origin, Sleep, Step};
+use crate::model::{Block, Flow, Sleep, Step};
 use crate::played::{Met, Played, PlayedCall};
 use crate::walk;
 use crate::words::{Labels, and, block_of, place, verb, what, who};
@@ -36,8 +36,7 @@ pub fn too_short(flow: &Flow, played: &Played<'_>) -> Vec<Diagnostic> {
         }
         let (reached, over) = (&times.reached[index], &times.over[index]);
         let needs = over.at.saturating_sub(reached.at);
-        let is_tested = matches!(call.call.origin, Origin::Helper { tested: true, .. });
-        if is_tested || needs.saturating_mul(3) <= call.call.limit.saturating_mul(4) {
+        if call.call.is_tested() || needs.saturating_mul(3) <= call.call.limit.saturating_mul(4) {
             continue;
         }
         let block = block_of(flow, call.member, call.call);
@@ -50,8 +49,9 @@ pub fn too_short(flow: &Flow, played: &Played<'_>) -> Vec<Diagnostic> {
     found
 }
 
-fn waiters(flow: &Flow, played: &Played<'_>, call: &PlayedCall<'_>) -> Vec<usize> {
-    (0..flow.members.len()).filter(|member| played.played_by[*member] == call.member).collect()
+/// Those who do the same as this member.
+fn alike(flow: &Flow, played: &Played<'_>, member: usize) -> Vec<usize> {
+    (0..flow.members.len()).filter(|other| played.played_by[*other] == member).collect()
 }
 
 fn path(flow: &Flow, call: &PlayedCall<'_>, block: Option<&Block>) -> String {
@@ -68,16 +68,17 @@ fn allowed(
     block: Option<&Block>,
 ) -> Diagnostic {
     let call = &played.calls[index];
-    let members = waiters(flow, played, call);
+    let members = alike(flow, played, call.member);
     let waiter = who(flow, &members);
     let message = format!(
         "{waiter} {} {} in `{}`, but {} before",
         verb(flow, &members, "waits", "wait"),
         words(call.call.limit),
         what(call.call),
-        sum(flow, over)
+        sum(flow, played, over)
     );
-    let own = if reached.terms.is_empty() { String::new() } else { format!("; until there {}", sum(flow, reached)) };
+    let own =
+        if reached.terms.is_empty() { String::new() } else { format!("; until there {}", sum(flow, played, reached)) };
     let needed = over.at.saturating_sub(reached.at);
     let mut labels = Labels::default();
     labels.add(flow, &call.call.place, format!("waits at most {}", words(call.call.limit)));
@@ -89,7 +90,7 @@ fn allowed(
 }
 
 /// `server may take deploy 12 min + boot 5 min = 17 min`; of several members who takes what.
-fn sum(flow: &Flow, allowed: &Allowed) -> String {
+fn sum(flow: &Flow, played: &Played<'_>, allowed: &Allowed) -> String {
     let mut shares: Vec<(usize, Vec<String>)> = Vec::new();
     for term in allowed.terms.iter() {
         let words = format!("{} {}", term.kind, words(term.limit));
@@ -99,8 +100,9 @@ fn sum(flow: &Flow, allowed: &Allowed) -> String {
         }
     }
     let total = if allowed.terms.len() > 1 { format!(" = {}", words(allowed.at)) } else { String::new() };
-    let share =
-        |(member, share): &(usize, Vec<String>)| format!("{} may take {}", who(flow, &[*member]), share.join(" + "));
+    let share = |(member, share): &(usize, Vec<String>)| {
+        format!("{} may take {}", who(flow, &alike(flow, played, *member)), share.join(" + "))
+    };
     let shares: Vec<String> = shares.iter().map(share).collect();
     format!("{}{total}", shares.join(", then "))
 }
@@ -181,7 +183,7 @@ impl<'a, 'p> Late<'a, 'p> {
             return None;
         }
         let (flow, played) = (self.flow, self.played);
-        let members = waiters(flow, played, call);
+        let members = alike(flow, played, call.member);
         let waiter = who(flow, &members);
         let mut shares: Vec<(usize, Vec<String>)> = Vec::new();
         for (member, sleep) in &sleeps {
@@ -191,11 +193,7 @@ impl<'a, 'p> Late<'a, 'p> {
             }
         }
         let share = |(member, share): &(usize, Vec<String>)| {
-            format!(
-                "{} sleeps {}",
-                who(flow, &waiters(flow, played, &PlayedCall { member: *member, ..call.clone() })),
-                share.join(" + ")
-            )
+            format!("{} sleeps {}", who(flow, &alike(flow, played, *member)), share.join(" + "))
         };
         let total = if sleeps.len() > 1 { format!(" = {}", words(needs)) } else { String::new() };
         let message = format!(
@@ -209,7 +207,11 @@ impl<'a, 'p> Late<'a, 'p> {
         let mut labels = Labels::default();
         labels.add(flow, &call.call.place, format!("waits at most {}", words(call.call.limit)));
         for (member, sleep) in &sleeps {
-            labels.add(flow, &sleep.place, format!("{} sleeps {}", who(flow, &[*member]), words(sleep.time)));
+            labels.add(
+                flow,
+                &sleep.place,
+                format!("{} sleeps {}", who(flow, &alike(flow, played, *member)), words(sleep.time)),
+            );
         }
         let block = block_of(flow, call.member, call.call);
         let at: Vec<String> = sleeps.iter().map(|(_, sleep)| place(flow, &sleep.place)).collect();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use crate::build::{
-    beside, definition, either, flow, maybe, opaque, repeat, role, send, stop, sync, wait, wait_all, wait_role,
+    attempt, beside, definition, either, flow, maybe, opaque, repeat, role, send, stop, sync, wait, wait_all, wait_role,
 };
 use crate::search::search;
 
@@ -49,6 +49,17 @@ fn choosing() -> impl Strategy<Value = Vec<Step>> {
     (steps, any::<bool>(), calls(1)).prop_map(|(steps, scoped, after)| {
         if scoped { [vec![definition("d", steps)], after].concat() } else { [steps, after].concat() }
     })
+}
+
+/// Steps with calls whose scripts go on when they fail.
+fn attempting(timed: bool) -> impl Strategy<Value = Vec<Step>> {
+    let way = || proptest::collection::vec(prop_oneof![6 => call(), 1 => Just(stop())], 0..=2);
+    let waits = prop_oneof![4 => id().prop_map(wait), 1 => id().prop_map(wait_all), 2 => id().prop_map(sync)];
+    let tried = (waits, any::<bool>(), way(), way());
+    let tried = tried.prop_map(move |(call, short, done, failed)| attempt(call, timed && short, done, failed));
+    let step = prop_oneof![3 => call().prop_map(|call| vec![call]), 2 => tried];
+    let steps = proptest::collection::vec(step, 0..=3).prop_map(|steps| steps.concat());
+    (steps, calls(1)).prop_map(|(steps, after)| [vec![definition("d", steps)], after].concat())
 }
 
 /// Steps with everything that may be unknown.
@@ -127,6 +138,34 @@ proptest! {
             Verdict::Unknown => prop_assert!(
                 found.some_end != found.all_end || has_beside(&flow) || flow.members.iter().any(|member| member.host.is_some())
             ),
+        }
+    }
+
+    #[test]
+    fn of_calls_that_may_fail_the_verdict_is_what_every_order_comes_to(flow in flows(attempting(false))) {
+        prop_assume!(is_sane(&flow));
+        let found = search(&flow, MOST);
+        prop_assume!(found.is_some());
+        let (found, verdict) = (found.expect("looked at"), judge(&flow).verdict);
+        match verdict {
+            Verdict::CanEnd => prop_assert!(found.all_end),
+            Verdict::CannotEnd => prop_assert!(!found.some_end),
+            Verdict::Unknown => prop_assert!(
+                found.some_end != found.all_end || flow.members.iter().any(|member| member.host.is_some())
+            ),
+        }
+    }
+
+    #[test]
+    fn of_calls_that_may_be_too_late_nothing_wrong_is_said(flow in flows(attempting(true))) {
+        prop_assume!(is_sane(&flow));
+        let found = search(&flow, MOST);
+        prop_assume!(found.is_some());
+        let found = found.expect("looked at");
+        match judge(&flow).verdict {
+            Verdict::CanEnd => prop_assert!(found.all_end),
+            Verdict::CannotEnd => prop_assert!(!found.some_end),
+            Verdict::Unknown => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoke_flow::{
-    Block, Call, Choice, Definition, Flow, Member, Origin, Pause, Place, Repeat, Step, Text, Unknown, Why,
+    Block, Call, Choice, Definition, Failing, Flow, Member, Origin, Pause, Place, Repeat, Step, Text, Unknown, Why,
 };
 use convoke_group::{CallKind, RoleName};
 use convoke_job::{Source, Span, SubId};
@@ -155,7 +155,7 @@ fn call(kind: CallKind, id: &str, role: Option<&str>) -> Call {
         id: text(id),
         role: role.map(text),
         data: Vec::new(),
-        origin: Origin::Helper { wrapped: None, tested: false },
+        origin: Origin::Helper { wrapped: None, failing: Failing::Ends, timed: false },
         limit: Duration::from_secs(180),
         after: Arc::default(),
         place: nowhere(),
@@ -190,7 +190,19 @@ pub(crate) fn start(role: &str) -> Step {
 }
 
 pub(crate) fn either(ways: Vec<Vec<Step>>) -> Step {
-    Step::Choice(Choice { ways, unknown: unknown() })
+    Step::Choice(Choice { ways, unknown: unknown(), of_call: false })
+}
+
+/// A call whose script goes on when it fails, and what it does then; `timed` when it is not waited for long.
+pub(crate) fn attempt(step: Step, timed: bool, done: Vec<Step>, failed: Vec<Step>) -> Vec<Step> {
+    let Step::Call(mut call) = step else { panic!("a call") };
+    call.origin = Origin::Helper { wrapped: None, failing: Failing::GoesOn, timed };
+    let why = Why::Outcome { call: words(&call), failed: false };
+    let unknown = Unknown { why, place: nowhere() };
+    if done.is_empty() && failed.is_empty() {
+        return vec![Step::Call(call)];
+    }
+    vec![Step::Call(call), Step::Choice(Choice { ways: vec![done, failed], unknown, of_call: true })]
 }
 
 pub(crate) fn maybe(way: Vec<Step>) -> Step {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod agree;
+mod attempts;
 mod breaking;
 mod build;
 mod causes;

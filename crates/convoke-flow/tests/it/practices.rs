@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use convoke_flow::{Call, Flow, Origin, Read, Step, Text, Unknown, Why, judge, lint, times};
+use convoke_flow::{Call, Failing, Flow, Origin, Read, Step, Text, Unknown, Why, judge, lint, times};
 
 use crate::build::{Role, block, definition, either, flow, known, nowhere, repeat, role, send, start, sync, wait};
 use crate::times::after;
@@ -64,8 +64,9 @@ pub(crate) fn read(key: &str) -> Step {
 
 #[test]
 fn a_call_in_a_test_case() {
-    let wrapped =
-        change(wait("ready"), |call| call.origin = Origin::Helper { wrapped: Some(nowhere()), tested: false });
+    let wrapped = change(wait("ready"), |call| {
+        call.origin = Origin::Helper { wrapped: Some(nowhere()), failing: Failing::Ends, timed: false }
+    });
     check("wrapped", vec![role("server", vec![send("ready")]), role("client", vec![wrapped])]);
 }
 
@@ -233,7 +234,7 @@ fn a_wait_that_is_over_before_what_it_waits_for_can_come() {
 fn a_wait_that_the_script_expects_to_fail_is_not_said_to_be_short() {
     let server = role("server", vec![block("deploy", 50, vec![]), block("test", 20, vec![send("ready")])]);
     let tested = change(limit(1, wait("ready")), |call| {
-        call.origin = Origin::Helper { wrapped: None, tested: true };
+        call.origin = Origin::Helper { wrapped: None, failing: Failing::GoesOn, timed: false };
     });
     check("tested_wait", vec![server, role("client", vec![block("test", 60, vec![tested])])]);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use convoke_flow::{Block, Call, Flow, Member, Met, Origin, Place, Played, PlayedCall, Step, Text};
+use convoke_flow::{Block, Call, Failing, Flow, Member, Met, Origin, Place, Played, PlayedCall, Step, Text};
 use convoke_group::{Answer, CallKind, Group, GroupName, Input, MemberName, Output, Quiet, RoleName, Time, WaitId};
 use convoke_job::{Source, Span, SubId};
 
@@ -55,7 +55,7 @@ fn step(words: &str, place: &Place) -> Step {
         id: text().unwrap(),
         role: text(),
         data: Vec::new(),
-        origin: Origin::Helper { wrapped: None, tested: false },
+        origin: Origin::Helper { wrapped: None, failing: Failing::Ends, timed: false },
         limit: Duration::from_secs(30),
         after: Arc::default(),
         place: place.clone(),

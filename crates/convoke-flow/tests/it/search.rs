@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use convoke_flow::{Call, Flow, Step};
+use convoke_flow::{Call, Failing, Flow, Origin, Step};
 use convoke_group::CallKind;
 
 /// What the search found.
@@ -24,6 +24,13 @@ enum Do {
     Begin,
     /// The member leaves: its guests are gone.
     End,
+    /// A call that may fail, and what is done then and otherwise.
+    Try {
+        call: Box<Do>,
+        timed: bool,
+        done: Vec<Do>,
+        failed: Vec<Do>,
+    },
 }
 
 /// States of one course that are looked at.
@@ -88,9 +95,44 @@ fn scope(steps: &[Step], ids: &BTreeSet<String>) -> Vec<Vec<Do>> {
 }
 
 /// Every way through these steps, and whether it stops.
+///
+/// What comes after an attempt belongs to its ways, of which one may stop; so an attempt is not looked for within a choice.
 fn sequence(steps: &[Step], ids: &BTreeSet<String>) -> Vec<(Vec<Do>, bool)> {
     let mut courses = vec![(Vec::new(), false)];
-    for step in steps {
+    for (at, step) in steps.iter().enumerate() {
+        if let Some((tries, timed)) = attempt(step, ids) {
+            let (none, mut after) = (Vec::new(), &steps[at + 1..]);
+            let (mut done, mut failed) = (&none, &none);
+            if let Some(Step::Choice(choice)) = after.first().filter(|step| is_of_call(step)) {
+                (done, failed, after) = (&choice.ways[0], &choice.ways[1], &after[1..]);
+            }
+            // To be late is no more than to fail where that does nothing but end the script.
+            let nothing = matches!(failed.as_slice(), [Step::Stop(_)]) || done.is_empty() && failed.is_empty();
+            let timed = timed && !nothing;
+            let mut next = Vec::new();
+            for (course, stopped) in courses {
+                if stopped {
+                    next.push((course, true));
+                    continue;
+                }
+                for rest in sequence(after, ids) {
+                    for done in sequence(done, ids) {
+                        for failed in sequence(failed, ids) {
+                            let whole = |(way, stops): &(Vec<Do>, bool)| {
+                                let rest = if *stops { &[][..] } else { &rest.0 };
+                                way.iter().chain(rest).cloned().collect::<Vec<Do>>()
+                            };
+                            for call in &tries {
+                                let (done, failed) = (whole(&done), whole(&failed));
+                                let tried = Do::Try { call: Box::new(call.clone()), timed, done, failed };
+                                next.push((course.iter().cloned().chain([tried]).collect(), false));
+                            }
+                        }
+                    }
+                }
+            }
+            return next;
+        }
         let ways = ways(step, ids);
         let mut next = Vec::new();
         for (course, stopped) in courses {
@@ -108,6 +150,17 @@ fn sequence(steps: &[Step], ids: &BTreeSet<String>) -> Vec<(Vec<Do>, bool)> {
         courses = next;
     }
     courses
+}
+
+fn is_of_call(step: &Step) -> bool {
+    matches!(step, Step::Choice(choice) if choice.of_call)
+}
+
+/// The call of an attempt, and whether it is timed.
+fn attempt(step: &Step, ids: &BTreeSet<String>) -> Option<(Vec<Do>, bool)> {
+    let Step::Call(call) = step else { return None };
+    let Origin::Helper { failing: Failing::GoesOn, timed, .. } = &call.origin else { return None };
+    Some((calls(call, ids).into_iter().flatten().collect(), *timed))
 }
 
 fn ways(step: &Step, ids: &BTreeSet<String>) -> Vec<(Vec<Do>, bool)> {
@@ -185,6 +238,7 @@ impl World {
 fn calls_ahead(ahead: &[Do]) -> bool {
     ahead.iter().any(|next| match next {
         Do::Call(..) => true,
+        Do::Try { .. } => true,
         Do::Fork(body) => calls_ahead(body),
         Do::Begin | Do::Join | Do::End => false,
     })
@@ -206,6 +260,25 @@ fn explore(flow: &Flow, world: World, seen: &mut HashSet<World>, found: &mut Fou
                 moved = true;
                 explore(flow, next, seen, found);
             }
+            // One that has its own time may give up at any moment.
+            let mut next = world.clone();
+            if fail(&mut next, member, thread, true) {
+                explore(flow, next, seen, found);
+            }
+        }
+    }
+    if !moved {
+        // Whoever has waited longest gives up first, and that may be anybody: also one whose script ends then.
+        let gives_up = |thread: &Thread| matches!(thread.ahead.first(), Some(Do::Call(..)));
+        found.all_end &= !world.members.iter().flatten().any(gives_up);
+        for member in 0..world.members.len() {
+            for thread in 0..world.members[member].len() {
+                let mut next = world.clone();
+                if fail(&mut next, member, thread, false) {
+                    moved = true;
+                    explore(flow, next, seen, found);
+                }
+            }
         }
     }
     if !moved {
@@ -215,10 +288,45 @@ fn explore(flow: &Flow, world: World, seen: &mut HashSet<World>, found: &mut Fou
     }
 }
 
+/// Lets a thread that stands at an attempt give it up; returns whether it does.
+fn fail(world: &mut World, member: usize, thread: usize, timed_only: bool) -> bool {
+    let now = &mut world.members[member][thread];
+    let Some(Do::Try { call, timed, failed, .. }) = now.ahead.first().cloned() else { return false };
+    if timed_only && (!timed || satisfied_call(world, &call)) {
+        return false;
+    }
+    let now = &mut world.members[member][thread];
+    if let Some(id) = now.synced.take() {
+        world.arrived.entry(id).or_default().remove(&member);
+    }
+    world.members[member][thread].ahead.splice(..1, failed);
+    true
+}
+
+/// Whether a wait would be over at once.
+fn satisfied_call(world: &World, call: &Do) -> bool {
+    matches!(call, Do::Call(CallKind::Wait, id, _) if world.sent.get(id).is_some_and(|sent| !sent.is_empty()))
+}
+
 /// Makes the next step of a thread; returns whether it could.
 fn step(flow: &Flow, world: &mut World, member: usize, thread: usize) -> bool {
     let all = world.members.len();
     let Some(next) = world.members[member][thread].ahead.first().cloned() else { return false };
+    if let Do::Try { call, done, .. } = next {
+        // As the call alone, and what is done then after it.
+        let now = &mut world.members[member][thread];
+        let tried = now.ahead[0].clone();
+        now.ahead[0] = *call;
+        let before = now.ahead.len();
+        let moved = step(flow, world, member, thread);
+        let now = &mut world.members[member][thread];
+        if moved && now.ahead.len() < before {
+            now.ahead.splice(..0, done);
+        } else {
+            now.ahead[0] = tried;
+        }
+        return moved;
+    }
     match &next {
         Do::End => {}
         Do::Begin => world.members[member][thread].scopes.push(Vec::new()),
@@ -251,7 +359,9 @@ fn step(flow: &Flow, world: &mut World, member: usize, thread: usize) -> bool {
                 for thread in world.members.iter_mut().flatten() {
                     if thread.synced.as_ref() == Some(id) {
                         thread.synced = None;
-                        thread.ahead.remove(0);
+                        if let Do::Try { done, .. } = thread.ahead.remove(0) {
+                            thread.ahead.splice(..0, done);
+                        }
                     }
                 }
             }
@@ -271,7 +381,7 @@ fn step(flow: &Flow, world: &mut World, member: usize, thread: usize) -> bool {
                 return false;
             }
         }
-        Do::Call(CallKind::Assemble, ..) => {}
+        Do::Call(CallKind::Assemble, ..) | Do::Try { .. } => {}
     }
     world.members[member][thread].ahead.remove(0);
     true

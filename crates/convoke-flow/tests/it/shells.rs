@@ -77,10 +77,16 @@ fn read_log(log: &Path) -> Vec<String> {
     std::fs::read_to_string(log).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-/// The calls of the first member; an error where something is unknown.
+/// The calls of the first member; an error where something is unknown. Here all calls succeed.
 fn calls(flow: &Flow) -> Result<Vec<String>, String> {
     let mut out = Vec::new();
-    for step in one::steps(flow, 0) {
+    made(one::steps(flow, 0), &mut out)?;
+    Ok(out)
+}
+
+/// Whether the script goes on.
+fn made(steps: &[Step], out: &mut Vec<String>) -> Result<bool, String> {
+    for step in steps {
         match step {
             Step::Call(call) => {
                 let name = match call.kind {
@@ -99,11 +105,16 @@ fn calls(flow: &Flow) -> Result<Vec<String>, String> {
                 }
                 out.push(line);
             }
-            Step::Stop(_) => return Ok(out),
+            Step::Choice(choice) if choice.of_call => {
+                if !made(&choice.ways[0], out)? {
+                    return Ok(false);
+                }
+            }
+            Step::Stop(_) => return Ok(false),
             other => return Err(format!("{other:?}")),
         }
     }
-    Ok(out)
+    Ok(true)
 }
 
 fn text(text: &Text) -> Result<String, String> {

@@ -120,6 +120,8 @@ fn unknown(flow: &Flow, unknown: &Unknown) -> String {
 fn why(why: &Why) -> String {
     match why {
         Why::Command(what) => format!("by what {what} does"),
+        Why::Outcome { call, failed: false } => format!("by the success of {call}"),
+        Why::Outcome { call, failed: true } => format!("by the failure of {call}"),
         Why::Variable(what) => format!("by variable {what}"),
         Why::Received(what) => format!("by what {what} brings"),
         Why::Assignment(what) => format!("by assignment: {what}"),

@@ -42,9 +42,9 @@ impl<'a> Outlook<'a> {
         &self.judgement
     }
 
-    /// Whether nothing that the job does can bring it to its end: it cannot end, and no script provides for a call that fails.
+    /// Whether nothing that the job does can bring it to its end.
     pub(crate) fn is_hopeless(&self) -> bool {
-        self.judgement.verdict == Verdict::CannotEnd && self.judgement.provided_for().is_none()
+        self.judgement.verdict == Verdict::CannotEnd
     }
 
     /// What is wrong, and what is likely to go wrong, as findings about the job.

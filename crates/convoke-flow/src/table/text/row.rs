@@ -45,9 +45,11 @@ impl Rows<'_> {
             })
             .collect();
         self.draw("", &heads, None, HEAD, &mut out);
-        let mut rule = Canvas::new(self.width());
-        (1..self.width()).for_each(|x| rule.set(x, self.marks.across, Paint::Dim));
-        (0..self.widths.len()).for_each(|index| rule.set(self.border(index), self.marks.cross, Paint::Dim));
+        let width = self.width() + self.room();
+        let mut rule = Canvas::new(width);
+        (1..width).for_each(|x| rule.set(x, self.marks.across, Paint::Dim));
+        let columns = self.widths.len() + usize::from(!self.times.is_empty());
+        (0..columns).for_each(|index| rule.set(self.border(index), self.marks.cross, Paint::Dim));
         out.push(rule);
         for row in 0..self.table.rows {
             let contents: Vec<Vec<Line>> = (0..self.widths.len()).map(|index| self.content(row, index)).collect();
@@ -79,6 +81,11 @@ impl Rows<'_> {
         self.border(self.widths.len())
     }
 
+    /// What the times on the right take.
+    fn room(&self) -> usize {
+        if self.times.is_empty() { 0 } else { PAD + 1 + width_of(self.times) }
+    }
+
     /// Where the line on the left of a column stands.
     fn border(&self, index: usize) -> usize {
         self.gutter + self.widths[..index].iter().map(|width| width + 2 * PAD + 1).sum::<usize>()
@@ -87,7 +94,7 @@ impl Rows<'_> {
     /// Draws the lines of one row.
     fn draw(&self, number: &str, contents: &[Vec<Line>], link: Option<&Link>, time: &str, out: &mut Vec<Canvas>) {
         let height = contents.iter().map(Vec::len).max().unwrap_or(1);
-        let room = if self.times.is_empty() { 0 } else { PAD + 1 + width_of(self.times) };
+        let room = self.room();
         for line in 0..height {
             let mut canvas = Canvas::new(self.width() + room);
             if room > 0 {
