@@ -182,7 +182,7 @@ pub enum Origin {
 /// What a script does when a call in it fails.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Failing {
-    /// It ends, as `set -e` has it.
+    /// It ends, as `set -e` has it, or goes on without having looked: the call is meant to succeed.
     #[default]
     Ends,
     /// It goes on, by the second way of a choice right after the call where there is one ([`Choice::of_call`]).
@@ -192,7 +192,7 @@ pub enum Failing {
 }
 
 impl Call {
-    /// Whether the script goes on when it fails.
+    /// Whether the script provides for its failure.
     pub fn is_tested(&self) -> bool {
         matches!(&self.origin, Origin::Helper { failing, .. } if *failing != Failing::Ends)
     }

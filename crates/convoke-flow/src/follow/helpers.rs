@@ -380,7 +380,7 @@ impl Follower<'_> {
         self.wrapped = outer;
         Some(match end {
             Some(end) => {
-                super::outcomes::goes_on(&end.status, out);
+                super::outcomes::not_looked_at(&end.status, out);
                 State { status: Status::DONE, ..state.after(end) }
             }
             None => state,

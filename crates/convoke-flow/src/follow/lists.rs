@@ -125,7 +125,7 @@ impl Follower<'_> {
             _ => false,
         };
         if !state.errexit && self.looked_at == 0 {
-            outcomes::goes_on(&state.status, out);
+            outcomes::not_looked_at(&state.status, out);
         }
         if !state.errexit || self.tested > 0 || is_compound {
             return Some(state);

@@ -1,8 +1,9 @@
 //! What a script does when a call in it fails, where it is not ended by that.
 //!
 //! A call succeeds, for all that is known after it. But where its status decides between two ways right after it
-//! (`lava-wait x || …`, `if lava-wait x`), both are kept in the steps, and where nobody looks at its status it just goes
-//! on. Where the status is used in another way (`$?`, the end of a longer condition, a loop), or where one would know
+//! (`lava-wait x || …`, `if lava-wait x`), both are kept in the steps. Where nobody looks at its status it is meant to
+//! succeed, also in a script that would go on (without `set -e`, or in a test case): a misspelt ID is no less a mistake there.
+//! Only a call with a limit of the script's own (`timeout`) is provided for by that. Where the status is used in another way (`$?`, the end of a longer condition, a loop), or where one would know
 //! something else after the way of failure, the way of success alone is followed, and the call says that what else may
 //! happen is not known.
 
@@ -24,13 +25,14 @@ fn of_call(unknown: &Unknown) -> Option<bool> {
     }
 }
 
-/// What the script does when the call fails that was made last, if it is that whose outcome this is.
-fn last<'d>(unknown: &Unknown, out: &'d mut [Draft]) -> Option<&'d mut Failing> {
+/// What the script does when the call fails that was made last, if it is that whose outcome this is; and whether the
+/// script limits it.
+fn last<'d>(unknown: &Unknown, out: &'d mut [Draft]) -> Option<(&'d mut Failing, bool)> {
     of_call(unknown)?;
     match out.last_mut() {
         Some(Draft::Step(step)) => match step.as_mut() {
             Step::Call(call) if call.place == unknown.place => match &mut call.origin {
-                Origin::Helper { failing, .. } => Some(failing),
+                Origin::Helper { failing, timed, .. } => Some((failing, *timed)),
                 _ => None,
             },
             _ => None,
@@ -66,19 +68,19 @@ pub(super) fn assumed(decision: Decision) -> Decision {
     }
 }
 
-/// Nothing hangs on this status.
-pub(super) fn goes_on(status: &Status, out: &mut [Draft]) {
+/// Nobody looks at this status.
+pub(super) fn not_looked_at(status: &Status, out: &mut [Draft]) {
     if let Status::Unknown(unknown) = status
-        && let Some(failing) = last(unknown, out)
+        && let Some((failing, timed)) = last(unknown, out)
     {
-        *failing = Failing::GoesOn;
+        *failing = if timed { Failing::GoesOn } else { Failing::Ends };
     }
 }
 
 /// `$?`, when it is the status of a call: that of one that has succeeded. What would be otherwise is not followed.
 pub(super) fn looked_at(unknown: &Rc<Unknown>, out: &mut [Draft]) -> Option<&'static str> {
     let failed = of_call(unknown)?;
-    if let Some(failing) = last(unknown, out) {
+    if let Some((failing, _)) = last(unknown, out) {
         *failing = Failing::Unknown(Box::new(unknown.as_ref().clone()));
     }
     Some(if failed { "1" } else { "0" })
@@ -117,7 +119,7 @@ pub(super) fn choose(
         _ => true,
     };
     match last(unknown, out) {
-        Some(failing) if same => {
+        Some((failing, _)) if same => {
             *failing = Failing::GoesOn;
             if !(done.is_empty() && failed.is_empty()) {
                 out.push(Draft::Choice { ways: vec![done, failed], unknown: unknown.clone(), of_call: true });

@@ -210,6 +210,25 @@ fn scripts_of_a_repository_on_this_machine_are_followed() {
 }
 
 #[test]
+fn a_wait_in_vain_is_no_end_unless_the_script_provides_for_it() {
+    let place = Place::new(User::Ordinary);
+    for (step, verdict) in [
+        ("lava-wait never", "cannot-end"),
+        ("set +e; lava-wait never; true", "cannot-end"),
+        ("sh -c 'lava-wait never; true'", "cannot-end"),
+        ("lava-test-case waited --shell lava-wait never", "cannot-end"),
+        ("lava-wait never || true", "can-end"),
+        ("if lava-wait never; then lava-wait never; fi", "can-end"),
+        ("set +e; timeout 2 lava-wait never; true", "can-end"),
+        ("set +e; lava-wait never; [ $? = 0 ] || exit", "unknown"),
+    ] {
+        let job = place.write("job.yaml", pair(&["true"], &[step], 5));
+        let (_, object) = check(&place, &job);
+        assert_eq!(object["flow"]["verdict"], verdict, "{step}: {object}");
+    }
+}
+
+#[test]
 fn check_explains_a_code() {
     let place = Place::new(User::Ordinary);
     let page = place.convoke(&["check", "--explain", "flow.never-sent"]);

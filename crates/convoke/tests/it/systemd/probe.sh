@@ -19,7 +19,7 @@ until_logged() {
 	journalctl --unit=convoke-coordinator --output=cat --after-cursor="$cursor" --follow >/log &
 	follower=$!
 	timeout 60 grep -q -m1 -e "$words" /log
-	kill "$follower"
+	kill "$follower" || :
 	wait "$follower" || :
 	rm /log
 }
