@@ -1,6 +1,5 @@
 //! Executes a plan: devices, group, members, verdict, files.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -19,16 +18,16 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::casting::{Casting, Parts, parts};
 use crate::devices::{self, Logins, MemberDevice};
 use crate::facts::{Explaining, Facts};
 use crate::folder::RunFolder;
 use crate::kept::Shelf;
 use crate::observer::{self, Names};
-use crate::plan::{Plan, PlannedMember, PlayedMember};
-use crate::played::{Ask, Play, Player, Want, improvise};
-use crate::replay::{NoReplay, Step};
+use crate::plan::{Plan, PlannedMember};
+use crate::played::{Play, Want};
+use crate::replay::NoReplay;
 use crate::report::Report;
-use crate::script::Script;
 use crate::stops::{Door, Stoppable, Stops};
 use crate::supervise::{Ready, supervise};
 use crate::verdict::VerdictView;
@@ -328,79 +327,4 @@ fn names(plan: &Plan) -> Names {
     let real = plan.members.iter().map(|member| (&member.name, &member.job, &member.label));
     let played = plan.played.iter().map(|member| (&member.name, &member.job, &member.label));
     real.chain(played).map(|(name, job, label)| (name.clone(), (job.sub_id.0, label.clone()))).collect()
-}
-
-/// What the played members do.
-enum Parts {
-    /// Each the steps of an earlier run, with what to warn of.
-    Replayed(Vec<(Vec<Step>, Vec<String>)>),
-    /// What the real ones need.
-    Improvised { lines: (Script, BTreeMap<String, Vec<(String, String)>>), ask: Option<mpsc::UnboundedSender<Ask>> },
-}
-
-/// Looks up every part before anything is started.
-fn parts(plan: &Plan, play: Option<Play>) -> Result<Parts, RunError> {
-    let replay = match play {
-        Some(Play::Improvise { script, answers, ask }) => {
-            return Ok(Parts::Improvised { lines: (script, answers), ask });
-        }
-        Some(Play::Replay(replay)) => replay,
-        None => return Ok(Parts::Replayed(Vec::new())),
-    };
-    let role = |member: &PlayedMember| member.job.role().map(ToString::to_string).unwrap_or_default();
-    let mut parts = Vec::with_capacity(plan.played.len());
-    for (index, member) in plan.played.iter().enumerate() {
-        let own = role(member);
-        let number = plan.played[..index].iter().filter(|other| role(other) == own).count();
-        let of = plan.played.iter().filter(|other| role(other) == own).count();
-        let steps = replay.steps(&own, number, of).map_err(RunError::Replay)?;
-        let calls = steps.iter().filter_map(|step| if let Step::Make(made) = step { Some(&made.call) } else { None });
-        let warnings = calls.flat_map(|call| replay.addresses_in(call)).collect();
-        parts.push((steps, warnings));
-    }
-    Ok(Parts::Replayed(parts))
-}
-
-/// The parts, and when they are over.
-struct Casting {
-    parts: Parts,
-    done: CancellationToken,
-}
-
-impl Casting {
-    /// Starts those that play.
-    fn cast(
-        self,
-        plan: &Plan,
-        group: &LocalGroup,
-        wanted: mpsc::UnboundedReceiver<Want>,
-        recorder: &Recorder,
-    ) -> JoinSet<()> {
-        let mut tasks = JoinSet::new();
-        let player = |member: &PlayedMember| {
-            let role = member.job.role().map(ToString::to_string).unwrap_or_default();
-            let client = group.client(MemberName::new(member.name.clone()), RoleName::new(role));
-            recorder.member(
-                member.job.sub_id.0,
-                Body::DeviceAllocated { device: "played".into(), device_type: "none".into(), addresses: Vec::new() },
-            );
-            Player::new(member, client, recorder.clone())
-        };
-        let players: Vec<Player> = plan.played.iter().map(player).collect();
-        match self.parts {
-            _ if players.is_empty() => {}
-            Parts::Improvised { lines, ask } => {
-                tasks.spawn(improvise(players, wanted, lines, ask, group.clock(), self.done));
-            }
-            Parts::Replayed(parts) => {
-                for (player, (steps, warnings)) in players.into_iter().zip(parts) {
-                    for text in warnings {
-                        recorder.member(player.sub_id, Body::Log { level: convoke_journal::LogLevel::Warning, text });
-                    }
-                    tasks.spawn(player.replay(steps, self.done.clone()));
-                }
-            }
-        }
-        tasks
-    }
 }

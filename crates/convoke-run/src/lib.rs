@@ -14,6 +14,7 @@
 //! Invariant: when [`execute()`] returns, every member has ended and so has every process of the run. Dropping its future
 //! ends them too, without their last words.
 
+mod casting;
 mod devices;
 mod execute;
 mod facts;

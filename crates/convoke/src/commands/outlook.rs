@@ -91,7 +91,8 @@ impl<'a> Outlook<'a> {
                 words.push_str(&format!("\n  {}", reason.message(self.flow)));
             }
             if let Some(more) = reasons.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-                words.push_str(&format!("\n  and for {more} more reasons (--format json tells all)"));
+                let reasons = if more == 1 { "reason" } else { "reasons" };
+                words.push_str(&format!("\n  and for {more} more {reasons} (--format json tells all)"));
             }
         }
         Some(words)

@@ -290,21 +290,32 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// A copy of the program where an ordinary user reaches it, one a build.
+/// A copy of the program where an ordinary user reaches it: one of each working copy, that of its last build.
 fn reachable_program() -> &'static Path {
     static COPY: OnceLock<PathBuf> = OnceLock::new();
     COPY.get_or_init(|| {
         let program = Path::new(env!("CARGO_BIN_EXE_convoke"));
-        let built = program.metadata().unwrap().mtime();
-        let folder = std::env::temp_dir().join(format!("convoke-tests-{}-{built}", program.metadata().unwrap().ino()));
-        let copy = folder.join("convoke");
+        let there = |path: &Path| path.metadata().map(|meta| meta.ino()).unwrap_or_default();
+        let folder = std::env::temp_dir().join(format!("convoke-tests-{}", there(&repository())));
+        let build = program.metadata().unwrap();
+        let name = format!("{}-{}", build.ino(), build.mtime());
+        let copy = folder.join(&name).join("convoke");
         if !copy.exists() {
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
-            let part = folder.join(format!("part-{}", std::process::id()));
+            let own = copy.with_file_name("");
+            std::fs::create_dir_all(&own).unwrap();
+            for folder in [&folder, &own] {
+                std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+            }
+            let part = own.join(format!("part-{}", std::process::id()));
             std::fs::copy(program, &part).unwrap();
             std::fs::set_permissions(&part, PermissionsExt::from_mode(0o755)).unwrap();
             std::fs::rename(&part, &copy).unwrap();
+            for old in std::fs::read_dir(&folder).unwrap().flatten() {
+                if *old.file_name() != *name {
+                    // Another test may have been quicker.
+                    let _ = std::fs::remove_dir_all(old.path());
+                }
+            }
         }
         copy
     })
