@@ -219,11 +219,13 @@ fn tests(story: &Story) -> String {
         .flat_map(|lane| lane.cases.iter().map(move |case| (case, lane.sub_id)))
         .filter(|(case, _)| case.record.definition != "lava" && case.record.result == ResultValue::Fail)
         .collect();
-    // What a failed call left as a result is said with the calls, unless nothing else failed.
+    bad.sort_by_key(|(case, _)| case.at_ns);
+    // What a failed call left as a result is said with the calls; where nothing else failed, the first one is the headline.
     if bad.iter().any(|(case, _)| !is_call(case)) {
         bad.retain(|(case, _)| !is_call(case));
+    } else {
+        bad.truncate(1);
     }
-    bad.sort_by_key(|(case, _)| case.at_ns);
     let Some((first, member)) = bad.first() else { return String::new() };
     let said = |case: &Case, member: u32| {
         let record = &case.record;

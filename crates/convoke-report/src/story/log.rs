@@ -70,6 +70,15 @@ impl Log {
     }
 
     pub(super) fn push(&mut self, line: LogLine) {
+        if let Content::Text(level, text) = &line.content
+            && text.contains('\n')
+        {
+            // A row of the page has one line.
+            for text in text.lines() {
+                self.push(LogLine { content: Content::Text(*level, text.to_owned()), ..line.clone() });
+            }
+            return;
+        }
         let number = self.next;
         self.next += 1;
         let (level, member) = (line.level(), line.member);

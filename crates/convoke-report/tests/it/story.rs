@@ -1,6 +1,6 @@
 //! The story answers: what happened when, who waited for whom, which send reached which wait.
 
-use convoke_journal::{Body, Health, Stage};
+use convoke_journal::{Body, Health, LogLevel, Stage};
 use convoke_report::Teller;
 use convoke_report::story::{Call, Story};
 
@@ -152,6 +152,16 @@ fn a_run_that_was_cut_off_ends_with_its_journal() {
     let open = call(&story, 7);
     assert_eq!((open.end.as_ref(), open.took_ns(story.end_ns)), (None, 0));
     assert!(story.lanes.iter().all(|lane| lane.stages.last().unwrap().to_ns == story.end_ns));
+}
+
+#[test]
+fn a_text_of_several_lines_has_a_row_for_each() {
+    let mut journal = Journal::new(&["one"]);
+    let text = "who is missing:\n  database, in its boot\n".to_owned();
+    journal.member(1, 0, Body::Log { level: LogLevel::Info, text });
+    let story = Story::of(&journal.0);
+    let texts: Vec<String> = story.log.lines().iter().map(|line| line.text.clone()).collect();
+    assert_eq!(texts[texts.len() - 2..], ["who is missing:", "  database, in its boot"]);
 }
 
 #[test]
