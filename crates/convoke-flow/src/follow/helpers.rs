@@ -19,54 +19,46 @@ const CACHE: &str = "/tmp/lava_multi_node_cache.txt";
 /// The message of `lava-network`.
 const NETWORK: &str = "network_info";
 
-const NAMES: [&str; 30] = [
-    "lava-send",
-    "lava-wait",
-    "lava-wait-all",
-    "lava-sync",
-    "lava-network",
-    "lava-self",
-    "lava-role",
-    "lava-group",
-    "lava-test-case",
-    "lava-test-set",
-    "lava-test-reference",
-    "lava-test-raise",
-    "lava-test-event",
-    "lava-test-feedback",
-    "lava-background-process-start",
-    "lava-background-process-stop",
-    "lava-echo-ipv4",
-    "lava-target-ip",
-    "lava-target-mac",
-    "lava-target-storage",
-    "lava-probe-ip",
-    "lava-probe-channel",
-    "lava-os-build",
-    "lava-installed-packages",
-    "lava-install-packages",
-    "lava-add-sources",
-    "lava-add-keys",
-    "lava-start-vms",
-    "lava-wait-for-vms",
-    "lava-echo-config",
+/// The helpers and the time that each takes itself; the first five make calls.
+const HELPERS: [(&str, Takes); 30] = [
+    ("lava-send", Takes::NoTime),
+    ("lava-wait", Takes::NoTime),
+    ("lava-wait-all", Takes::NoTime),
+    ("lava-sync", Takes::NoTime),
+    ("lava-network", Takes::Time),
+    ("lava-self", Takes::NoTime),
+    ("lava-role", Takes::NoTime),
+    ("lava-group", Takes::NoTime),
+    ("lava-test-case", Takes::NoTime),
+    ("lava-test-set", Takes::NoTime),
+    ("lava-test-reference", Takes::NoTime),
+    ("lava-test-raise", Takes::Time),
+    ("lava-test-event", Takes::NoTime),
+    ("lava-test-feedback", Takes::NoTime),
+    ("lava-background-process-start", Takes::Time),
+    ("lava-background-process-stop", Takes::Time),
+    ("lava-echo-ipv4", Takes::Time),
+    ("lava-target-ip", Takes::Time),
+    ("lava-target-mac", Takes::Time),
+    ("lava-target-storage", Takes::Time),
+    ("lava-probe-ip", Takes::Time),
+    ("lava-probe-channel", Takes::Time),
+    ("lava-os-build", Takes::Time),
+    ("lava-installed-packages", Takes::Time),
+    ("lava-install-packages", Takes::Time),
+    ("lava-add-sources", Takes::Time),
+    ("lava-add-keys", Takes::Time),
+    ("lava-start-vms", Takes::Time),
+    ("lava-wait-for-vms", Takes::Time),
+    ("lava-echo-config", Takes::Time),
 ];
 
-/// Those that take no time of their own.
-const QUICK: [&str; 12] = [
-    "lava-send",
-    "lava-wait",
-    "lava-wait-all",
-    "lava-sync",
-    "lava-self",
-    "lava-role",
-    "lava-group",
-    "lava-test-case",
-    "lava-test-set",
-    "lava-test-reference",
-    "lava-test-event",
-    "lava-test-feedback",
-];
+/// How long a helper takes, what it waits for aside.
+#[derive(Clone, Copy, PartialEq)]
+enum Takes {
+    NoTime,
+    Time,
+}
 
 /// The helper that a command is: by its name, or by its path below the directory of a job.
 pub(super) fn name_of(command: &str) -> Option<&'static str> {
@@ -75,7 +67,7 @@ pub(super) fn name_of(command: &str) -> Option<&'static str> {
         Some((directory, base)) if directory.starts_with("/lava-") && directory.ends_with("/bin") => base,
         Some(_) => return None,
     };
-    NAMES.into_iter().find(|name| *name == base)
+    HELPERS.into_iter().map(|(name, _)| name).find(|name| *name == base)
 }
 
 /// Where a helper is: in a directory with the number of the job in its name.
@@ -87,7 +79,7 @@ pub(super) fn path_of(name: &'static str) -> String {
 pub(super) fn mentions_call(text: &str) -> bool {
     let words =
         text.split(|c: char| c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(' | ')' | '`' | '"' | '\'' | '/'));
-    words.into_iter().any(|word| NAMES[..5].contains(&word))
+    words.into_iter().any(|word| HELPERS[..5].iter().any(|(name, _)| *name == word))
 }
 
 impl Follower<'_> {
@@ -99,7 +91,7 @@ impl Follower<'_> {
         mut state: State,
         out: &mut Vec<Draft>,
     ) -> Option<State> {
-        if !QUICK.contains(&name) {
+        if HELPERS.contains(&(name, Takes::Time)) {
             state.takes_time();
         }
         match name {
