@@ -10,28 +10,25 @@ fn shown(script: &str) -> String {
     out
 }
 
-/// Each paragraph of the page is a script; what was read of it stands below.
-#[test]
-fn what_is_unknown_is_said_with_its_place() {
-    let page = include_str!("../fixtures/scripts/unknown.sh");
+/// Each paragraph of the page behind the first is a script; what was read of it stands below.
+fn read_page(page: &str) -> String {
     let scripts: Vec<String> = page
         .split("\n\n")
         .skip(1)
         .map(|script| format!("{}\n{}", script.trim_end(), indented(&shown(script))))
         .collect();
-    insta::assert_snapshot!(scripts.join("\n\n"));
+    scripts.join("\n\n")
+}
+
+#[test]
+fn what_is_unknown_is_said_with_its_place() {
+    insta::assert_snapshot!(read_page(include_str!("../fixtures/scripts/unknown.sh")));
 }
 
 /// What certainly passes before a call: a paragraph a script.
 #[test]
 fn what_is_slept_is_read_with_the_calls() {
-    let page = include_str!("../fixtures/scripts/sleeps.sh");
-    let scripts: Vec<String> = page
-        .split("\n\n")
-        .skip(1)
-        .map(|script| format!("{}\n{}", script.trim_end(), indented(&shown(script))))
-        .collect();
-    insta::assert_snapshot!(scripts.join("\n\n"));
+    insta::assert_snapshot!(read_page(include_str!("../fixtures/scripts/sleeps.sh")));
 }
 
 fn indented(text: &str) -> String {
