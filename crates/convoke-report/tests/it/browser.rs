@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base64::Engine;
@@ -38,6 +39,8 @@ pub(crate) struct Browser {
     next: u64,
     events: VecDeque<Value>,
     child: Child,
+    /// Reads what it and its processes say, until the last of them has ended.
+    output: Option<JoinHandle<()>>,
     folder: TempDir,
 }
 
@@ -64,13 +67,13 @@ impl Browser {
             .find_map(|line| line.strip_prefix("DevTools listening on ").map(str::to_owned))
             .expect("chromium says where it listens");
         // What else it says is read, so that it never waits for room.
-        std::thread::spawn(move || lines.for_each(drop));
+        let output = Some(std::thread::spawn(move || lines.for_each(drop)));
         let (mut socket, _) = tungstenite::connect(&address).unwrap();
         if let MaybeTlsStream::Plain(stream) = socket.get_mut() {
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
         }
         let events = VecDeque::new();
-        let mut browser = Browser { socket, session: None, next: 0, events, child, folder };
+        let mut browser = Browser { socket, session: None, next: 0, events, child, output, folder };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached = browser.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
@@ -285,5 +288,9 @@ impl Drop for Browser {
         while self.socket.read().is_ok() {}
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Whoever of them is the last may still write into the folder.
+        if let Some(output) = self.output.take() {
+            let _ = output.join();
+        }
     }
 }
