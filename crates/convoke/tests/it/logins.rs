@@ -46,14 +46,17 @@ fn key(place: &Place, name: &str) {
     assert!(made.unwrap().success());
 }
 
-/// Logs in at this address and does the steps, with so many seconds for the boot.
-fn log_in(place: &Place, (host, port, key): (&str, u16, &str), steps: &[&str], seconds: u32) -> Run {
+/// The lab file with the machine at this address.
+fn lab(place: &Place, file: &str, (host, port, key): (&str, u16, &str)) {
     let ssh = json!({"host": host, "port": port, "identity_file": place.path(key)});
     let actions = json!({"deploy": {"methods": {"ssh": ssh}}, "boot": {"methods": {"ssh": null}}});
-    place.write(
-        "lab.yaml",
-        json!({"devices": [{"name": "box-1", "type": "box", "dictionary": {"actions": actions}}]}).to_string(),
-    );
+    let lab = json!({"devices": [{"name": "box-1", "type": "box", "dictionary": {"actions": actions}}]});
+    place.write(file, lab.to_string());
+}
+
+/// Logs in at this address and does the steps, with so many seconds for the boot.
+fn log_in(place: &Place, address: (&str, u16, &str), steps: &[&str], seconds: u32) -> Run {
+    lab(place, "lab.yaml", address);
     let job = json!({
         "job_name": "login",
         "visibility": "public",
@@ -169,12 +172,7 @@ fn a_machine_is_entered_by_another_login_while_its_group_stands_still() {
     key(&place, "lab");
     let port = free_port();
     let _machine = machine(&place, port);
-    let ssh = json!({"host": "127.0.0.1", "port": port, "identity_file": place.path("lab")});
-    let actions = json!({"deploy": {"methods": {"ssh": ssh}}, "boot": {"methods": {"ssh": null}}});
-    place.write(
-        "job.lab.yaml",
-        json!({"devices": [{"name": "box-1", "type": "box", "dictionary": {"actions": actions}}]}).to_string(),
-    );
+    lab(&place, "job.lab.yaml", ("127.0.0.1", port, "lab"));
     let test = |role: &str, steps: &[&str]| {
         json!({"test": {"role": [role], "definitions": [{
             "from": "inline", "name": role, "path": "t.yaml",
